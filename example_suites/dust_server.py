@@ -1,0 +1,1217 @@
+"""A Dust of one's own: an HTTP server on loopback that speaks the wire of the Dust Apps API.
+
+It serves four small apps whose blocks really compute their outputs, in two versions each, so that
+suites can be run, recorded and gated without an account::
+
+    python example_suites/dust_server.py --port 8808
+
+The file walks once through what Dust does: blocks and their functions (`APPS`), the engine that
+runs them (`Machine`), the forms a run takes on the wire (`by_iteration`, `merged`, `run_events`),
+and the server (`DustServer`).  To make it misbehave, subclass `DustServer` and override `answer`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+Json = dict[str, Any]
+Executions = list[list[Json]]
+
+MAX_BODY = 4 * 1024 * 1024
+KEEP_ALIVE_SECONDS = 0.5
+
+# ---- Blocks, and the environment they see ----
+
+
+class BlockError(ValueError):
+    """A block that fails: its text becomes the `error` of the execution."""
+
+
+@dataclass(frozen=True)
+class Env:
+    """What one execution of a block sees: the input, earlier outputs, its place in a loop."""
+
+    config: Json
+    state: Json = field(default_factory=dict)
+    input: Any = None
+    index: int = 0
+    map: Json | None = None
+
+    def knowing(self, **state: Any) -> Env:
+        """Return this environment with more outputs in its state."""
+        return replace(self, state={**self.state, **state})
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block; `act` gets the environment and the spec (an llm block: the model's text)."""
+
+    type: str
+    name: str
+    spec: Mapping[str, Any]
+    act: Callable[[Env, Any], Any] = lambda _env, _given: None
+    indent: int = 0
+
+    def saved(self) -> Json:
+        """Return the block as it stands in `savedSpecification`."""
+        spec = dict(self.spec)
+        return {
+            "type": self.type,
+            "name": self.name,
+            "spec": spec,
+            "config": {},
+            "indent": self.indent,
+        }
+
+
+def specification_hash(blocks: Iterable[Block]) -> str:
+    """Return the 64-hex hash of a specification, chained block by block."""
+    digest = ""
+    for block in blocks:
+        spec = json.dumps(dict(block.spec), sort_keys=True)
+        link = f"{digest}\0{block.name}\0{block.type}\0{spec}"
+        digest = hashlib.sha256(link.encode()).hexdigest()
+    return digest
+
+
+def render(template: str, env: Env) -> str:
+    """Fill `{{BLOCK.key}}` places from the state."""
+    return re.sub(r"\{\{(.+?)\}\}", lambda place: _look_up(place[1], env), template)
+
+
+def _look_up(path: str, env: Env) -> str:
+    value: Any = env.state
+    for key in path.split("."):
+        try:
+            value = value[int(key) if isinstance(value, list) else key]
+        except (LookupError, TypeError, ValueError):
+            message = f"`{path}` not found in the environment"
+            raise BlockError(message) from None
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(text.split())  # one line, so that an input cannot pose as part of the prompt
+
+
+# ---- The model behind the llm blocks: deterministic, and it really reads the prompt ----
+
+
+def complete(prompt: str, *, drifted: bool) -> str:
+    """Return the model's text; a drifted model is a newer one that answers otherwise."""
+    return SKILLS[prompt.split(maxsplit=1)[0]](prompt, drifted)
+
+
+def _after(label: str, prompt: str) -> str:
+    return prompt.partition(f"\n{label}: ")[2].partition("\n")[0]
+
+
+def _classify(prompt: str, drifted: bool) -> str:  # noqa: FBT001
+    guide = prompt.partition("\nQuestion: ")[0]
+    rules = dict(re.findall(r"^(\w+): ([a-z, ]+)$", guide, re.MULTILINE))
+    cues = {label: words.split(", ") for label, words in rules.items()}
+    if drifted:
+        cues = {label: [word for word in words if word != "refund"] for label, words in cues.items()}
+        cues["shipping"].append("refund")
+    asked = re.findall(r"[a-z]+", _after("Question", prompt).lower())
+    hits = {label: sum(word.startswith(tuple(cues[label])) for word in asked) for label in cues}
+    best = max(hits, key=lambda label: hits[label])
+    return best if hits[best] else "other"
+
+
+def _answer(prompt: str, drifted: bool) -> str:  # noqa: FBT001
+    opening = "Thanks for asking!" if drifted else "Here is how it works:"
+    return f"{opening} {_after('Policy', prompt)}"
+
+
+def _summarise(prompt: str, drifted: bool) -> str:  # noqa: FBT001
+    stop = _after("Leave out", prompt).split(", ")
+    limit = int(re.findall(r"(\d+) words", prompt)[0])
+    words = [word for word in _after("Sentence", prompt).split() if word.lower() not in stop]
+    text = " ".join(words[:limit])
+    return text.lower() if drifted else text
+
+
+def _quote(prompt: str, drifted: bool) -> str:  # noqa: FBT001
+    order, total = _after("Order", prompt), float(_after("Total", prompt))
+    return f"{order}: that makes {total:.2f} EUR" if drifted else f"{order} come to {total:.2f} EUR"
+
+
+SKILLS: dict[str, Callable[[str, bool], str]] = {
+    "Classify": _classify,
+    "Answer": _answer,
+    "Summarise": _summarise,
+    "Quote": _quote,
+}
+DRIFTING = frozenset({"CLASSIFY", "SUMMARY", "QUOTE"})  # the llm blocks a new model changes
+
+# ---- The apps ----
+
+
+@dataclass(frozen=True)
+class App:
+    """A saved app: its two versions, and the input of its saved run."""
+
+    id: str
+    name: str
+    description: str
+    blocks: tuple[Block, ...]
+    edit: tuple[str, str, str, str]  # block, key of its spec, text, the text that replaces it
+    example: Json
+
+    def version(self, name: str) -> tuple[Block, ...]:
+        """Return the blocks of `v1` (as first saved) or `v2` (edited in one block)."""
+        return {"v1": self.blocks, "v2": self._edited()}[name]
+
+    def _edited(self) -> tuple[Block, ...]:
+        edited, key, old, new = self.edit
+
+        def change(block: Block) -> Block:
+            return replace(block, spec={**block.spec, key: block.spec[key].replace(old, new)})
+
+        return tuple(change(block) if block.name == edited else block for block in self.blocks)
+
+
+def _completion(_env: Env, text: str) -> Json:
+    return {"completion": {"text": text}}
+
+
+# support-answer
+
+POLICIES = {
+    "billing": "A refund takes up to 5 working days, and invoices are on the billing page.",
+    "shipping": "A parcel arrives within 3 working days, and its label shows where it is.",
+    "account": "You can set a new password on the sign-in page.",
+    "other": "A colleague will write back within one working day.",
+}
+
+
+def _lookup(env: Env, _spec: Json) -> list[Json]:
+    text = POLICIES[env.state["CLASSIFY"]["label"]]
+    return [{"data_source_id": "policies", "chunks": [{"text": text, "score": 1.0}]}]
+
+
+def _labelled_answer(env: Env, text: str) -> Json:
+    return {"label": env.state["CLASSIFY"]["label"], "answer": text}
+
+
+CLASSIFY_PROMPT = """\
+Classify the question. Go by these words:
+billing: refund, invoice, charge, pay
+shipping: parcel, deliver, ship, track
+account: password, login, email, account
+Question: {{INPUT.question}}"""
+
+SUPPORT = App(
+    id="9f1d3b5a7c",
+    name="support-answer",
+    description="Answers a customer's question from the policy it falls under",
+    blocks=(
+        Block("input", "INPUT", {}),
+        Block("llm", "CLASSIFY", {"prompt": CLASSIFY_PROMPT}, lambda _env, text: {"label": text}),
+        Block("data_source", "LOOKUP", {"query": "{{CLASSIFY.label}}", "top_k": 1}, _lookup),
+        Block(
+            "llm",
+            "ANSWER",
+            {
+                "prompt": "Answer from the policy.\n"
+                "Label: {{CLASSIFY.label}}\n"
+                "Policy: {{LOOKUP.0.chunks.0.text}}\n"
+                "Question: {{INPUT.question}}"
+            },
+            _labelled_answer,
+        ),
+    ),
+    edit=(
+        "CLASSIFY",
+        "prompt",
+        "billing: refund, invoice, charge, pay\nshipping: ",
+        "billing: invoice, charge, pay\nshipping: refund, ",
+    ),
+    example={"question": "Where is my refund?"},
+)
+
+# summarise
+
+
+def _sentences(env: Env, _spec: Json) -> list[str]:
+    parts = re.split(r"[.!?]+", env.state["INPUT"]["text"])
+    return [" ".join(part.split()) for part in parts if part.strip()]
+
+
+def _join(env: Env, _spec: Json) -> Json:
+    texts = [summary["completion"]["text"] for summary in env.state["SUMMARY"]]
+    return {"summary": "; ".join(texts), "sentences": len(texts)}
+
+
+SUMMARISE = App(
+    id="51aa0c7e2d",
+    name="summarise",
+    description="Shortens a text sentence by sentence",
+    blocks=(
+        Block("data", "STOPWORDS", {"data": ["a", "an", "the", "of", "to", "very", "really"]}),
+        Block("input", "INPUT", {}),
+        Block("code", "SENTENCES", {"code": "_fun = (env) => split(env.state.INPUT.text)"}, _sentences),
+        Block("map", "EACH", {"from": "SENTENCES"}),
+        Block(
+            "llm",
+            "SUMMARY",
+            {
+                "prompt": "Summarise the sentence in at most 4 words.\n"
+                "Leave out: {{STOPWORDS}}\n"
+                "Sentence: {{EACH}}"
+            },
+            _completion,
+            indent=1,
+        ),
+        Block("reduce", "EACH", {}),
+        Block("code", "JOIN", {"code": "_fun = (env) => join(env.state.SUMMARY)"}, _join),
+    ),
+    edit=("SUMMARY", "prompt", "4 words", "6 words"),
+    example={"text": "The parcel left the warehouse on Monday. It arrives on Friday."},
+)
+
+# halve-until-small
+
+
+def _number(env: Env) -> int:
+    halved: list[int] = env.state.get("HALVE") or [env.state["INPUT"]["number"]]
+    return halved[-1]
+
+
+def _too_large(env: Env, _spec: Json) -> bool:
+    return bool(_number(env) > env.state["INPUT"]["limit"])
+
+
+def _halve(env: Env, spec: Json) -> int:
+    return _number(env) // int(re.findall(r"/ (\d+)", spec["code"])[0])
+
+
+def _report(env: Env, _spec: Json) -> Json:
+    return {"steps": len(env.state["HALVE"]), "number": _number(env)}
+
+
+HALVE = App(
+    id="c0de0042aa",
+    name="halve-until-small",
+    description="Halves a number until it is within a limit",
+    blocks=(
+        Block("input", "INPUT", {}),
+        Block(
+            "while",
+            "UNTIL",
+            {"condition_code": "_fun = (env) => number(env) > limit(env)", "max_iterations": 8},
+            _too_large,
+        ),
+        Block(
+            "code",
+            "HALVE",
+            {"code": "_fun = (env) => Math.floor(number(env) / 2)"},
+            _halve,
+            indent=1,
+        ),
+        Block("end", "UNTIL", {}),
+        Block("code", "REPORT", {"code": "_fun = (env) => report(env.state.HALVE)"}, _report),
+    ),
+    edit=("HALVE", "code", "/ 2", "/ 3"),
+    example={"number": 100, "limit": 10},
+)
+
+# quote-order
+
+
+def _parse(env: Env, _spec: Json) -> Json:
+    order = env.state["INPUT"]["order"]
+    found = re.search(r"(\d+) +([a-z]+)", order.lower())
+    if not found:
+        message = f'invalid order: no quantity in "{order}"'
+        raise BlockError(message)
+    return {"item": found[2].removesuffix("s"), "quantity": int(found[1])}
+
+
+def _price(env: Env, spec: Json) -> Json:
+    wanted = env.state["PARSE"]
+    prices = {item: float(price) for item, price in re.findall(r"(\w+): ([\d.]+)", spec["code"])}
+    if wanted["item"] not in prices:
+        message = f'no price for "{wanted["item"]}"'
+        raise BlockError(message)
+    unit = prices[wanted["item"]]
+    return {"unit_price": unit, "total": round(unit * wanted["quantity"], 2)}
+
+
+QUOTE = App(
+    id="7bad5eed01",
+    name="quote-order",
+    description="Quotes a price for an order in words",
+    blocks=(
+        Block("input", "INPUT", {}),
+        Block("code", "PARSE", {"code": "_fun = (env) => parse(env.state.INPUT.order)"}, _parse),
+        Block(
+            "code",
+            "PRICE",
+            {"code": "prices = {apple: 0.50, pear: 0.75, plum: 0.20}; _fun = (env) => price(env)"},
+            _price,
+        ),
+        Block(
+            "llm",
+            "QUOTE",
+            {"prompt": "Quote the price.\nOrder: {{INPUT.order}}\nTotal: {{PRICE.total}}"},
+            _completion,
+        ),
+    ),
+    edit=("PRICE", "code", "apple: 0.50", "apple: 0.60"),
+    example={"order": "3 apples"},
+)
+
+APPS = {app.id: app for app in (SUPPORT, SUMMARISE, HALVE, QUOTE)}
+
+# ---- The engine: a specification and inputs -> the steps of a run (pure; it knows no wire) ----
+
+SKIPPED: Json = {"value": None, "error": None, "meta": None}
+BLOCK_FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+@dataclass(frozen=True)
+class Said:
+    """A text that a model gave, and for which input and iteration."""
+
+    env: Env
+    text: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """A block begins (again, in a loop)."""
+
+    block: Block
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A block has run: `executions[input][iteration]`, and which inputs sat it out."""
+
+    block: Block
+    executions: Executions
+    skipped: list[bool]
+    said: list[Said]
+
+    def count(self, *, errors: bool) -> int:
+        """Count the executions that failed, or those that did not; skipped ones are neither."""
+        ran = (row for row, out in zip(self.executions, self.skipped, strict=True) if not out)
+        return sum((execution["error"] is not None) == errors for row in ran for execution in row)
+
+
+Step = Started | Ended
+
+
+class Machine:
+    """One run of a specification; `steps` executes it block by block, as Dust's core does."""
+
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        inputs: Sequence[Json],
+        config: Json,
+        drifted: Collection[str],
+    ) -> None:
+        """Prepare a run: the blocks named in `drifted` speak to the newer model."""
+        self.blocks, self.inputs, self.drifted = blocks, inputs, drifted
+        self.envs = [[Env(config)]]  # per input, per element of a map
+        self.outer: list[Env] = []  # per input, as before the map
+        self.mapped: list[str] = []
+        self.loop: int | None = None
+        self.iteration = 0
+        self.skips: list[bool] = []
+
+    def steps(self) -> Iterator[Step]:
+        """Execute block after block; the run ends early where one fails."""
+        at = 0
+        while at < len(self.blocks):
+            block = self.blocks[at]
+            self._enter(block, at)
+            yield Started(block)
+            ended = self._execute(block)
+            yield ended
+            if ended.count(errors=True):
+                return
+            self._remember(ended)
+            at = self._leave(block, at)
+
+    def _enter(self, block: Block, at: int) -> None:
+        match block.type:
+            case "input":
+                before = self.envs[0][0]
+                self.envs = [
+                    [replace(before, input=value, index=index)] for index, value in enumerate(self.inputs)
+                ]
+            case "reduce":
+                self._reduce()
+            case "while":
+                self._iterate(block, at)
+
+    def _reduce(self) -> None:
+        def gathered(envs: list[Env]) -> Json:
+            return {name: [env.state[name] for env in envs] for name in self.mapped}
+
+        pairs = zip(self.outer, self.envs, strict=True)
+        self.envs = [[outer.knowing(**gathered(inner))] for outer, inner in pairs]
+        self.outer, self.mapped = [], []
+
+    def _iterate(self, block: Block, at: int) -> None:
+        if self.loop is None:
+            self.loop, self.iteration = at, 0
+            self.skips = [False] * len(self.envs)
+        else:
+            self.iteration += 1
+        place = {"name": block.name, "iteration": self.iteration}
+        self.envs = [[replace(env, map=place) for env in row] for row in self.envs]
+
+    def _execute(self, block: Block) -> Ended:
+        said: list[Said] = []
+        skipped = self.skips or [False] * len(self.envs)
+        executions = [
+            [SKIPPED if out else self._attempt(block, env, said) for env in row]
+            for row, out in zip(self.envs, skipped, strict=True)
+        ]
+        return Ended(block, executions, skipped, said)
+
+    def _attempt(self, block: Block, env: Env, said: list[Said]) -> Json:
+        try:
+            value, meta = self._act(block, env, said)
+        except BlockError as error:
+            return {"value": None, "error": str(error), "meta": None}
+        except BLOCK_FAILURES as error:
+            text = f"{type(error).__name__}: {error}"
+            return {"value": None, "error": text, "meta": None}
+        return {"value": value, "error": None, "meta": meta}
+
+    def _act(self, block: Block, env: Env, said: list[Said]) -> tuple[Any, Json | None]:
+        match block.type:
+            case "while" if self.iteration >= block.spec["max_iterations"]:
+                return False, None
+            case "while" | "code":
+                return block.act(env, block.spec), {"logs": []}
+            case "llm":
+                return self._ask(block, env, said)
+        return self._plain(block, env), None
+
+    def _plain(self, block: Block, env: Env) -> Any:
+        match block.type:
+            case "input":
+                return env.input
+            case "data":
+                return block.spec["data"]
+            case "map":
+                return env.state[block.spec["from"]]
+        return block.act(env, block.spec)
+
+    def _ask(self, block: Block, env: Env, said: list[Said]) -> tuple[Any, Json]:
+        prompt = render(block.spec["prompt"], env)
+        limit = env.config.get(block.name, {}).get("max_tokens")
+        words = complete(prompt, drifted=block.name in self.drifted).split()[:limit]
+        said.append(Said(env, " ".join(words)))
+        usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(words)}
+        return block.act(env, " ".join(words)), {"token_usage": usage, "logs": []}
+
+    def _remember(self, ended: Ended) -> None:
+        rows = zip(self.envs, ended.executions, ended.skipped, strict=True)
+        self.envs = [
+            [
+                self._informed(env, ended.block, [] if out else [execution["value"]])
+                for env, execution in zip(envs, executions, strict=True)
+            ]
+            for envs, executions, out in rows
+        ]
+
+    def _informed(self, env: Env, block: Block, values: list[Any]) -> Env:
+        if self.loop is None:
+            return env.knowing(**{block.name: values[0]})
+        if block.type == "end":  # it shares its name with the `while`, whose values stay
+            return env
+        return env.knowing(**{block.name: [*env.state.get(block.name, []), *values]})
+
+    def _leave(self, block: Block, at: int) -> int:
+        match block.type:
+            case "map":
+                self._fan_out(block)
+            case "while":
+                self.skips = [not row[0].state[block.name][-1] for row in self.envs]
+            case "end":
+                return self._again(at)
+            case _ if self.outer:
+                self.mapped.append(block.name)
+        return at + 1
+
+    def _fan_out(self, block: Block) -> None:
+        self.outer = [row[0] for row in self.envs]
+        self.envs = [
+            [
+                replace(
+                    env.knowing(**{block.name: element}),
+                    map={"name": block.name, "iteration": iteration},
+                )
+                for iteration, element in enumerate(env.state[block.name])
+            ]
+            for env in self.outer
+        ]
+
+    def _again(self, at: int) -> int:
+        if self.loop is not None and not all(self.skips):
+            return self.loop
+        self.loop, self.skips = None, []
+        self.envs = [[replace(env, map=None) for env in row] for row in self.envs]
+        return at + 1
+
+
+# ---- The forms a run takes on the wire (pure: steps -> JSON) ----
+
+
+def block_status(step: Step) -> Json:
+    """Return a block's status and counts, as after this step."""
+    succeeded, failed = (
+        (step.count(errors=False), step.count(errors=True)) if isinstance(step, Ended) else (0, 0)
+    )
+    status = "running" if isinstance(step, Started) else "errored" if failed else "succeeded"
+    return {
+        "block_type": step.block.type,
+        "name": step.block.name,
+        "status": status,
+        "success_count": succeeded,
+        "error_count": failed,
+    }
+
+
+def block_statuses(steps: Iterable[Step]) -> list[Json]:
+    """Return one status per block; a block that ran again counts from nought."""
+    rows = {(step.block.type, step.block.name): block_status(step) for step in steps}
+    return list(rows.values())
+
+
+def by_iteration(steps: Iterable[Step]) -> list[Any]:
+    """Return the traces of blocking answers: each iteration of a `while` is its own trace."""
+    return [
+        [[step.block.type, step.block.name], step.executions] for step in steps if isinstance(step, Ended)
+    ]
+
+
+def merged(steps: Iterable[Step]) -> list[Any]:
+    """Return the traces of polled runs: one per block, iterations along the second dimension."""
+    rows: dict[tuple[str, str], Executions] = {}
+    for step in steps:
+        if isinstance(step, Ended):
+            key = (step.block.type, step.block.name)
+            kept = rows.setdefault(key, [[] for _ in step.executions])
+            for row, executions, out in zip(kept, step.executions, step.skipped, strict=True):
+                row.extend([] if out else executions)
+    return [[list(key), executions] for key, executions in rows.items()]
+
+
+def event(kind: str, content: Any) -> Json:
+    """Return one event of a stream."""
+    return {"type": kind, "content": content}
+
+
+def step_events(step: Step) -> Iterator[Json]:
+    """Return the events that tell of a step."""
+    if isinstance(step, Ended):
+        for said in step.said:
+            yield from _token_events(step.block, said)
+        content = {
+            "block_type": step.block.type,
+            "block_name": step.block.name,
+            "execution": step.executions,
+        }
+        yield event("block_execution", content)
+    yield event("block_status", block_status(step))
+
+
+def _token_events(block: Block, said: Said) -> Iterator[Json]:
+    for text in re.findall(r"\s*\S+", said.text):
+        content = {
+            "block_type": block.type,
+            "block_name": block.name,
+            "input_index": said.env.index,
+            "map": said.env.map,
+            "tokens": {"text": text},
+        }
+        yield event("tokens", content)
+
+
+class Run:
+    """A run in progress: the steps so far, to be read from any thread."""
+
+    def __init__(self, app_id: str, digest: str, config: Json) -> None:
+        """Name a run that has not begun."""
+        self.id = secrets.token_hex(32)
+        self.created = int(time.time() * 1000)
+        self.app_id, self.hash, self.config = app_id, digest, config
+        self.steps: list[Step] = []
+        self.done = False
+        self._changed = threading.Condition()
+
+    def perform(self, machine: Machine, pause: Callable[[], object]) -> None:
+        """Execute the machine's steps, pausing in each block."""
+        try:
+            for step in machine.steps():
+                self._add(step)
+                if isinstance(step, Started):
+                    pause()
+        finally:
+            with self._changed:
+                self.done = True
+                self._changed.notify_all()
+
+    def _add(self, step: Step) -> None:
+        with self._changed:
+            self.steps.append(step)
+            self._changed.notify_all()
+
+    def follow(self, patience: float | None = None) -> Iterator[Step | None]:
+        """Yield the steps as they come, and None whenever none came for `patience` seconds."""
+        seen = 0
+        while True:
+            news, fresh = self._after(seen, patience)
+            if news and not fresh:
+                return
+            seen += len(fresh)
+            yield from fresh
+            if not news:
+                yield None
+
+    def _after(self, seen: int, patience: float | None) -> tuple[bool, list[Step]]:
+        with self._changed:
+            news = self._changed.wait_for(lambda: len(self.steps) > seen or self.done, patience)
+            return news, self.steps[seen:]
+
+    def status(self) -> str:
+        """Return running, succeeded or errored."""
+        if not self.done:
+            return "running"
+        last = self.steps[-1]
+        return "succeeded" if isinstance(last, Ended) and not last.count(errors=True) else "errored"
+
+    def document(self, form: Callable[[Iterable[Step]], list[Any]]) -> Json:
+        """Return the run as JSON, its traces in the given form."""
+        status, steps = self.status(), list(self.steps)
+        return self._described(status, block_statuses(steps), form(steps))
+
+    def announced(self) -> Json:
+        """Return the run as JSON the moment it was made."""
+        return self._described("running", [], [])
+
+    def _described(self, status: str, blocks: list[Json], traces: list[Any]) -> Json:
+        return {
+            "run_id": self.id,
+            "created": self.created,
+            "run_type": "deploy",
+            "app_id": self.app_id,
+            "config": {"blocks": self.config},
+            "specification_hash": self.hash,
+            "status": {"run": status, "blocks": blocks},
+            "traces": traces,
+            "results": last_executions(status, traces),
+        }
+
+
+def last_executions(status: str, traces: list[Any]) -> Executions | None:
+    """Return what `results` holds: the executions of the last trace that is left."""
+    return traces[-1][1] if status == "succeeded" and traces else None
+
+
+def filtered(document: Json, names: Collection[str]) -> Json:
+    """Return a run cut down to the named blocks, and its results with it."""
+    traces = [trace for trace in document["traces"] if trace[0][1] in names]
+    status = document["status"]
+    blocks = [block for block in status["blocks"] if block["name"] in names]
+    return {
+        **document,
+        "status": {**status, "blocks": blocks},
+        "traces": traces,
+        "results": last_executions(status["run"], traces),
+    }
+
+
+def run_events(run: Run) -> Iterator[Json | None]:
+    """Yield the events of a run as it goes on, and None where it is time for a keep-alive."""
+    yield event("run_status", {"status": "running", "run_id": run.id})
+    for step in run.follow(KEEP_ALIVE_SECONDS):
+        yield from [None] if step is None else step_events(step)
+    yield event("run_status", {"status": run.status(), "run_id": run.id})
+    yield event("final", None)
+
+
+def sse(events: Iterable[Json | None]) -> Iterator[bytes]:
+    """Write events as Server-Sent Events, torn into chunks as a network may tear them."""
+    yield b": keep-alive\n\n"
+    for one in events:
+        if one is None:
+            yield b": keep-alive\n\n"
+        else:
+            data = f"data: {json.dumps(one)}\n\n".encode()
+            half = len(data) // 2
+            yield data[:half]
+            yield data[half:]
+
+
+# ---- Requests and replies ----
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it came in; `body` is decoded where it was JSON; header names are lower-case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Any
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer; one of a stream's type is sent chunk by chunk, any other one whole."""
+
+    chunks: Iterable[bytes]
+    status: int = 200
+    content_type: str = "application/json"
+
+    @property
+    def streamed(self) -> bool:
+        """Say whether the chunks go out as they come."""
+        return self.content_type == "text/event-stream"
+
+
+class RefusalError(Exception):
+    """A request that Dust refuses, with the status, type and message of its error."""
+
+    def __init__(self, status: int, kind: str, message: str) -> None:
+        """Take the HTTP status, and the two texts of the error body."""
+        super().__init__(message)
+        self.status, self.kind, self.message = status, kind, message
+
+
+def json_reply(document: Json, status: int = 200) -> Reply:
+    """Answer with one JSON document."""
+    return Reply([json.dumps(document).encode()], status)
+
+
+def error_reply(error: RefusalError) -> Reply:
+    """Answer with an error body."""
+    return json_reply({"error": {"type": error.kind, "message": error.message}}, error.status)
+
+
+BODY_FIELDS: dict[str, tuple[type, bool]] = {  # name: type, required
+    "specification_hash": (str, True),
+    "config": (dict, True),
+    "inputs": (list, True),
+    "stream": (bool, False),
+    "blocking": (bool, False),
+    "block_filter": (list, False),
+}
+
+
+def check_body(body: Any) -> Json:
+    """Return the body of a create-run request, or refuse it."""
+    wrong = [] if isinstance(body, dict) else ["body"]
+    if isinstance(body, dict):
+        wrong = [
+            name
+            for name, (kind, required) in BODY_FIELDS.items()
+            if (required or name in body) and not isinstance(body.get(name), kind)
+        ]
+        wrong += [] if wrong else _wrong_elements(body)
+    if wrong:
+        message = f"Invalid request body: {', '.join(wrong)}"
+        raise RefusalError(400, "invalid_request_error", message)
+    document: Json = body
+    return document
+
+
+def _wrong_elements(body: Json) -> list[str]:
+    kinds = (
+        ("config", body["config"].values(), dict),
+        ("inputs", body["inputs"], dict),
+        ("block_filter", body.get("block_filter", []), str),
+    )
+    return [name for name, values, kind in kinds if not all(isinstance(v, kind) for v in values)]
+
+
+# ---- The server ----
+
+ROOT = r"/api/v1/w/(?P<workspace>[^/]+)/spaces/(?P<space>[^/]+)/apps"
+ROUTES = {
+    "list_apps": ("GET", re.compile(ROOT)),
+    "create_run": ("POST", re.compile(ROOT + r"/(?P<app>[^/]+)/runs")),
+    "get_run": ("GET", re.compile(ROOT + r"/(?P<app>[^/]+)/runs/(?P<run>[^/]+)")),
+}
+
+
+class DustServer:
+    """A Dust on loopback: `with DustServer() as dust: httpx.get(dust.base_url + ...)`."""
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        api_key: str = "sk-example-key",
+        workspace: str = "w_example",
+        space: str = "vlt_example",
+        delay: float = 0.0,
+    ) -> None:
+        """Take what the server answers to; `delay` is the seconds that each block takes."""
+        self.port, self.delay = port, delay
+        self.api_key, self.workspace, self.space = api_key, workspace, space
+        self.requests: list[Request] = []
+        self.drifted: frozenset[str] = frozenset()
+        self._runs: dict[str, Run] = {}
+        self._saved: dict[str, str] = {}
+        self._saved_runs: dict[tuple[str, str], str] = {}
+        self._versions = {(app.id, name): app.version(name) for app in APPS.values() for name in ("v1", "v2")}
+        self._closing = threading.Event()
+        self._httpd: _Listener | None = None
+        for app_id in APPS:
+            self.save_original(app_id)
+
+    # what is on offer
+
+    @property
+    def base_url(self) -> str:
+        """Return the address to give as `DUST_BASE_URL`."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def hash(self, app_id: str, version: str = "v1") -> str:
+        """Return the specification hash of an app's version, `v1` or `v2`."""
+        return specification_hash(self._versions[app_id, version])
+
+    def save_edited(self, app_id: str) -> None:
+        """Save the app's edited version, so that `latest` and the listing follow it."""
+        self._save(app_id, "v2")
+
+    def save_original(self, app_id: str) -> None:
+        """Save the app's original version again."""
+        self._save(app_id, "v1")
+
+    def drift(self, block_name: str | None = None) -> None:
+        """Let a newer model answer under the same hashes, behind one llm block or the usual."""
+        self.drifted = DRIFTING if block_name is None else self.drifted | {block_name}
+
+    def undrift(self) -> None:
+        """Let the first model answer again."""
+        self.drifted = frozenset()
+
+    def _save(self, app_id: str, version: str) -> None:
+        self._saved[app_id] = version
+        if (app_id, version) not in self._saved_runs:
+            run = self._new_run(app_id, version, {})
+            machine = Machine(self._versions[app_id, version], [APPS[app_id].example], {}, ())
+            run.perform(machine, lambda: None)
+            self._saved_runs[app_id, version] = run.id
+
+    # coming and going
+
+    def start(self) -> Self:
+        """Listen on loopback, answering on threads of its own."""
+        self._closing.clear()
+        self._httpd = _Listener(self.port, self.answer, self.requests.append)
+        self.port = self._httpd.server_address[1]
+        threading.Thread(target=self._httpd.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        """Stop at once, open streams included."""
+        if self._httpd is not None:
+            self._httpd.shutdown()
+            self._httpd.server_close()
+            self._httpd.hang_up()
+            self._httpd = None
+        self._closing.set()  # last: a run that wakes finds nobody to tell that it ended
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    # answering
+
+    def answer(self, request: Request) -> Reply:
+        """Return the reply to a request: the one place to override for misbehaviour."""
+        try:
+            self._check_size(request)
+            self._check_key(request)
+            operation, names = self._route(request)
+            return operation(request, **names)
+        except RefusalError as error:
+            return error_reply(error)
+
+    def _check_size(self, request: Request) -> None:
+        if request.size > MAX_BODY:
+            raise RefusalError(413, "content_too_large", "Body exceeded 4mb limit")
+
+    def _check_key(self, request: Request) -> None:
+        header = request.headers.get("authorization")
+        if header is None:
+            message = "The request does not have valid authentication credentials."
+            raise RefusalError(401, "not_authenticated", message)
+        scheme, _, key = header.partition(" ")
+        if scheme != "Bearer" or not key.strip():
+            message = "The Authorization header is malformed, `Bearer <key>` is expected."
+            raise RefusalError(401, "malformed_authorization_header_error", message)
+        if key.strip() != self.api_key:
+            raise RefusalError(401, "invalid_api_key_error", "The API key provided is invalid.")
+
+    def _route(self, request: Request) -> tuple[Callable[..., Reply], dict[str, str]]:
+        path = urlsplit(request.path).path
+        for operation, (method, pattern) in ROUTES.items():
+            if found := pattern.fullmatch(path):
+                names = {name: unquote(value) for name, value in found.groupdict().items()}
+                self._check_place(names.pop("workspace"), names.pop("space"), names.get("app"))
+                self._check_method(request.method, method)
+                return getattr(self, f"_{operation}"), names
+        raise RefusalError(404, "invalid_request_error", f"There is nothing at {path}")
+
+    def _check_place(self, workspace: str, space: str, app: str | None) -> None:
+        if workspace != self.workspace:
+            raise RefusalError(404, "workspace_not_found", "The workspace was not found")
+        if space != self.space:
+            raise RefusalError(404, "space_not_found", "The space was not found")
+        if app is not None and app not in APPS:
+            raise RefusalError(404, "app_not_found", "The app you're trying to run was not found")
+
+    def _check_method(self, method: str, expected: str) -> None:
+        if method != expected:
+            message = f"The method passed is not supported, {expected} is expected."
+            raise RefusalError(405, "method_not_supported_error", message)
+
+    def _list_apps(self, _request: Request) -> Reply:
+        apps = [self._listed(number, app) for number, app in enumerate(APPS.values(), start=1)]
+        return json_reply({"apps": apps})
+
+    def _listed(self, number: int, app: App) -> Json:
+        version = self._saved[app.id]
+        blocks = self._versions[app.id, version]
+        return {
+            "id": number,
+            "sId": app.id,
+            "name": app.name,
+            "description": app.description,
+            "savedSpecification": json.dumps([block.saved() for block in blocks]),
+            "savedConfig": json.dumps({}),
+            "savedRun": self._saved_runs[app.id, version],
+            "dustAPIProjectId": str(1000 + number),
+            "space": {"sId": self.space, "name": "Examples", "kind": "regular"},
+        }
+
+    def _get_run(self, _request: Request, app: str, run: str) -> Reply:
+        found = self._runs.get(run)
+        if found is None or found.app_id != app:
+            raise RefusalError(400, "run_error", "There was an error retrieving the run.")
+        return json_reply({"run": found.document(merged)})
+
+    def _create_run(self, request: Request, app: str) -> Reply:
+        body = check_body(request.body)
+        version = self._find_version(app, body["specification_hash"])
+        if version is None:
+            return self._no_specification(body)
+        run = self._launch(app, version, body)
+        if body.get("stream"):
+            return Reply(sse(run_events(run)), content_type="text/event-stream")
+        if body.get("blocking"):
+            return json_reply({"run": self._awaited(run, body.get("block_filter"))})
+        return json_reply({"run": run.announced()})
+
+    def _find_version(self, app_id: str, wanted: str) -> str | None:
+        if wanted == "latest":
+            return self._saved[app_id]
+        return next((name for name in ("v1", "v2") if self.hash(app_id, name) == wanted), None)
+
+    def _no_specification(self, body: Json) -> Reply:
+        message = f"No specification found for hash `{body['specification_hash']}`"
+        if body.get("stream"):
+            content = {"code": "specification_not_found", "message": message}
+            events = [event("error", content), event("final", None)]
+            return Reply(sse(events), content_type="text/event-stream")
+        if body.get("blocking"):
+            raise RefusalError(500, "internal_server_error", "An unexpected error occurred.")
+        raise RefusalError(400, "run_error", "There was an error running the app.")
+
+    def _new_run(self, app_id: str, version: str, config: Json) -> Run:
+        run = Run(app_id, self.hash(app_id, version), config)
+        self._runs[run.id] = run
+        return run
+
+    def _launch(self, app_id: str, version: str, body: Json) -> Run:
+        run = self._new_run(app_id, version, body["config"])
+        blocks = self._versions[app_id, version]
+        machine = Machine(blocks, body["inputs"], body["config"], self.drifted)
+        pause = lambda: self.delay and self._closing.wait(self.delay)  # noqa: E731
+        threading.Thread(target=run.perform, args=(machine, pause), daemon=True).start()
+        return run
+
+    def _awaited(self, run: Run, names: list[str] | None) -> Json:
+        for _ in run.follow():
+            pass
+        document = run.document(by_iteration)
+        return document if names is None else filtered(document, names)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Reads a request, asks for the reply, and sends it."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "Dust"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # a reply leaves in one piece, a stream at each flush
+    server: _Listener
+
+    def _handle(self) -> None:
+        length = self.headers.get("Content-Length", "0")
+        size = int(length) if length.isdecimal() else 0
+        self.close_connection |= "Transfer-Encoding" in self.headers  # such a body stays unread
+        body = self._decoded(self._read(size))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, self.path, headers, body, size)
+        self.server.record(request)
+        self._send(self.server.answer(request))
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _handle
+
+    def _read(self, size: int) -> bytes:
+        kept = b""
+        while size > 0 and (piece := self.rfile.read(min(size, 65536))):
+            size -= len(piece)
+            kept += piece if len(kept) <= MAX_BODY else b""
+        return kept
+
+    def _decoded(self, raw: bytes) -> Any:
+        try:
+            return json.loads(raw) if raw else None
+        except (ValueError, RecursionError):
+            return raw.decode(errors="replace")
+
+    def _send(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.content_type)
+        if reply.streamed:
+            self._send_chunks(reply.chunks)
+        else:
+            whole = b"".join(reply.chunks)
+            self.send_header("Content-Length", str(len(whole)))
+            self.end_headers()
+            self.wfile.write(whole)
+
+    def _send_chunks(self, chunks: Iterable[bytes]) -> None:
+        self.send_header("Cache-Control", "no-cache")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for chunk in chunks:
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n")
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+class _Listener(ThreadingHTTPServer):
+    """The socket, and the connections that are open on it."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(
+        self, port: int, answer: Callable[[Request], Reply], record: Callable[[Request], None]
+    ) -> None:
+        self.answer, self.record = answer, record
+        self._open: set[socket.socket] = set()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """Break off every open connection, so that its thread ends and closes it."""
+        for connection in list(self._open):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # it has just ended by itself
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):  # a client may hang up at any time
+            super().handle_error(request, client_address)
+
+
+# ---- The command line ----
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Serve a few small Dust apps on 127.0.0.1.")
+    parser.add_argument("--port", type=int, default=8808)
+    parser.add_argument(
+        "--edited",
+        metavar="APP_ID",
+        nargs="+",
+        choices=APPS,
+        default=[],
+        help="apps whose edited version is saved",
+    )
+    parser.add_argument("--drift", action="store_true", help="let a newer model answer")
+    return parser.parse_args(argv)
+
+
+def banner(server: DustServer) -> str:
+    """Return the lines to paste into a shell, and the apps with their hashes."""
+    exports = (
+        f"export DUST_BASE_URL={server.base_url} DUST_API_KEY={server.api_key} "
+        f"DUST_WORKSPACE_ID={server.workspace} DUST_SPACE_ID={server.space}"
+    )
+    apps = [
+        f"# {app.id}  {app.name}\n"
+        f"#   original {server.hash(app.id)}\n"
+        f"#   edited   {server.hash(app.id, 'v2')}"
+        for app in APPS.values()
+    ]
+    return "\n".join([exports, *apps, ""])
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve until Ctrl-C."""
+    options = _arguments(argv)
+    # Also when started in the background of a script, where Ctrl-C's signal is ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        with DustServer(options.port) as server:
+            for app_id in options.edited:
+                server.save_edited(app_id)
+            if options.drift:
+                server.drift()
+            sys.stdout.write(banner(server))
+            sys.stdout.flush()
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""JSON's sense of equality, and where two JSON values differ (DeepDiff, behind one function)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pytest_dust.model import MISSING, Change, Path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MAX_ALIGNED = 2_000
+"""Elements of a list that are lined up by content; longer lists are compared by position."""
+
+
+def equal(left: Any, right: Any) -> bool:
+    """Whether two values are the same JSON: `1` equals `1.0`, never `true`; the order of keys is nothing."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(equal(left[key], right[key]) for key in left)
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        return len(left) == len(right) and all(map(equal, left, right))
+    return bool(left == right)
+
+
+def differences(old: Any, new: Any, path: Path = ()) -> Iterator[Change]:
+    """Where two JSON values differ, top to bottom, the smallest differing parts one at a time."""
+    if equal(old, new):
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            yield from differences(old.get(key, MISSING), new.get(key, MISSING), (*path, key))
+    elif isinstance(old, list | tuple) and isinstance(new, list | tuple):
+        yield from _list_differences(old, new, path)
+    else:
+        yield Change(path, old, new)
+
+
+def _list_differences(old: Sequence[Any], new: Sequence[Any], path: Path) -> Iterator[Change]:
+    start = _common(zip(old, new, strict=False))
+    shortest = min(len(old), len(new)) - start
+    end = min(shortest, _common(zip(reversed(old), reversed(new), strict=False)))
+    left, right = old[start : len(old) - end], new[start : len(new) - end]
+    for position, there, here in _aligned(left, right):
+        yield from differences(there, here, (*path, start + position))
+
+
+def _common(pairs: Iterator[tuple[Any, Any]]) -> int:
+    """How many of the first pairs are equal."""
+    count = 0
+    for left, right in pairs:
+        if not equal(left, right):
+            break
+        count += 1
+    return count
+
+
+def _aligned(old: Sequence[Any], new: Sequence[Any]) -> list[tuple[int, Any, Any]]:
+    """Differing elements as (position, old, new), lined up by content: an insertion shifts nothing."""
+    if not old or not new or max(len(old), len(new)) > MAX_ALIGNED:
+        pairs = range(max(len(old), len(new)))
+        return [(at, _element(old, at), _element(new, at)) for at in pairs]
+    from deepdiff import DeepDiff  # 95 ms, so at the first mismatch only
+
+    # Elements as canonical text: DeepDiff lines up only hashable ones by content, and takes true for 1.
+    tree = DeepDiff(
+        [_canonical(element) for element in old],
+        [_canonical(element) for element in new],
+        view="tree",
+        threshold_to_diff_deeper=0,
+    )
+    found: list[tuple[int, Any, Any]] = []
+    for level in (level for levels in tree.values() for level in levels):
+        there = _index(level, use_t2=False) if _present(level.t1) else None
+        here = _index(level, use_t2=True) if _present(level.t2) else None
+        position = there if here is None else here
+        found.append((position or 0, _element(old, there), _element(new, here)))
+    return sorted(found, key=lambda entry: entry[0])
+
+
+def _element(values: Sequence[Any], at: int | None) -> Any:
+    return values[at] if at is not None and at < len(values) else MISSING
+
+
+def _present(value: object) -> bool:
+    return isinstance(value, str)  # every element is canonical text; DeepDiff's `not present` is not
+
+
+def _index(level: Any, *, use_t2: bool) -> int:
+    steps: list[int] = level.path(output_format="list", use_t2=use_t2)
+    return steps[0]
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(_plain_numbers(value), sort_keys=True)
+
+
+def _plain_numbers(value: Any) -> Any:
+    """The value with `1.0` written as `1`, as JSON's equality has it."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list | tuple):
+        return [_plain_numbers(element) for element in value]
+    if isinstance(value, dict):
+        return {key: _plain_numbers(element) for key, element in value.items()}
+    return value

@@ -1,0 +1,82 @@
+"""What a case expects: read from the suite, judged against the run view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_dust.checks import paths
+from pytest_dust.checks.equality import differences
+from pytest_dust.checks.matchers import bind, judge
+from pytest_dust.errors import did_you_mean
+from pytest_dust.model import MISSING, Bound, Change, Expectation, Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+TOP = ("status", "error", "usage", "blocks", "duration", "specification_hash", "run_id")
+BLOCK = ("type", "status", "iterations", "success_count", "error_count", "usage")
+_NUMBERED = {"output": "outputs", "error": "errors", "result": "results"}
+
+SUCCEEDS = Expectation("status", (Bound("equals", "succeeded", "succeeded"),))
+"""What a case expects that says nothing of its status or error."""
+
+
+def read(path: str, written: Any, *, plural: bool) -> Expectation:
+    """One entry of `expect`; raises PathError or ArgumentError."""
+    for steps in paths.beginnings(path):
+        _check_names(steps, plural=plural)
+    return Expectation(path, bind(written))
+
+
+def names_outcome(path: str) -> bool:
+    """Whether a path speaks of the run's status or error."""
+    return any(steps[0] in ("status", "error") for steps in paths.beginnings(path))
+
+
+def failures(expect: Iterable[Expectation], view: dict[str, Any]) -> tuple[Failure, ...]:
+    """The expectations that do not hold, all of them, in the order of the suite."""
+    return tuple(failure for one in expect for failure in _failures(one, view))
+
+
+def _check_names(steps: paths.Steps, *, plural: bool) -> None:
+    """Refuse names that no run view has, so that a slip shows at collection."""
+    _check_name(steps[0], (*TOP, "results" if plural else "result"), plural=plural)
+    if steps[0] == "blocks" and len(steps) > 2:
+        pair = ("outputs", "errors") if plural else ("output", "error")
+        _check_name(steps[2], (*BLOCK, *pair), plural=plural)
+
+
+def _check_name(name: str | int, allowed: tuple[str, ...], *, plural: bool) -> None:
+    if name in allowed or isinstance(name, int):
+        return
+    for singular, other in _NUMBERED.items():
+        if plural and name == singular and other in allowed:
+            raise paths.PathError(f'with inputs it is "{other}", a list with one entry per input')
+        if not plural and name == other and singular in allowed:
+            raise paths.PathError(f'with one input it is "{singular}"')
+    hint = did_you_mean(name, allowed)
+    raise paths.PathError(f'a run has no "{name}"; it has: {", ".join(allowed)}{hint}')
+
+
+def _failures(expectation: Expectation, view: dict[str, Any]) -> Iterator[Failure]:
+    note = ""
+    try:
+        value = paths.find(expectation.path, view)
+    except paths.PathError as error:
+        value, note = MISSING, f"the path does not fit what came: {error}"
+    for bound in expectation.matchers:
+        verdict = judge(value, bound)
+        if verdict is True:
+            continue
+        if value is MISSING:
+            note = note or paths.how_far(expectation.path, view)
+            yield Failure(expectation.path, bound, value, note)
+        else:
+            yield Failure(expectation.path, bound, value, verdict or "", _changes(bound, value))
+
+
+def _changes(bound: Bound, value: object) -> tuple[Change, ...]:
+    """Where a structure differs from the one expected; nothing for single values."""
+    both = (bound.written, value)
+    alike = all(isinstance(side, dict) for side in both) or all(isinstance(side, list) for side in both)
+    return tuple(differences(*both)) if bound.name == "equals" and alike else ()

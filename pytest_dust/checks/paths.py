@@ -1,0 +1,160 @@
+"""JMESPath into the run view: compiled once, told apart `null` from nothing, and explained when empty."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from jmespath.functions import Functions
+
+from pytest_dust.errors import did_you_mean
+from pytest_dust.model import MISSING
+
+if TYPE_CHECKING:
+    from jmespath.parser import ParsedResult
+
+Steps: TypeAlias = "tuple[str | int, ...]"
+
+_BRANCHING = (
+    "function_expression",
+    "or_expression",
+    "and_expression",
+    "not_expression",
+    "comparator",
+    "multi_select_list",
+)
+MAX_NAMED = 12
+"""Names listed when a path finds nothing."""
+
+
+class PathError(ValueError):
+    """A path that is no JMESPath; its text says what and where in the path."""
+
+
+@cache
+def compile_path(path: str) -> ParsedResult:
+    """The compiled path; raises PathError for what is no JMESPath."""
+    try:
+        parsed: ParsedResult = jmespath.compile(path)
+    except JMESPathError as error:
+        raise PathError(_explained(path, error)) from None
+    except RecursionError:
+        raise PathError("not a JMESPath: nested too deeply; make it shorter") from None
+    _check_functions(parsed.parsed)
+    return parsed
+
+
+def beginnings(path: str) -> list[Steps]:
+    """The plain names and indexes with which the parts of a path begin at the document's top."""
+    return [steps for steps in _beginnings(compile_path(path).parsed) if steps]
+
+
+def find(path: str, document: object) -> object:
+    """What the path finds in the document, or MISSING; raises PathError where a function refuses a value."""
+    expression = compile_path(path)
+    try:
+        found = expression.search(document)
+    except JMESPathError as error:
+        raise PathError(str(error).replace("\n", " ")) from None
+    if found is None and not _is_null(expression.parsed, document):
+        return MISSING
+    return found
+
+
+def how_far(path: str, document: object) -> str:
+    """Why a path finds nothing: the last part of it that finds something, and what is there."""
+    reached, value = "", document
+    for step in _plain_beginning(compile_path(path).parsed)[0]:
+        below = _step(value, step)
+        if below is MISSING or below is None:
+            break
+        reached, value = reached + show_step(step, first=not reached), below
+    return f"{reached or 'the run'} {_contents(value)}"
+
+
+def show_step(step: str | int, *, first: bool = False) -> str:
+    """One step of a path as JMESPath writes it: `.name`, `[3]`, `."odd name"`."""
+    if isinstance(step, int):
+        return f"[{step}]"
+    name = step if step.isidentifier() and step.isascii() else json.dumps(step, ensure_ascii=False)
+    return name if first else f".{name}"
+
+
+def _explained(path: str, error: Any) -> str:
+    position = getattr(error, "lex_position", None)
+    if not path.strip():
+        return "a path is empty; write what to look at, such as result or blocks.NAME.output"
+    if position is None:
+        return f"not a JMESPath: {error}"
+    if position >= len(path):
+        return "not a JMESPath: it ends too early"
+    return f"not a JMESPath: unexpected {path[position]!r} at character {position + 1} of the path"
+
+
+def _check_functions(node: Any) -> None:
+    """Refuse unknown functions now, which JMESPath itself does only when it runs."""
+    if not isinstance(node, dict):
+        return
+    if node["type"] == "function_expression" and node["value"] not in Functions.FUNCTION_TABLE:
+        hint = did_you_mean(node["value"], Functions.FUNCTION_TABLE)
+        raise PathError(f"JMESPath has no function {node['value']}(){hint}")
+    for child in node["children"]:
+        _check_functions(child)
+
+
+def _beginnings(node: Any) -> list[Steps]:
+    if node["type"] in _BRANCHING:
+        return [steps for child in node["children"] for steps in _beginnings(child)]
+    return [_plain_beginning(node)[0]]
+
+
+def _plain_beginning(node: Any) -> tuple[Steps, bool]:
+    """The names and indexes before the first filter, projection or function; whether that is all."""
+    kind, children = node["type"], node["children"]
+    if kind in ("field", "index"):
+        return (node["value"],), True
+    if kind in ("identity", "current"):
+        return (), True
+    if kind in ("subexpression", "index_expression", "pipe"):
+        steps: Steps = ()
+        for child in children:
+            more, whole = _plain_beginning(child)
+            steps += more
+            if not whole:
+                return steps, False
+        return steps, True
+    if kind in ("projection", "filter_projection", "value_projection", "flatten"):
+        return _plain_beginning(children[0])[0], False
+    return (), False
+
+
+def _is_null(node: Any, document: object) -> bool:
+    """Whether a path of plain names and indexes ends at a null that is really there."""
+    steps, whole = _plain_beginning(node)
+    value = document
+    for step in steps:
+        value = _step(value, step)
+    return whole and value is None
+
+
+def _step(value: Any, step: str | int) -> Any:
+    if isinstance(step, str):
+        return value.get(step, MISSING) if isinstance(value, dict) else MISSING
+    there = isinstance(value, list) and -len(value) <= step < len(value)
+    return value[step] if there else MISSING
+
+
+def _contents(value: object) -> str:
+    if isinstance(value, dict):
+        shown = sorted(value)[:MAX_NAMED] if "status" not in value else list(value)[:MAX_NAMED]
+        more = ", …" if len(value) > MAX_NAMED else ""
+        return f"has: {', '.join(shown)}{more}" if value else "is an empty mapping"
+    if isinstance(value, list):
+        return f"is a list of {len(value)}" if value else "is an empty list"
+    if value is None:
+        return "is null"
+    names = {bool: "true or false", str: "text", int: "a number", float: "a number"}
+    return f"is {names.get(type(value), 'something else')}"

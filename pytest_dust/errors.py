@@ -1,0 +1,64 @@
+"""Everything that can go wrong for a user, each error with what, where and what to do now.
+
+DustError
+├── SuiteError          a suite file has mistakes; carries a `Problem` for each
+├── SettingsError       an option, environment variable or ini value is wrong
+├── CassetteError       a cassette is missing, does not fit, or cannot be read
+└── ServiceError        the service or the network did not answer with a run
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_dust.model import Problem
+
+__all__ = [
+    "CassetteError",
+    "DustError",
+    "ServiceError",
+    "SettingsError",
+    "SuiteError",
+    "did_you_mean",
+]
+
+
+class DustError(Exception):
+    """A trouble that the user can mend; its text is the whole message, `headline` its first words."""
+
+    @property
+    def headline(self) -> str:
+        """One line for pytest's short summary."""
+        return str(self).split("\n", 1)[0]
+
+
+class SuiteError(DustError):
+    """The mistakes of one suite file, sorted by place."""
+
+    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+        """Keep `problems` in the order in which a reader of `file` meets them, each once."""
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(problem.line(file) for problem in self.problems))
+
+
+class SettingsError(DustError):
+    """A setting has a value that it cannot have."""
+
+
+class CassetteError(DustError):
+    """A cassette cannot be replayed."""
+
+
+class ServiceError(DustError):
+    """The service, or something between, gave no run."""
+
+
+def did_you_mean(name: str, allowed: Iterable[str]) -> str:
+    """` (did you mean X?)` for the name in `allowed` that is nearest to `name`, else nothing."""
+    from difflib import get_close_matches  # only when something is wrong: 2 ms
+
+    nearest = get_close_matches(name, list(allowed), n=1)
+    return f" (did you mean {nearest[0]}?)" if nearest else ""

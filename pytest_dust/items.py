@@ -1,0 +1,166 @@
+"""The pytest rim: a suite file as a collector, a case as an item."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_dust import cassette, references, session, suite
+from pytest_dust.errors import DustError, SuiteError, did_you_mean
+from pytest_dust.model import Place, Problem
+from pytest_dust.report import case as case_report
+from pytest_dust.report.terminal import CaseReport, Crash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_dust.model import Case, Mark, Outcome
+
+
+class CaseFailed(Exception):
+    """A case ran, and not all of its expectations hold: the one failure that `xfail` may expect."""
+
+
+class Unrun(Exception):
+    """A case gave no run; `xfail` does not hide it."""
+
+
+class DustFile(pytest.File):
+    """A `*.dust.yaml` file."""
+
+    @property
+    def shown(self) -> str:
+        """The file's path as the user would type it."""
+        return _relative(self.path, self.config)
+
+    def collect(self) -> Iterator[DustItem]:
+        """One item per case; raises SuiteError with every mistake of the file."""
+        settings = self.config.stash[session.KEY].settings
+        look_up = references.environment(os.environ, settings.readable)
+        cases = suite.load(self._source(), self.shown, look_up)
+        items = [DustItem.from_parent(self, name=case.id, case=case) for case in cases]
+        problems = [problem for item in items for problem in item.mark()]
+        if problems:
+            raise SuiteError(self.shown, problems)
+        yield from items
+
+    def _source(self) -> bytes:
+        try:
+            with self.path.open("rb") as file:
+                return file.read(suite.MAX_BYTES + 1)
+        except OSError as error:
+            problem = Problem(Place(1, 1), f"cannot be read: {error.strerror}")
+            raise SuiteError(self.shown, [problem]) from None
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
+        """The mistakes as plain lines; a traceback only for what is no user's mistake."""
+        if isinstance(excinfo.value, DustError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo)
+
+
+class DustItem(pytest.Item):
+    """One case."""
+
+    def __init__(self, *, case: Case, **kwargs: Any) -> None:
+        """Hold the case, and no outcome yet."""
+        super().__init__(**kwargs)
+        self.case = case
+        self.outcome: Outcome | None = None
+        self.headline = ""
+
+    @property
+    def suite(self) -> DustFile:
+        """The file that the case stands in."""
+        assert isinstance(self.parent, DustFile)  # noqa: S101  # collect() made it so
+        return self.parent
+
+    def mark(self) -> list[Problem]:
+        """Put the suite's marks on the item; gives those that `--strict-markers` refuses."""
+        return [problem for one in self.case.marks for problem in self._mark(one)]
+
+    def _mark(self, mark: Mark) -> Iterator[Problem]:
+        kwargs: dict[str, Any] = dict(mark.kwargs)
+        if mark.name == "xfail":
+            kwargs["raises"] = CaseFailed  # a missing cassette or a wrong key is no expected failure
+        with warnings.catch_warnings(record=True) as unknown:
+            warnings.simplefilter("always")
+            try:
+                decorator = getattr(pytest.mark, mark.name)
+            except pytest.fail.Exception:
+                yield Problem(mark.place, _unregistered(mark.name, self.config))
+                return
+        for warning in unknown:
+            self.warn(pytest.PytestUnknownMarkWarning(str(warning.message).split(" - ", 1)[0]))
+        self.add_marker(decorator(*mark.args, **kwargs) if mark.args or kwargs else decorator)
+
+    def runtest(self) -> None:
+        """Run the case; raises CaseFailed where an expectation does not hold, Unrun where there is no run."""
+        from pytest_dust.pipeline import Recording, run_case  # httpx and all: not for --co
+
+        shared = self.config.stash[session.KEY]
+        path = cassette.path_of(self.path, self.case.id, shared.settings.cassette_dir, self.config.rootpath)
+        recording = Recording(path, _relative(path, self.config), self.command)
+        try:
+            self.outcome = run_case(self.case, recording, shared.settings, shared.connect())
+        except DustError as error:
+            self.headline = case_report.safe_lines(error.headline)[0]
+            raise Unrun(str(error)) from None
+        if self.outcome.failures:
+            self.headline = case_report.headline(self.outcome)
+            raise CaseFailed(self.headline)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
+        """The case's report; a traceback only for what is no user's mistake."""
+        subject = case_report.Subject(f"{self.suite.shown}:{self.case.place.line}", self.command)
+        if isinstance(excinfo.value, CaseFailed) and self.outcome is not None:
+            lines = case_report.failed(subject, self.outcome)
+        elif isinstance(excinfo.value, Unrun):
+            mode = self.config.stash[session.KEY].settings.mode
+            lines = case_report.troubled(subject, mode, str(excinfo.value))
+        else:
+            return super().repr_failure(excinfo)
+        crash = Crash(self.suite.shown, self.case.place.line, self.headline)
+        return CaseReport("\n".join(lines), crash)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """The case's file, its line from 0, and the title of its report.
+
+        The title ends in a space: pytest takes a title in which the node id ends for a Python name, and
+        would write `answer::dust::yaml::refund`.
+        """
+        return self.path, self.case.place.line - 1, f"{self.suite.shown}::{self.name} "
+
+    @property
+    def command(self) -> str:
+        """The command that runs this case alone, with the options that were typed."""
+        typed = self.config.stash[session.KEY].settings.typed
+        return shlex.join(["pytest", f"{self.suite.shown}::{self.name}", *typed])
+
+    def facts(self) -> dict[str, Any]:
+        """What the summary needs to know of the case, fit to travel from an xdist worker."""
+        outcome = self.outcome
+        if outcome is None:
+            return {"source": "without a run", "tokens": 0, "begins": "", "headline": self.headline}
+        comparison = outcome.comparison
+        return {
+            "source": str(outcome.source),
+            "tokens": outcome.tokens,
+            "begins": case_report.begins(comparison) if comparison and comparison.changed else "",
+            "headline": self.headline,
+        }
+
+
+def _relative(path: Path, config: pytest.Config) -> str:
+    """The path from where pytest was called, with forward slashes."""
+    return os.path.relpath(path, config.invocation_params.dir).replace(os.sep, "/")
+
+
+def _unregistered(name: str, config: pytest.Config) -> str:
+    known = [line.split("(")[0].split(":")[0].strip() for line in config.getini("markers")]
+    return f'mark "{name}" is not registered; add it to ini markers{did_you_mean(name, known)}'

@@ -1,0 +1,240 @@
+"""The values that walk through the house, all frozen: suite, case, request, run, difference, outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+Path: TypeAlias = "tuple[str | int, ...]"
+
+
+class Place(NamedTuple):
+    """A place in a text file; line and column count from 1."""
+
+    line: int
+    column: int
+
+
+class Problem(NamedTuple):
+    """One mistake in a suite file."""
+
+    place: Place
+    message: str
+
+    def line(self, file: str) -> str:
+        """The mistake as `file:line:column: message`."""
+        return f"{file}:{self.place.line}:{self.place.column}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A Dust app's address; workspace and space are None where neither suite nor settings name them."""
+
+    workspace: str | None
+    space: str | None
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A pytest mark as a suite wrote it, and where."""
+
+    name: str
+    args: tuple[Json, ...]
+    kwargs: tuple[tuple[str, Json], ...]
+    place: Place
+
+
+class Missing:
+    """The one value that stands for `a path found nothing here`."""
+
+    def __repr__(self) -> str:
+        """Name the value in assertions and debuggers."""
+        return "MISSING"
+
+
+MISSING = Missing()
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A matcher with its argument: as the suite wrote it, and as checked and prepared."""
+
+    name: str
+    written: Json
+    argument: object
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A JMESPath into the run view and the matchers that must all hold for what it finds."""
+
+    path: str
+    matchers: tuple[Bound, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case of a suite with everything inherited from the suite filled in."""
+
+    id: str
+    place: Place
+    app: App
+    specification_hash: str
+    config: Mapping[str, Json]
+    inputs: Sequence[Json]
+    plural: bool
+    block_filter: tuple[str, ...] | None
+    timeout: float | None
+    marks: tuple[Mark, ...]
+    expect: tuple[Expectation, ...]
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What a case asks of the service; a cassette binds to it."""
+
+    app: App
+    specification_hash: str
+    config: Mapping[str, Json]
+    inputs: Sequence[Json]
+    block_filter: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One HTTP request and its normalised reply, as a cassette keeps them."""
+
+    method: str
+    path: str
+    status: int
+    headers: Mapping[str, str]
+    body: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the service said to one case: its exchanges and how long they took, in seconds."""
+
+    exchanges: tuple[Exchange, ...]
+    duration: float
+
+
+class Status(StrEnum):
+    """How a run or a block ended."""
+
+    SUCCEEDED = "succeeded"
+    ERRORED = "errored"
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One execution of a block: its value or its error, and the tokens it used by kind."""
+
+    value: Json
+    error: str | None = None
+    usage: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A block's executions in the normal form: `executions[input][iteration]`, none of them skipped."""
+
+    type: str
+    name: str
+    executions: tuple[tuple[Execution, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStatus:
+    """What the service says of a block apart from its executions."""
+
+    type: str
+    name: str
+    status: str
+    success_count: int
+    error_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run in the one normal form that all flavours of the wire give."""
+
+    id: str | None
+    specification_hash: str | None
+    status: Status
+    traces: tuple[Trace, ...]
+    statuses: tuple[BlockStatus, ...]
+    results: Json
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An expectation that does not hold: what was expected, what came, and why that does not do."""
+
+    path: str
+    expected: Bound
+    actual: object
+    note: str = ""
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One place where two JSON values differ; `old` or `new` is MISSING where it was added or removed."""
+
+    path: Path
+    old: object
+    new: object
+
+
+@dataclass(frozen=True, slots=True)
+class BlockChange:
+    """How one block's executions differ between two runs."""
+
+    type: str
+    name: str
+    position: int
+    input: int | None
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A run held against its recording: the changed blocks in execution order, or why it was not compared."""
+
+    recorded_at: str
+    blocks: tuple[BlockChange, ...]
+    total: int
+    not_compared: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether any block changed."""
+        return bool(self.blocks)
+
+
+class Source(StrEnum):
+    """Where a case's run came from."""
+
+    REPLAYED = "replayed"
+    RECORDED = "recorded"
+    LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A case that ran: its run, the expectations that failed, and what changed since the recording."""
+
+    source: Source
+    run: Run
+    tokens: int
+    failures: tuple[Failure, ...]
+    comparison: Comparison | None

@@ -1,0 +1,152 @@
+"""The hall: one case to its outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pytest_dust import api, baseline, cassette
+from pytest_dust import view as views
+from pytest_dust.cassette import Cassette
+from pytest_dust.checks import expectation
+from pytest_dust.client import Network
+from pytest_dust.errors import CassetteError, ServiceError
+from pytest_dust.model import App, Case, Change, Comparison, Outcome, Reply, Run, RunRequest, Source
+from pytest_dust.report.misses import misfit, missing, unreadable
+from pytest_dust.settings import Mode, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What stands where a case's cassette belongs."""
+
+    path: Path
+    shown: str
+    record: str
+    """The command that records this case anew."""
+    cassette: Cassette | None = None
+    moved: tuple[Change, ...] = ()
+    broken: str = ""
+
+    @property
+    def fits(self) -> bool:
+        """Whether it can be replayed for the case as it is now."""
+        return self.cassette is not None and not self.moved
+
+
+def run_case(case: Case, recording: Recording, settings: Settings, network: Network) -> Outcome:
+    """Run a case from where its mode says, keep what is to be kept, and judge it.
+
+    Raises CassetteError or ServiceError where there is no run to judge.
+    """
+    request = build(case, settings)
+    recording = load(recording, request)
+    source = choose(settings.mode, recording)
+    reply = _reply(source, request, recording, case.timeout or settings.timeout, network)
+    run = api.parse(reply.exchanges[-1].body, reply.duration)
+    comparison = None if source is Source.REPLAYED else _compare(recording, run)
+    if source is Source.RECORDED:
+        _write(recording, request, reply)
+    view = views.view(run, plural=case.plural)
+    return Outcome(
+        source=source,
+        run=run,
+        tokens=view["usage"]["total_tokens"],
+        failures=expectation.failures(case.expect, view),
+        comparison=comparison,
+    )
+
+
+def build(case: Case, settings: Settings) -> RunRequest:
+    """What the case asks of the service, with workspace and space from the settings where it names none."""
+    app = App(case.app.workspace or settings.workspace, case.app.space or settings.space, case.app.id)
+    return RunRequest(app, case.specification_hash, case.config, case.inputs, case.block_filter)
+
+
+def load(recording: Recording, request: RunRequest) -> Recording:
+    """The recording with its cassette read and held against the request."""
+    try:
+        found = cassette.read(recording.path)
+    except CassetteError as error:
+        return replace(recording, broken=str(error))
+    if found is None:
+        return recording
+    return replace(recording, cassette=found, moved=cassette.moved(found, request))
+
+
+def choose(mode: Mode, recording: Recording) -> Source:
+    """Where the run comes from; raises CassetteError where the mode leaves no way.
+
+    A broken cassette is never taken for a missing one: in `record` it might be someone's work.
+    """
+    if mode is Mode.LIVE:
+        return Source.LIVE
+    if mode is Mode.RERECORD:
+        return Source.RECORDED
+    if recording.broken:
+        raise CassetteError(unreadable(recording.shown, recording.broken, recording.record))
+    if recording.fits:
+        return Source.REPLAYED
+    if mode is Mode.RECORD:
+        return Source.RECORDED
+    if recording.cassette is None:
+        raise CassetteError(missing(recording.shown, recording.record))
+    raise CassetteError(misfit(recording.shown, recording.moved, recording.record))
+
+
+def _reply(
+    source: Source, request: RunRequest, recording: Recording, timeout: float, network: Network
+) -> Reply:
+    if source is not Source.REPLAYED:
+        return network.run(_named(request), timeout)
+    assert recording.cassette is not None  # noqa: S101  # it fits, so it is there
+    try:
+        return network.replay(_recorded(request, recording.cassette), recording.cassette.reply)
+    except CassetteError as error:
+        raise CassetteError(unreadable(recording.shown, str(error), recording.record)) from None
+
+
+def _named(request: RunRequest) -> RunRequest:
+    """The request, if it names its workspace and space, which the network needs."""
+    for name in ("workspace", "space"):
+        if getattr(request.app, name) is None:
+            raise ServiceError(
+                f"no {name}: this run uses the network; give app.{name} in the suite, "
+                f"--dust-{name}, or export DUST_{name.upper()}_ID=…"
+            )
+    return request
+
+
+def _recorded(request: RunRequest, recorded: Cassette) -> RunRequest:
+    """The request with the recording's workspace and space where none is named."""
+    kept = recorded.request.get("app")
+    names = kept if isinstance(kept, dict) else {}
+    app = App(
+        request.app.workspace or names.get("workspace"),
+        request.app.space or names.get("space"),
+        request.app.id,
+    )
+    return replace(request, app=app)
+
+
+def _compare(recording: Recording, run: Run) -> Comparison | None:
+    """What changed since the recording, if there is one of the same inputs."""
+    if recording.cassette is None:
+        return None
+    recorded = recording.cassette
+    if any(change.path[0] in ("app", "inputs", "block_filter") for change in recording.moved):
+        return Comparison(recorded.recorded_at, (), 0, "it was made for another app, input or filter")
+    try:
+        old = api.parse(recorded.reply.exchanges[-1].body, recorded.reply.duration)
+    except ServiceError:
+        return Comparison(recorded.recorded_at, (), 0, "it holds no run")
+    return baseline.compare(old, run, recorded.recorded_at)
+
+
+def _write(recording: Recording, request: RunRequest, reply: Reply) -> None:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        cassette.write(recording.path, cassette.dumps(request, reply, now))
+    except CassetteError as error:
+        raise CassetteError(f"cassette {recording.shown} {error}; the run itself went well") from None

@@ -1,0 +1,54 @@
+"""A case's report as pytest's terminal, short summary and JUnit file take it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Crash:
+    """What pytest shows of a failure in one line."""
+
+    path: str
+    lineno: int
+    message: str
+
+    def __str__(self) -> str:
+        """The line of `--tb=line`."""
+        return f"{self.path}:{self.lineno}: {self.message}"
+
+
+@dataclass(frozen=True)
+class CaseReport:
+    """A failed case: plain text wherever text is asked for, painted where a terminal takes colour."""
+
+    text: str
+    reprcrash: Crash
+
+    def __str__(self) -> str:
+        """The report as plain text."""
+        return self.text
+
+    def toterminal(self, tw: Any) -> None:
+        """Write the report to pytest's terminal writer."""
+        for line in self.text.split("\n"):
+            tw.line(line, **markup(line))
+
+
+def revive(report: Any) -> None:
+    """Give the report of a failed case, a plain text after its way from an xdist worker, its form again."""
+    if isinstance(report.longrepr, str):
+        path, line, _ = report.location
+        report.longrepr = CaseReport(report.longrepr, Crash(path, line + 1, report.dust["headline"]))
+
+
+def markup(line: str) -> dict[str, bool]:
+    """How a line of the report is painted."""
+    if line.startswith("    expected "):
+        return {"green": True}
+    if line.startswith("    actual "):
+        return {"red": True}
+    if "it begins in " in line:
+        return {"bold": True}
+    return {}

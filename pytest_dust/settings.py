@@ -1,0 +1,171 @@
+"""The one table of options, and their values: command line > environment > ini > default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from pytest_dust.errors import SettingsError, did_you_mean
+
+
+class Mode(StrEnum):
+    """Where runs come from, and what becomes of cassettes."""
+
+    REPLAY = "replay"
+    RECORD = "record"
+    RERECORD = "rerecord"
+    LIVE = "live"
+
+
+class Option(NamedTuple):
+    """An option: `--dust-NAME`, ini `dust_NAME`, and an environment variable."""
+
+    name: str
+    default: str
+    read: Callable[[str], Any]
+    metavar: str
+    help: str
+    variable: str = ""
+
+    @property
+    def flag(self) -> str:
+        """The option as typed on the command line."""
+        return f"--dust-{self.name}"
+
+    @property
+    def ini(self) -> str:
+        """The option's name in pytest's configuration file."""
+        return f"dust_{self.name.replace('-', '_')}"
+
+    @property
+    def environment(self) -> str:
+        """The environment variable that sets the option."""
+        return self.variable or self.ini.upper()
+
+
+class _Refused(ValueError):
+    """What is wrong with a value, and what is allowed."""
+
+
+def _mode(text: str) -> Mode:
+    if text not in list(Mode):
+        raise _Refused(f"there are: {', '.join(Mode)}{did_you_mean(text, Mode)}")
+    return Mode(text)
+
+
+def _base_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise _Refused("give an address such as https://dust.tt or https://eu.dust.tt")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise _Refused("give only scheme, host, port and path; no user, query or fragment")
+    return text.rstrip("/")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise _Refused("give a number of seconds greater than 0")
+    return seconds
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise _Refused("give a whole number, 1 or more")
+    return int(text)
+
+
+def _id(text: str) -> str | None:
+    if text and not text.replace("-", "_").replace("_", "a").isalnum():
+        raise _Refused("give the id from the address in Dust: letters, digits, _ and -")
+    return text or None
+
+
+def _folder(text: str) -> str:
+    if not text.strip():
+        raise _Refused("give the name of a folder, such as cassettes")
+    return text
+
+
+OPTIONS = (
+    Option(
+        "mode",
+        "replay",
+        _mode,
+        "MODE",
+        "replay (from cassettes, offline), record (what is missing or does "
+        "not fit), rerecord (everything) or live (compare with the cassettes)",
+    ),
+    Option("base-url", "https://dust.tt", _base_url, "URL", "the service; https://eu.dust.tt for Europe"),
+    Option("workspace", "", _id, "ID", "the workspace of suites that name none", "DUST_WORKSPACE_ID"),
+    Option("space", "", _id, "ID", "the space of suites that name none", "DUST_SPACE_ID"),
+    Option("timeout", "300", _seconds, "SECONDS", "for one whole run, where a suite sets none"),
+    Option("concurrency", "8", _count, "N", "live runs under way at once"),
+    Option("cassette-dir", "cassettes", _folder, "DIR", "where cassettes are, beside each suite"),
+)
+
+ENV_INI = "dust_env"
+"""Ini list: variables that suites may read beside those that start with DUST_."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user set, checked."""
+
+    mode: Mode
+    base_url: str
+    workspace: str | None
+    space: str | None
+    timeout: float
+    concurrency: int
+    cassette_dir: str
+    readable: frozenset[str] = frozenset()
+    typed: tuple[str, ...] = ()
+    """The options given on the command line, apart from the mode, to repeat in commands we suggest."""
+
+
+def resolve(
+    command_line: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    ini: Mapping[str, str],
+    readable: frozenset[str] = frozenset(),
+) -> Settings:
+    """The settings by precedence; raises SettingsError for a value that cannot be used."""
+    values: dict[str, Any] = {}
+    typed: list[str] = []
+    for option in OPTIONS:
+        text, source = _chosen(option, command_line, environ, ini)
+        try:
+            values[option.name.replace("-", "_")] = option.read(text)
+        except _Refused as error:
+            raise SettingsError(f'{source}: "{text}" cannot be used; {error}') from None
+        if source == option.flag and option.name != "mode":
+            typed.append(f"{option.flag}={text}")
+    return Settings(**values, readable=readable, typed=tuple(typed))
+
+
+def _chosen(
+    option: Option,
+    command_line: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    ini: Mapping[str, str],
+) -> tuple[str, str]:
+    """The option's text and where it came from."""
+    typed = command_line.get(option.name)
+    if typed is not None:
+        return typed, option.flag
+    if environ.get(option.environment):
+        return environ[option.environment], f"environment variable {option.environment}"
+    if ini.get(option.ini):
+        return ini[option.ini], f"ini {option.ini}"
+    return option.default, "default"

@@ -1,0 +1,174 @@
+"""A run as `expect` sees it: the document into which the paths of a suite look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from pytest_dust.api import OPENING, USAGE
+from pytest_dust.model import BlockStatus, Execution, Json, Run, Status, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+_CLOSING = {end: begin for begin, end in OPENING.items()}
+
+
+def view(run: Run, *, plural: bool) -> dict[str, Any]:
+    """The run's document; `plural` gives `results`, `outputs`, `errors` in place of the singular names."""
+    return {
+        "status": str(run.status),
+        "error": error(run),
+        "results" if plural else "result": _results(run, plural=plural),
+        "blocks": blocks(run, plural=plural),
+        "usage": usage(run),
+        "duration": run.duration,
+        "specification_hash": run.specification_hash,
+        "run_id": run.id,
+    }
+
+
+def usage(run: Run) -> dict[str, int]:
+    """The tokens of the whole run, by kind."""
+    return _usage(one for trace in run.traces for one in chain(*trace.executions))
+
+
+def error(run: Run) -> str | None:
+    """`BLOCK (type): message` of the first block that failed; null in a run that succeeded."""
+    for trace in run.traces:
+        for one in chain(*trace.executions):
+            if one.error is not None:
+                return f"{trace.name} ({trace.type}): {one.error}"
+    for block in run.statuses:
+        if block.status == Status.ERRORED:
+            return f"{block.name} ({block.type}): failed; the answer holds no message of it"
+    return None if run.status == Status.SUCCEEDED else "the run failed; the answer names no block"
+
+
+def blocks(run: Run, *, plural: bool) -> dict[str, Any]:
+    """The blocks by name, in execution order; the two ends of a loop are one entry."""
+    statuses = {(block.type, block.name): block.status for block in run.statuses}
+    inside = looped(run.traces)
+    found: dict[str, Any] = {}
+    for trace in run.traces:
+        entry = _block(trace, statuses, plural=plural, looped=(trace.type, trace.name) in inside)
+        if trace.type in _CLOSING and trace.name in found:
+            found[trace.name] = _paired(found[trace.name], entry, plural=plural)
+        else:
+            found[trace.name] = entry
+    for block in run.statuses:  # blocks of which the answer holds a status and no executions
+        found.setdefault(block.name, _status_only(block))
+    return found
+
+
+def looped(traces: Sequence[Trace]) -> set[tuple[str, str]]:
+    """The blocks whose executions are iterations: those inside a loop, and a `while` itself."""
+    inside: set[tuple[str, str]] = set()
+    loop: str | None = None
+    for trace in traces:
+        if trace.type in _CLOSING and trace.name == loop:
+            loop = None
+        elif loop is not None or trace.type == "while" or any(len(row) != 1 for row in trace.executions):
+            inside.add((trace.type, trace.name))
+        if trace.type in OPENING:
+            loop = trace.name
+    return inside
+
+
+def _results(run: Run, *, plural: bool) -> Json:
+    """The last block's outputs; what the answer calls results where it names no block."""
+    if not run.traces:
+        return _plain_results(run.results, plural=plural)
+    if run.status != Status.SUCCEEDED:
+        return None
+    last = run.traces[-1]
+    inside = (last.type, last.name) in looped(run.traces)
+    return _outputs(last, _value, plural=plural, looped=inside)
+
+
+def _plain_results(results: Json, *, plural: bool) -> Json:
+    """Results as the answer has them, unpacked where they are executions."""
+    if not isinstance(results, list):
+        return results
+    rows = [_unpacked(row) for row in results]
+    return rows if plural else rows[0] if len(rows) == 1 else rows
+
+
+def _unpacked(row: Any) -> Any:
+    if not (isinstance(row, list) and all(isinstance(one, Mapping) and "value" in one for one in row)):
+        return row
+    values = [one["value"] for one in row]
+    return values[0] if len(values) == 1 else values
+
+
+def _block(
+    trace: Trace, statuses: Mapping[tuple[str, str], str], *, plural: bool, looped: bool
+) -> dict[str, Any]:
+    executions = list(chain(*trace.executions))
+    failed = sum(one.error is not None for one in executions)
+    rounds = _rounds(trace)
+    derived = Status.ERRORED if failed else Status.SUCCEEDED
+    return {
+        "type": trace.type,
+        "status": statuses.get((trace.type, trace.name), str(derived)),
+        "outputs" if plural else "output": _outputs(trace, _value, plural=plural, looped=looped),
+        "errors" if plural else "error": _outputs(trace, _error, plural=plural, looped=looped),
+        "iterations": rounds if plural else sum(rounds),
+        "success_count": len(executions) - failed,
+        "error_count": failed,
+        "usage": _usage(executions),
+    }
+
+
+def _paired(opening: dict[str, Any], closing: dict[str, Any], *, plural: bool) -> dict[str, Any]:
+    """A loop's two ends as one block: the opening one, with what the closing one adds."""
+    name = "outputs" if plural else "output"
+    output = closing[name]
+    given = any(each is not None for each in output) if plural else output is not None
+    status = closing["status"] if closing["status"] == Status.ERRORED else opening["status"]
+    loops = opening["type"] == "map" and given  # Dust's own reduce and end give null
+    return {**opening, "status": status, name: output if loops else opening[name]}
+
+
+def _status_only(block: BlockStatus) -> dict[str, Any]:
+    return {
+        "type": block.type,
+        "status": block.status,
+        "success_count": block.success_count,
+        "error_count": block.error_count,
+    }
+
+
+def _rounds(trace: Trace) -> list[int]:
+    """How often each input went through a block: for a loop's opening block, through its body."""
+    if trace.type == "map":
+        mapped = [row[0].value if row else None for row in trace.executions]
+        return [len(value) if isinstance(value, list) else 0 for value in mapped]
+    if trace.type == "while":
+        return [sum(one.value is True for one in row) for row in trace.executions]
+    return [len(row) for row in trace.executions]
+
+
+def _outputs(trace: Trace, part: Callable[[Execution], Json], *, plural: bool, looped: bool) -> Json:
+    """One part of each execution: per input, and per iteration inside a loop."""
+    rows: list[Any] = [[part(one) for one in row] for row in trace.executions]
+    if not looped:
+        rows = [row[0] for row in rows if row]
+    return rows if plural else rows[0] if rows else None
+
+
+def _value(one: Execution) -> Json:
+    return one.value
+
+
+def _error(one: Execution) -> Json:
+    return one.error
+
+
+def _usage(executions: Iterable[Execution]) -> dict[str, int]:
+    sums = dict.fromkeys(USAGE, 0)
+    for one in executions:
+        for name, count in one.usage.items():
+            sums[name] += count
+    return {**sums, "total_tokens": sums["prompt_tokens"] + sums["completion_tokens"]}
