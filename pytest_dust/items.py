@@ -59,8 +59,11 @@ class DustFile(pytest.File):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """The mistakes as plain lines; a traceback only for what is no user's mistake."""
-        if isinstance(excinfo.value, DustError):
-            return str(excinfo.value)
+        if isinstance(excinfo.value, SuiteError):
+            first, *others = excinfo.value.problems
+            more = f" (+{len(others)} more)" if others else ""
+            crash = Crash(self.shown, first.place.line, first.line(self.shown) + more)
+            return CaseReport(str(excinfo.value), crash)
         return super().repr_failure(excinfo)
 
 
