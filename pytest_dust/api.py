@@ -1,24 +1,47 @@
 """Dust's wire format, both ways: a request's address and body, and a run's normal form.
 
 The service shows one run in several shapes: iterations of a `while` as traces of their own or merged,
-inputs that stopped looping as empty executions or as none. `parse` gives one form for all:
-one trace per block in execution order, `executions[input][iteration]`, skipped ones left out.
+inputs that stopped looping as empty executions or as none, all at once or as events. `parse` gives one
+form for all: one trace per block in execution order, `executions[input][iteration]`, skipped ones left out.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from pytest_dust.errors import ServiceError
-from pytest_dust.model import BlockStatus, Execution, Json, Run, RunRequest, Status, Trace
+from pytest_dust.model import (
+    BlockStatus,
+    Event,
+    Exchange,
+    Execution,
+    Flavor,
+    Json,
+    Reply,
+    Run,
+    RunRequest,
+    Status,
+    Trace,
+)
 
 OPENING = {"map": "reduce", "while": "end"}
 """Block types that begin a loop, and the type that ends it under the same name."""
+LATEST = "latest"
+"""The word that stands for whatever specification is saved."""
+RUNNING = "running"
 
 USAGE = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 _EMPTY = {"value": None, "error": None, "meta": None}
+
+RawTrace = tuple[str, str, list[list[Any]]]
+"""A trace as the wire has it: type, name, executions."""
+
+
+# ── requests ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def runs_path(request: RunRequest) -> str:
@@ -27,45 +50,206 @@ def runs_path(request: RunRequest) -> str:
     return f"/api/v1/w/{app.workspace}/spaces/{app.space}/apps/{app.id}/runs"
 
 
-def body(request: RunRequest) -> dict[str, Json]:
-    """The JSON that creates a blocking run."""
+def run_path(request: RunRequest, run_id: str) -> str:
+    """The address of one run; an id from the service stays one piece of it, whatever it holds."""
+    return f"{runs_path(request)}/{quote(run_id, safe='')}"
+
+
+def body(request: RunRequest, flavor: Flavor = Flavor.BLOCKING) -> dict[str, Json]:
+    """The JSON that creates a run."""
     written: dict[str, Json] = {
         "specification_hash": request.specification_hash,
         "config": request.config,
         "inputs": request.inputs,
-        "blocking": True,
     }
-    if request.block_filter is not None:
-        written["block_filter"] = list(request.block_filter)
+    if flavor is Flavor.BLOCKING:
+        written["blocking"] = True
+        if request.block_filter is not None:  # the other flavours do not heed it
+            written["block_filter"] = list(request.block_filter)
+    elif flavor is Flavor.STREAM:
+        written["stream"] = True
     return written
 
 
-def parse(answer: Json, duration: float) -> Run:
-    """The run in a service's answer; raises ServiceError where there is none that has ended."""
+# ── what an exchange says of its run ─────────────────────────────────────────────────────────────
+
+
+def pending(exchange: Exchange, specification_hash: str) -> str | None:
+    """The id of the run that must be asked for now: one that goes on, broke off, or hides its hash."""
+    if exchange.events is None:
+        run = _run(exchange.body)
+        status = run.get("status")
+        running = isinstance(status, Mapping) and status.get("run") == RUNNING
+        return _text(run.get("run_id")) if running else None
+    status, run_id = _streamed_status(exchange.events)
+    ended = status in list(Status)
+    return None if ended and specification_hash != LATEST else run_id
+
+
+def streamed_end(exchange: Exchange) -> bool:
+    """Whether a stream told how its run ended."""
+    return _streamed_status(exchange.events or ())[0] in list(Status)
+
+
+def stream_error(exchange: Exchange) -> tuple[str, str] | None:
+    """The code and message with which a stream ended instead of a run; None where a run came of it."""
+    if streamed_end(exchange):
+        return None
+    for kind, content in _contents(exchange.events or ()):
+        if kind == "error":
+            return str(content.get("code")), str(content.get("message"))
+    return None
+
+
+def _run(answer: Json) -> Mapping[str, Any]:
     run = answer.get("run") if isinstance(answer, Mapping) else None
-    if not isinstance(run, Mapping):
+    return run if isinstance(run, Mapping) else {}
+
+
+def _contents(events: Sequence[Event]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The events that have a type and a content; others are let through unread."""
+    found = []
+    for event in events:
+        match event.data:
+            case {"type": str(kind), "content": Mapping() as content}:
+                found.append((kind, content))
+    return found
+
+
+def _streamed_status(events: Sequence[Event]) -> tuple[str | None, str | None]:
+    """The last status that a stream told of its run, and the run's id."""
+    status = run_id = None
+    for kind, content in _contents(events):
+        if kind == "run_status":
+            status = _text(content.get("status")) or status
+            run_id = _text(content.get("run_id")) or run_id
+    return status, run_id
+
+
+# ── a run's normal form ──────────────────────────────────────────────────────────────────────────
+
+
+def run(reply: Reply, block_filter: Sequence[str] | None, specification_hash: str) -> Run:
+    """The run that a reply tells of; raises ServiceError where there is none that has ended."""
+    created, last = reply.exchanges[0], reply.exchanges[-1]
+    pinned = None if specification_hash == LATEST else specification_hash
+    if created.events is None:
+        found = parse(last.body, reply.duration, block_filter)
+        if last is not created:
+            _refuse_unlogged(found)
+        return found
+    if streamed_end(created):
+        found = _streamed(created.events, reply.duration, block_filter)
+        answered = _text(_run(last.body).get("specification_hash")) or pinned
+        return replace(found, specification_hash=answered)
+    found = parse(last.body, reply.duration, block_filter)
+    _refuse_unlogged(found)
+    return found
+
+
+def parse(answer: Json, duration: float, block_filter: Sequence[str] | None = None) -> Run:
+    """The run in a JSON answer; raises ServiceError where there is none that has ended."""
+    if not _run(answer):
         raise ServiceError(
             "the service answered 200 without a run in it; check that --dust-base-url is Dust itself"
         )
+    run = _run(answer)
     status = run.get("status")
     if not isinstance(status, Mapping):
         raise ServiceError(_not_ended(None))
     ended = status.get("run")
     if ended not in list(Status):
         raise ServiceError(_not_ended(ended))
-    return Run(
-        id=_text(run.get("run_id")),
-        specification_hash=_text(run.get("specification_hash")),
-        status=Status(str(ended)),
-        traces=_normal(_traces(run.get("traces"))),
-        statuses=_statuses(status.get("blocks")),
-        results=run.get("results"),
-        duration=duration,
+    return _filtered(
+        Run(
+            id=_text(run.get("run_id")),
+            specification_hash=_text(run.get("specification_hash")),
+            status=Status(str(ended)),
+            traces=_normal(_kept(_traces(run.get("traces")), block_filter), hides=block_filter is not None),
+            statuses=_statuses(status.get("blocks")),
+            results=run.get("results"),
+            duration=duration,
+        ),
+        block_filter,
     )
 
 
+def _streamed(events: Sequence[Event], duration: float, block_filter: Sequence[str] | None) -> Run:
+    status, run_id = _streamed_status(events)
+    contents = _contents(events)
+    traces = [
+        [[content.get("block_type"), content.get("block_name")], content.get("execution")]
+        for kind, content in contents
+        if kind == "block_execution"
+    ]
+    last = {
+        (str(content.get("block_type")), str(content.get("name"))): content
+        for kind, content in contents
+        if kind == "block_status"
+    }
+    durations = _durations(events)
+    statuses = [
+        replace(each, duration=durations.get((each.type, each.name)))
+        for each in _statuses(list(last.values()))
+    ]
+    return _filtered(
+        Run(
+            id=run_id,
+            specification_hash=None,
+            status=Status(str(status)),
+            traces=_normal(_kept(_traces(traces), block_filter), hides=block_filter is not None),
+            statuses=tuple(statuses),
+            results=None,
+            duration=duration,
+        ),
+        block_filter,
+    )
+
+
+def _durations(events: Sequence[Event]) -> dict[tuple[str, str], float]:
+    """Seconds for which each block ran: from its running to its ended status, summed over iterations."""
+    began: dict[tuple[str, str], float] = {}
+    took: dict[tuple[str, str], float] = {}
+    for event in events:
+        for kind, content in _contents([event]):
+            if kind != "block_status":
+                continue
+            block = str(content.get("block_type")), str(content.get("name"))
+            if content.get("status") == RUNNING:
+                began.setdefault(block, event.at)
+            elif block in began:
+                took[block] = round(took.get(block, 0.0) + event.at - began.pop(block), 3)
+    return took
+
+
+def _filtered(run: Run, block_filter: Sequence[str] | None) -> Run:
+    """The run without the statuses of blocks that the filter leaves out."""
+    if block_filter is None:
+        return run
+    return replace(run, statuses=tuple(each for each in run.statuses if each.name in block_filter))
+
+
+def _kept(traces: list[RawTrace], block_filter: Sequence[str] | None) -> list[RawTrace]:
+    return [trace for trace in traces if block_filter is None or trace[1] in block_filter]
+
+
+def _refuse_unlogged(run: Run) -> None:
+    """Refuse a polled run of a workspace that stores no logs, which looks like one without outputs."""
+    told = any(
+        one.value is not None or one.error is not None or one.usage
+        for trace in run.traces
+        for row in trace.executions
+        for one in row
+    )
+    if run.statuses and not told:
+        raise ServiceError(
+            "the workspace stores no run logs, so a run that is asked for by its id has statuses and no "
+            "values; use flavor: blocking, or flavor: stream"
+        )
+
+
 def _not_ended(status: object) -> str:
-    if status == "running":
+    if status == RUNNING:
         return "the service answered before the run had ended (status running); run the case again"
     said = f'status "{status}"' if status is not None else "no status"
     return f"the service answered a run with {said}, where succeeded or errored was due; run the case again"
@@ -100,7 +284,7 @@ def _statuses(blocks: object) -> tuple[BlockStatus, ...]:
 # ── traces ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _traces(traces: object) -> list[tuple[str, str, list[list[Any]]]]:
+def _traces(traces: object) -> list[RawTrace]:
     """The traces that name their block, as (type, name, executions); others are left out."""
     named = []
     for trace in _list(traces):
@@ -112,8 +296,11 @@ def _traces(traces: object) -> list[tuple[str, str, list[list[Any]]]]:
     return named
 
 
-def _normal(traces: list[tuple[str, str, list[list[Any]]]]) -> tuple[Trace, ...]:
-    """One trace per block, a `while`'s iterations merged along the second dimension."""
+def _normal(traces: list[RawTrace], *, hides: bool) -> tuple[Trace, ...]:
+    """One trace per block, a `while`'s iterations merged along the second dimension.
+
+    `hides` says that a filter may have left out the `while` around a block.
+    """
     times = Counter((kind, name) for kind, name, _ in traces)
     merged: dict[tuple[str, str], list[list[Execution]]] = {}
     loop: str | None = None
@@ -125,7 +312,7 @@ def _normal(traces: list[tuple[str, str, list[list[Any]]]]) -> tuple[Trace, ...]
         ended = kind == "end"
         if kind == "while":
             loop = name
-        idle = loop is None and times[kind, name] > 1  # a `while` that block_filter hides
+        idle = loop is None and (times[kind, name] > 1 or (hides and kind not in OPENING.values()))
         block = merged.setdefault((kind, name), [])
         for at, row in enumerate(rows):
             if at == len(block):

@@ -6,16 +6,23 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from pytest_dust.checks.equality import differences
 from pytest_dust.errors import CassetteError
-from pytest_dust.model import Change, Exchange, Json, Reply, RunRequest
+from pytest_dust.model import Change, Event, Exchange, Flavor, Json, Reply, RunRequest
 
 VERSION = 1
 KEPT_HEADERS = frozenset({"content-type"})
 """The reply's headers that a replay needs; all others stay out of cassettes."""
+
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Bytes of a cassette: the service's largest answer, indented, with room to spare."""
+MAX_DEPTH = 200
+"""Levels of nesting in an answer; no app comes near it, and Python's stack holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +49,55 @@ def bound(request: RunRequest) -> dict[str, Json]:
     }
 
 
-def moved(cassette: Cassette, request: RunRequest) -> tuple[Change, ...]:
+def moved(cassette: Cassette, request: Mapping[str, Json]) -> tuple[Change, ...]:
     """The fields of the request that are no longer as recorded, old → new; nothing where it fits.
 
-    A workspace or space that is named nowhere is not compared: offline there is none to ask.
+    `request` as `bound` gives it, masked. A workspace or space that is named nowhere is not compared:
+    offline there is none to ask.
     """
-    now = bound(request)
+    now = dict(request)
     app, recorded = now["app"], cassette.request.get("app")
     if isinstance(app, dict) and isinstance(recorded, dict):
         now["app"] = {name: recorded.get(name) if given is None else given for name, given in app.items()}
     return tuple(differences(cassette.request, now))
 
 
-def ordered(value: Any) -> Any:
-    """The value with the keys of every mapping sorted, as cassettes keep it and runs are read."""
+def ordered(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """The value with the keys of every mapping sorted, as cassettes keep it and runs are read.
+
+    Raises RecursionError for a value nested deeper than MAX_DEPTH.
+    """
+    if not depth:
+        raise RecursionError
     if isinstance(value, dict):
-        return {key: ordered(value[key]) for key in sorted(value)}
+        return {key: ordered(value[key], depth - 1) for key in sorted(value)}
     if isinstance(value, list | tuple):
-        return [ordered(each) for each in value]
+        return [ordered(each, depth - 1) for each in value]
     return value
 
 
-def dumps(request: RunRequest, reply: Reply, recorded_at: str) -> bytes:
-    """A cassette as the UTF-8 text of its file."""
+def decode(text: str) -> Any:
+    """JSON text as a value; raises ValueError for what is none, `NaN` and `Infinity` included."""
+    return _DECODER.decode(text)
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
+
+
+# ── writing ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def dumps(request: Mapping[str, Json], reply: Reply, recorded_at: str) -> bytes:
+    """A cassette as the UTF-8 text of its file; `request` as `bound` gives it, masked."""
     document = {
         "version": VERSION,
         "recorded_at": recorded_at,
-        "request": ordered(bound(request)),
+        "request": ordered(request),
+        "flavor": str(reply.flavor),
         "duration": round(reply.duration, 3),
         "exchanges": [_written(exchange) for exchange in reply.exchanges],
     }
@@ -78,83 +107,131 @@ def dumps(request: RunRequest, reply: Reply, recorded_at: str) -> bytes:
 
 
 def _written(exchange: Exchange) -> dict[str, Any]:
-    return {
+    written: dict[str, Any] = {
         "request": f"{exchange.method} {exchange.path}",
         "status": exchange.status,
-        "headers": dict(exchange.headers),
-        "body": ordered(exchange.body),
+        "headers": {name: value for name, value in exchange.headers.items() if name in KEPT_HEADERS},
     }
+    if exchange.events is None:
+        return {**written, "body": ordered(exchange.body)}
+    return {**written, "events": [{"at": event.at, "data": ordered(event.data)} for event in exchange.events]}
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def loads(source: bytes) -> Cassette:
     """The cassette in a file's bytes; raises CassetteError saying what is wrong with it."""
     try:
-        document = json.loads(source.decode("utf-8"))
+        document = decode(source.decode("utf-8"))
     except UnicodeDecodeError:
         raise CassetteError("is not UTF-8 text") from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise CassetteError(f"is not JSON: {error.msg} at {place}") from None
+    except ValueError as error:
+        raise CassetteError(f"is not JSON: {str(error)[:80]}") from None
     except RecursionError:
         raise CassetteError("is nested too deeply to be read") from None
     if not isinstance(document, dict) or "version" not in document:
         raise CassetteError("is JSON, but no cassette")
     if document["version"] != VERSION:
-        raise CassetteError(
-            f"has format version {document['version']}; this pytest-dust reads version {VERSION}"
-        )
-    return _read(document)
+        written = str(document["version"])[:20]
+        raise CassetteError(f"has format version {written}; this pytest-dust reads version {VERSION}")
+    return Cassette(
+        recorded_at=_part(document, "recorded_at", str),
+        request=_part(document, "request", dict),
+        reply=Reply(
+            _flavor(_part(document, "flavor", str)),
+            tuple(_exchange(each) for each in _filled(_part(document, "exchanges", list))),
+            float(_part(document, "duration", (int, float))),
+        ),
+    )
 
 
-def _read(document: Mapping[str, Any]) -> Cassette:
-    try:
-        exchanges = tuple(_exchange(each) for each in document["exchanges"])
-        duration = float(document["duration"])
-        recorded_at, request = document["recorded_at"], document["request"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise CassetteError(f"is incomplete: {error!r}") from None
-    if not (exchanges and isinstance(recorded_at, str) and isinstance(request, dict)):
-        raise CassetteError("is incomplete: recorded_at, request and exchanges must be there")
-    return Cassette(recorded_at, request, Reply(exchanges, duration))
+def _part(holder: Mapping[str, Any], name: str, kind: type | tuple[type, ...]) -> Any:
+    """A named part of a cassette, of the right type."""
+    value = holder.get(name)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise CassetteError(f"is incomplete: its {name} is missing or of a wrong type")
+    return value
+
+
+def _filled(exchanges: list[Any]) -> list[dict[str, Any]]:
+    if not exchanges or not all(isinstance(each, dict) for each in exchanges):
+        raise CassetteError("is incomplete: it holds no exchanges")
+    return exchanges
+
+
+def _flavor(text: str) -> Flavor:
+    if text not in list(Flavor):
+        raise CassetteError(f"was recorded by an unknown flavor, {text[:20]}")
+    return Flavor(text)
 
 
 def _exchange(written: Mapping[str, Any]) -> Exchange:
-    method, path = written["request"].split(" ", 1)
-    headers = {str(name): str(value) for name, value in written["headers"].items()}
-    return Exchange(method, path, int(written["status"]), headers, written["body"])
+    method, _, path = _part(written, "request", str).partition(" ")
+    headers = {name: str(value) for name, value in _part(written, "headers", dict).items()}
+    events = tuple(map(_event, _part(written, "events", list))) if "events" in written else None
+    return Exchange(method, path, _part(written, "status", int), headers, written.get("body"), events)
 
 
-def path_of(suite: Path, case: str, folder: str, root: Path) -> Path:
+def _event(written: Any) -> Event:
+    if not isinstance(written, dict):
+        raise CassetteError("is incomplete: an event is no mapping")
+    return Event(float(_part(written, "at", (int, float))), written.get("data"))
+
+
+# ── files ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a case's cassette belongs, and the folder that no symbolic link may lead it out of."""
+
+    path: Path
+    folder: str
+
+
+def spot(suite: Path, case: str, folder: str, root: Path) -> Spot:
     """Where the cassette of a suite's case is: beside the suite, or in an absolute folder.
 
-    There, suites of one name are kept apart by their place in the project.
+    There, suites of one name are kept apart by their place in the project at `root`.
     """
-    base = Path(folder)
     name = suite.name.removesuffix(".dust.yaml")
-    if base.is_absolute():
+    if os.path.isabs(folder):  # noqa: PTH117  # strings: this runs for every case
         below = suite.parent.relative_to(root) if suite.is_relative_to(root) else Path()
-        return base / below / name / f"{case}.json"
-    return suite.parent / base / name / f"{case}.json"
+        return Spot(Path(folder, below, name, f"{case}.json"), os.path.realpath(folder))
+    path = Path(os.path.normpath(suite.parent / folder), name, f"{case}.json")
+    return Spot(path, os.path.normpath(os.path.join(os.path.realpath(suite.parent), folder)))  # noqa: PTH118
 
 
-def read(path: Path) -> Cassette | None:
-    """The cassette at `path`, None where there is none; raises CassetteError for one that is broken."""
+def read(spot: Spot) -> Cassette | None:
+    """The cassette there, None where there is none; raises CassetteError for one that is broken."""
+    _refuse_outside(spot)
     try:
-        source = path.read_bytes()
+        with spot.path.open("rb") as file:
+            source = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise CassetteError(f"cannot be read: {error.strerror}") from None
+    if len(source) > MAX_BYTES:
+        raise CassetteError(f"is larger than {MAX_BYTES // 1024 // 1024} MB, which no run is")
     return loads(source)
 
 
-def write(path: Path, content: bytes) -> None:
+def write(spot: Spot, content: bytes) -> None:
     """Put a cassette in place whole, or leave what was there; raises CassetteError where it cannot."""
+    _refuse_outside(spot)
+    path = spot.path
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".{escape(path.stem)}.*.tmp"):  # by a process that was killed
+            left.unlink(missing_ok=True)
         try:
-            with temporary.open("wb") as file:
+            with temporary.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -164,3 +241,9 @@ def write(path: Path, content: bytes) -> None:
             raise
     except OSError as error:
         raise CassetteError(f"cannot be written: {error.strerror}") from None
+
+
+def _refuse_outside(spot: Spot) -> None:
+    real = os.path.realpath(spot.path)
+    if not real.startswith(spot.folder + os.sep):
+        raise CassetteError(f"leads by a symbolic link out of its folder, to {real}; remove the link")

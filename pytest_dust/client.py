@@ -1,21 +1,25 @@
-"""Runs an app over HTTP, and turns what the service or network did instead into our errors."""
+"""The session's two clients, and the limit on how long a whole run may take."""
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Generic, TypeVar
 
 import httpx
 
-from pytest_dust import __version__, api, transport
-from pytest_dust.errors import ServiceError
-from pytest_dust.model import Exchange, Json, Reply, RunRequest
+from pytest_dust import __version__, refusals, transport
+from pytest_dust.conversation import Conversation
+from pytest_dust.masking import Mask
+from pytest_dust.model import Event, Flavor, Reply, RunRequest
+from pytest_dust.references import KEY_VARIABLE
 
-KEY_VARIABLE = "DUST_API_KEY"
 _T = TypeVar("_T")
+Watch = Callable[[Event], None]
+"""Who is told of a stream's events as they come, in the caller's thread."""
 
 
 @dataclass(slots=True)
@@ -27,20 +31,24 @@ class Network:
     _live: httpx.Client | None = None
     _replaying: httpx.Client | None = None
 
-    def run(self, request: RunRequest, timeout: float) -> Reply:
+    def run(
+        self, request: RunRequest, flavor: Flavor, timeout: float, mask: Mask, watch: Watch | None = None
+    ) -> Reply:
         """Run the app at the service within `timeout` seconds; raises ServiceError."""
         client = self._service()
-        tape = transport.Tape(deadline=time.monotonic() + timeout)
         began = time.monotonic()
-        exchange = _within(timeout, lambda: _create(client, request, tape, timeout))
-        return Reply((exchange,), time.monotonic() - began)
+        tape = transport.Tape(deadline=began + timeout, mask=mask)
+        talk = Conversation(client, request, flavor, tape, timeout)
+        exchanges = _within(timeout, talk.hold, tape, watch)
+        return Reply(flavor, exchanges, time.monotonic() - began - talk.waited, talk.waited)
 
     def replay(self, request: RunRequest, reply: Reply) -> Reply:
         """Run the app from recorded exchanges, through the same client, without the network."""
         if self._replaying is None:
             self._replaying = _client(self.base_url, transport.replaying(), {})
-        exchange = _create(self._replaying, request, transport.Tape(iter(reply.exchanges)), None)
-        return Reply((exchange,), reply.duration)
+        tape = transport.Tape(iter(reply.exchanges))
+        exchanges = Conversation(self._replaying, request, reply.flavor, tape, None).hold()
+        return Reply(reply.flavor, exchanges, reply.duration)
 
     def close(self) -> None:
         """Close what was opened."""
@@ -52,138 +60,59 @@ class Network:
         if self._live is None:
             key = self.environ.get(KEY_VARIABLE, "").strip()
             if not key:
-                raise ServiceError(
-                    f"no API key: this run uses the network; export {KEY_VARIABLE}=sk-…, "
-                    "or replay from cassettes with --dust-mode=replay"
-                )
+                raise refusals.no_key()
             if not key.isascii() or not key.isprintable():
-                raise ServiceError(f"{KEY_VARIABLE} holds characters no key has; copy it from Dust again")
+                raise refusals.bad_key()
             headers = {"Authorization": f"Bearer {key}"}
             self._live = _client(self.base_url, transport.live(self.base_url), headers)
         return self._live
 
 
 def _client(base_url: str, inner: httpx.BaseTransport, headers: Mapping[str, str]) -> httpx.Client:
-    agent = {"User-Agent": f"pytest-dust/{__version__}", "Accept": "application/json"}
+    agent = {
+        "User-Agent": f"pytest-dust/{__version__}",
+        "Accept": "application/json, text/event-stream",
+    }
     return httpx.Client(base_url=base_url, transport=inner, headers={**agent, **headers}, trust_env=False)
 
 
-def _create(
-    client: httpx.Client, request: RunRequest, tape: transport.Tape, timeout: float | None
-) -> Exchange:
-    """Create a blocking run; the exchange holds the ended run."""
-    try:
-        response = client.post(
-            api.runs_path(request),
-            json=api.body(request),
-            timeout=timeout,
-            extensions={transport.TAPE: tape},
-        )
-    except httpx.TimeoutException:
-        raise ServiceError(_timed_out(timeout or 0)) from None
-    except httpx.HTTPError as error:
-        raise ServiceError(_unreachable(client.base_url, error)) from None
-    exchange: Exchange = response.extensions[transport.EXCHANGE]
-    if exchange.status != httpx.codes.OK:
-        raise ServiceError(_refused(exchange, request))
-    if isinstance(exchange.body, str):
-        raise ServiceError(
-            f"the service answered 200 with {_excerpt(exchange.body)} instead of JSON; "
-            f"check that {client.base_url} is Dust itself and no proxy or login page stands between"
-        )
-    return exchange
-
-
-def _within(seconds: float, work: Callable[[], _T]) -> _T:
+def _within(seconds: float, work: Callable[[], _T], tape: transport.Tape, watch: Watch | None) -> _T:
     """What `work` returns or raises, but for at most so many seconds.
 
     httpx times each read, not the whole: a server that sends a byte a second would keep us for ever. So
-    the work goes on in a thread of its own, which the end of the process does not wait for.
+    the work goes on in a thread of its own, which the end of the process does not wait for. Events come
+    back to this thread, as pytest's terminal may be written to from here alone.
     """
-    done: list[_T] = []
-    failed: list[BaseException] = []
-
-    def attempt() -> None:
-        try:
-            done.append(work())
-        except BaseException as error:  # noqa: BLE001  # raised again below, in the caller's thread
-            failed.append(error)
-
-    thread = threading.Thread(target=attempt, name="pytest-dust run", daemon=True)
+    ended: queue.SimpleQueue[Event | _Done[_T]] = queue.SimpleQueue()
+    if watch is not None:
+        tape.watch = ended.put
+    thread = threading.Thread(target=lambda: ended.put(_Done(work)), name="pytest-dust run", daemon=True)
     thread.start()
-    thread.join(seconds)
-    if failed:
-        raise failed[0]
-    if not done:
-        raise ServiceError(_timed_out(seconds))
-    return done[0]
+    try:
+        while True:
+            message = ended.get(timeout=max(0.0, tape.deadline - time.monotonic()))
+            if isinstance(message, _Done):
+                return message.result()
+            if watch is not None:
+                watch(message)
+    except queue.Empty:
+        raise refusals.timed_out(seconds) from None
+    finally:
+        tape.deadline = 0.0  # whatever is still under way stops at its next byte
 
 
-# ── what to say ──────────────────────────────────────────────────────────────────────────────────
+class _Done(Generic[_T]):
+    """How work in another thread ended."""
 
+    def __init__(self, work: Callable[[], _T]) -> None:
+        self._values: list[_T] = []
+        self._error: BaseException | None = None
+        try:
+            self._values.append(work())
+        except BaseException as error:  # noqa: BLE001  # raised again in the thread that asks
+            self._error = error
 
-def _timed_out(seconds: float) -> str:
-    return (
-        f"the run took longer than {seconds:g} s and was given up (it may still go on at the service); "
-        "raise timeout: in the suite, or --dust-timeout"
-    )
-
-
-def _unreachable(base_url: httpx.URL, error: httpx.HTTPError) -> str:
-    match error:
-        case httpx.ConnectError() | httpx.ConnectTimeout():
-            return f"cannot connect to {base_url}: {error}; check the network and --dust-base-url"
-        case httpx.ProxyError():
-            return f"the proxy refused: {error}; check HTTPS_PROXY and NO_PROXY"
-        case _:
-            return (
-                f"the connection to {base_url} broke during the run: {error or type(error).__name__}; "
-                "the run may have started, so it was not repeated: run the case again"
-            )
-
-
-_CHECK = {
-    400: "check config and inputs against the app",
-    401: f"check {KEY_VARIABLE}: a key of this workspace, whole, as Dust shows it",
-    403: "the key may not use this app: check the workspace, the space and what the key may read",
-    404: "check app.id, space and workspace against the app's address in Dust",
-    405: "check that --dust-base-url is Dust itself",
-    413: "the input and config are larger than the service's 4 MB; shorten them",
-    429: "the app's runs of the day are used up; wait, or replay from cassettes",
-}
-
-
-def _refused(exchange: Exchange, request: RunRequest) -> str:
-    """One or two sentences on an answer that is no run."""
-    check = _CHECK.get(exchange.status)
-    if check is None:
-        check = "the service is in trouble; try again later"
-    if exchange.status == httpx.codes.INTERNAL_SERVER_ERROR:
-        check = (
-            "a blocking run of an unknown specification_hash gives this: check "
-            f"{request.specification_hash[:12]}… against the app's versions; else try again later"
-        )
-    if httpx.codes.is_redirect(exchange.status):
-        check = "redirects are not followed: set --dust-base-url to the address itself"
-    app = request.app
-    where = f"(app {app.id}, space {app.space}, workspace {app.workspace})"
-    return f"the service answered {exchange.status} {_said(exchange.body)} {where}; {check}"
-
-
-def _said(body: Json) -> str:
-    """The service's own type and message, or the beginning of what came instead."""
-    error = body.get("error") if isinstance(body, Mapping) else None
-    if isinstance(error, Mapping):
-        parts: Iterable[Any] = (error.get("type"), error.get("message"))
-        return ": ".join(str(part)[:300] for part in parts if part)
-    return f"with {_excerpt(body)}"
-
-
-def _excerpt(body: Json) -> str:
-    if not isinstance(body, str):
-        return "JSON that holds no error"
-    text = " ".join(body.split())
-    if not text:
-        return "an empty body"
-    what = "HTML" if text.lstrip().lower().startswith(("<!doctype", "<html")) else "text"
-    return f"{what} ({text[:80]}{'…' if len(text) > 80 else ''})"
+    def result(self) -> _T:
+        if self._error is not None:
+            raise self._error
+        return self._values[0]

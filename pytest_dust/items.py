@@ -13,6 +13,7 @@ from pytest_dust import cassette, references, session, suite
 from pytest_dust.errors import DustError, SuiteError, did_you_mean
 from pytest_dust.model import Place, Problem
 from pytest_dust.report import case as case_report
+from pytest_dust.report.progress import progress
 from pytest_dust.report.terminal import CaseReport, Crash
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class DustFile(pytest.File):
     def collect(self) -> Iterator[DustItem]:
         """One item per case; raises SuiteError with every mistake of the file."""
         settings = self.config.stash[session.KEY].settings
-        look_up = references.environment(os.environ, settings.readable)
+        look_up = references.environment(os.environ, frozenset(settings.env))
         cases = suite.load(self._source(), self.shown, look_up)
         items = [DustItem.from_parent(self, name=case.id, case=case) for case in cases]
         problems = [problem for item in items for problem in item.mark()]
@@ -62,8 +63,9 @@ class DustFile(pytest.File):
         if isinstance(excinfo.value, SuiteError):
             first, *others = excinfo.value.problems
             more = f" (+{len(others)} more)" if others else ""
-            crash = Crash(self.shown, first.place.line, first.line(self.shown) + more)
-            return CaseReport(str(excinfo.value), crash)
+            mask = self.config.stash[session.KEY].mask
+            headline = mask.text(first.line(self.shown) + more)
+            return CaseReport(mask.text(str(excinfo.value)), Crash(self.shown, first.place.line, headline))
         return super().repr_failure(excinfo)
 
 
@@ -107,29 +109,40 @@ class DustItem(pytest.Item):
         from pytest_dust.pipeline import Recording, run_case  # httpx and all: not for --co
 
         shared = self.config.stash[session.KEY]
-        path = cassette.path_of(self.path, self.case.id, shared.settings.cassette_dir, self.config.rootpath)
-        recording = Recording(path, _relative(path, self.config), self.command)
+        spot = cassette.spot(self.path, self.case.id, shared.settings.cassette_dir, self.config.rootpath)
+        recording = Recording(spot, _relative(spot.path, self.config), self.command)
         try:
-            self.outcome = run_case(self.case, recording, shared.settings, shared.connect())
+            with progress(self.config, self.title) as watch:
+                self.outcome = run_case(self.case, recording, shared.desk(watch))
         except DustError as error:
-            self.headline = case_report.safe_lines(error.headline)[0]
-            raise Unrun(str(error)) from None
+            self.headline = self._masked(error.headline)
+            raise Unrun(self._masked(str(error))) from None
         if self.outcome.failures:
-            self.headline = case_report.headline(self.outcome)
+            self.headline = self._masked(case_report.headline(self.outcome))
             raise CaseFailed(self.headline)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
-        """The case's report; a traceback only for what is no user's mistake."""
+        """The case's report; a traceback, masked, only for what is no user's mistake."""
         subject = case_report.Subject(f"{self.suite.shown}:{self.case.place.line}", self.command)
+        headline = self.headline
         if isinstance(excinfo.value, CaseFailed) and self.outcome is not None:
-            lines = case_report.failed(subject, self.outcome)
+            text = "\n".join(case_report.failed(subject, self.outcome))
         elif isinstance(excinfo.value, Unrun):
             mode = self.config.stash[session.KEY].settings.mode
-            lines = case_report.troubled(subject, mode, str(excinfo.value))
+            text = "\n".join(case_report.troubled(subject, mode, str(excinfo.value)))
         else:
-            return super().repr_failure(excinfo)
-        crash = Crash(self.suite.shown, self.case.place.line, self.headline)
-        return CaseReport("\n".join(lines), crash)
+            text, headline = str(super().repr_failure(excinfo)), self._masked(excinfo.exconly())
+        return CaseReport(self._masked(text), Crash(self.suite.shown, self.case.place.line, headline))
+
+    def _masked(self, text: str) -> str:
+        """The text, safe to print, with every known secret in it masked."""
+        mask = self.config.stash[session.KEY].mask
+        return "\n".join(case_report.safe_lines(mask.text(text)))
+
+    @property
+    def title(self) -> str:
+        """The case as a user names it on the command line."""
+        return f"{self.suite.shown}::{self.name}"
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """The case's file, its line from 0, and the title of its report.
@@ -137,23 +150,25 @@ class DustItem(pytest.Item):
         The title ends in a space: pytest takes a title in which the node id ends for a Python name, and
         would write `answer::dust::yaml::refund`.
         """
-        return self.path, self.case.place.line - 1, f"{self.suite.shown}::{self.name} "
+        return self.path, self.case.place.line - 1, f"{self.title} "
 
     @property
     def command(self) -> str:
         """The command that runs this case alone, with the options that were typed."""
         typed = self.config.stash[session.KEY].settings.typed
-        return shlex.join(["pytest", f"{self.suite.shown}::{self.name}", *typed])
+        return shlex.join(["pytest", self.title, *typed])
 
     def facts(self) -> dict[str, Any]:
         """What the summary needs to know of the case, fit to travel from an xdist worker."""
         outcome = self.outcome
         if outcome is None:
-            return {"source": "without a run", "tokens": 0, "begins": "", "headline": self.headline}
+            facts = {"source": "without a run", "tokens": 0, "waited": 0.0, "begins": ""}
+            return {**facts, "headline": self.headline}
         comparison = outcome.comparison
         return {
             "source": str(outcome.source),
             "tokens": outcome.tokens,
+            "waited": outcome.waited,
             "begins": case_report.begins(comparison) if comparison and comparison.changed else "",
             "headline": self.headline,
         }

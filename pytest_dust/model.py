@@ -31,6 +31,14 @@ class Problem(NamedTuple):
         return f"{file}:{self.place.line}:{self.place.column}: {self.message}"
 
 
+class Flavor(StrEnum):
+    """By which of the service's three roads a run comes."""
+
+    BLOCKING = "blocking"
+    STREAM = "stream"
+    POLL = "poll"
+
+
 @dataclass(frozen=True, slots=True)
 class App:
     """A Dust app's address; workspace and space are None where neither suite nor settings name them."""
@@ -90,6 +98,7 @@ class Case:
     inputs: Sequence[Json]
     plural: bool
     block_filter: tuple[str, ...] | None
+    flavor: Flavor
     timeout: float | None
     marks: tuple[Mark, ...]
     expect: tuple[Expectation, ...]
@@ -107,23 +116,39 @@ class RunRequest:
     block_filter: tuple[str, ...] | None
 
 
+class Event(NamedTuple):
+    """One event of a streamed reply: when it came, in seconds from the request, and its data."""
+
+    at: float
+    data: Json
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One HTTP request and its normalised reply, as a cassette keeps them."""
+    """One HTTP request and its normalised reply, as a cassette keeps them.
+
+    A reply has a body, or the events of a stream; a stream that broke off has those that came.
+    """
 
     method: str
     path: str
     status: int
     headers: Mapping[str, str]
-    body: Json
+    body: Json = None
+    events: tuple[Event, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the service said to one case: its exchanges and how long they took, in seconds."""
+    """What the service said to one case: its exchanges and how long they took, in seconds.
 
+    `waited` are the seconds for which the service's rate limit made the run wait.
+    """
+
+    flavor: Flavor
     exchanges: tuple[Exchange, ...]
     duration: float
+    waited: float = 0.0
 
 
 class Status(StrEnum):
@@ -160,6 +185,8 @@ class BlockStatus:
     status: str
     success_count: int
     error_count: int
+    duration: float | None = None
+    """Seconds between its running and its end, as a stream showed them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,5 +263,6 @@ class Outcome:
     source: Source
     run: Run
     tokens: int
+    waited: float
     failures: tuple[Failure, ...]
     comparison: Comparison | None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from pytest_dust import api, baseline, cassette
 from pytest_dust import view as views
-from pytest_dust.cassette import Cassette
+from pytest_dust.cassette import Cassette, Spot
 from pytest_dust.checks import expectation
-from pytest_dust.client import Network
+from pytest_dust.client import Network, Watch
 from pytest_dust.errors import CassetteError, ServiceError
-from pytest_dust.model import App, Case, Change, Comparison, Outcome, Reply, Run, RunRequest, Source
+from pytest_dust.masking import Mask
+from pytest_dust.model import App, Case, Change, Comparison, Json, Outcome, Reply, Run, RunRequest, Source
 from pytest_dust.report.misses import misfit, missing, unreadable
 from pytest_dust.settings import Mode, Settings
 
@@ -21,7 +21,7 @@ from pytest_dust.settings import Mode, Settings
 class Recording:
     """What stands where a case's cassette belongs."""
 
-    path: Path
+    spot: Spot
     shown: str
     record: str
     """The command that records this case anew."""
@@ -35,27 +35,39 @@ class Recording:
         return self.cassette is not None and not self.moved
 
 
-def run_case(case: Case, recording: Recording, settings: Settings, network: Network) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a case is run with: the settings, the network, the session's mask, who is told of progress."""
+
+    settings: Settings
+    network: Network
+    mask: Mask
+    watch: Watch | None = None
+
+
+def run_case(case: Case, recording: Recording, desk: Desk) -> Outcome:
     """Run a case from where its mode says, keep what is to be kept, and judge it.
 
     Raises CassetteError or ServiceError where there is no run to judge.
     """
-    request = build(case, settings)
-    recording = load(recording, request)
-    source = choose(settings.mode, recording)
-    reply = _reply(source, request, recording, case.timeout or settings.timeout, network)
-    run = api.parse(reply.exchanges[-1].body, reply.duration)
-    comparison = None if source is Source.REPLAYED else _compare(recording, run)
-    if source is Source.RECORDED:
-        _write(recording, request, reply)
-    view = views.view(run, plural=case.plural)
-    return Outcome(
-        source=source,
-        run=run,
-        tokens=view["usage"]["total_tokens"],
-        failures=expectation.failures(case.expect, view),
-        comparison=comparison,
-    )
+    request = build(case, desk.settings)
+    bound = cassette.bound(request)
+    mask = desk.mask.covering(bound)
+    masked = mask.value(bound)
+    try:
+        recording = load(recording, masked)
+        source = choose(desk.settings.mode, recording)
+        replayed = source is Source.REPLAYED
+        reply = _replayed(request, recording, desk.network) if replayed else _live(case, request, desk, mask)
+        run = api.run(reply, request.block_filter, request.specification_hash)
+        comparison = None if replayed else _compare(recording, run)
+        if source is Source.RECORDED:
+            _write(recording, masked, reply)
+        view = views.view(run, plural=case.plural)
+        failures = expectation.failures(expectation.masked(case.expect, mask), view)
+    except RecursionError:
+        raise ServiceError("the run is nested too deeply to be read; narrow it with block_filter") from None
+    return Outcome(source, run, view["usage"]["total_tokens"], reply.waited, failures, comparison)
 
 
 def build(case: Case, settings: Settings) -> RunRequest:
@@ -64,10 +76,10 @@ def build(case: Case, settings: Settings) -> RunRequest:
     return RunRequest(app, case.specification_hash, case.config, case.inputs, case.block_filter)
 
 
-def load(recording: Recording, request: RunRequest) -> Recording:
+def load(recording: Recording, request: dict[str, Json]) -> Recording:
     """The recording with its cassette read and held against the request."""
     try:
-        found = cassette.read(recording.path)
+        found = cassette.read(recording.spot)
     except CassetteError as error:
         return replace(recording, broken=str(error))
     if found is None:
@@ -95,11 +107,12 @@ def choose(mode: Mode, recording: Recording) -> Source:
     raise CassetteError(misfit(recording.shown, recording.moved, recording.record))
 
 
-def _reply(
-    source: Source, request: RunRequest, recording: Recording, timeout: float, network: Network
-) -> Reply:
-    if source is not Source.REPLAYED:
-        return network.run(_named(request), timeout)
+def _live(case: Case, request: RunRequest, desk: Desk, mask: Mask) -> Reply:
+    timeout = case.timeout or desk.settings.timeout
+    return desk.network.run(_named(request), case.flavor, timeout, mask, desk.watch)
+
+
+def _replayed(request: RunRequest, recording: Recording, network: Network) -> Reply:
     assert recording.cassette is not None  # noqa: S101  # it fits, so it is there
     try:
         return network.replay(_recorded(request, recording.cassette), recording.cassette.reply)
@@ -137,16 +150,18 @@ def _compare(recording: Recording, run: Run) -> Comparison | None:
     recorded = recording.cassette
     if any(change.path[0] in ("app", "inputs", "block_filter") for change in recording.moved):
         return Comparison(recorded.recorded_at, (), 0, "it was made for another app, input or filter")
+    names = recorded.request.get("block_filter")
+    block_filter = [str(name) for name in names] if isinstance(names, list) else None
     try:
-        old = api.parse(recorded.reply.exchanges[-1].body, recorded.reply.duration)
+        old = api.run(recorded.reply, block_filter, str(recorded.request.get("specification_hash")))
     except ServiceError:
         return Comparison(recorded.recorded_at, (), 0, "it holds no run")
     return baseline.compare(old, run, recorded.recorded_at)
 
 
-def _write(recording: Recording, request: RunRequest, reply: Reply) -> None:
+def _write(recording: Recording, request: dict[str, Json], reply: Reply) -> None:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
-        cassette.write(recording.path, cassette.dumps(request, reply, now))
+        cassette.write(recording.spot, cassette.dumps(request, reply, now))
     except CassetteError as error:
         raise CassetteError(f"cassette {recording.shown} {error}; the run itself went well") from None

@@ -26,20 +26,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for option in settings.OPTIONS:
         default = f" (default: {option.default})" if option.default else ""
         where = f"; ini {option.ini}, environment {option.environment}"
-        group.addoption(
-            option.flag, dest=option.ini, metavar=option.metavar, help=f"{option.help}{default}{where}"
-        )
+        text = f"{option.help}{default}{where}"
+        if option.switch:
+            group.addoption(option.flag, dest=option.ini, action="store_const", const="true", help=text)
+        else:
+            group.addoption(option.flag, dest=option.ini, metavar=option.metavar, help=text)
         parser.addini(option.ini, f"{option.flag}: {option.help}")
-    parser.addini(settings.ENV_INI, "environment variables that suites may read beside DUST_…", "args")
+    for name, text in settings.LISTS.items():
+        parser.addini(name, text, "args")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, so that a wrong one stops the session before it begins."""
     command_line = {option.name: config.getoption(option.ini) for option in settings.OPTIONS}
     ini = {option.ini: str(config.getini(option.ini) or "") for option in settings.OPTIONS}
-    readable = frozenset(config.getini(settings.ENV_INI))
+    lists = {name: tuple(config.getini(name)) for name in settings.LISTS}
     try:
-        config.stash[SETTINGS] = settings.resolve(command_line, os.environ, ini, readable)
+        config.stash[SETTINGS] = settings.resolve(command_line, os.environ, ini, lists)
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
 

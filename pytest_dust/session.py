@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_dust.masking import Mask, mask
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pytest_dust.client import Network
+    from pytest_dust.client import Network, Watch
+    from pytest_dust.pipeline import Desk
     from pytest_dust.settings import Settings
 
 
@@ -20,15 +23,17 @@ class Session:
     """The settings, and the network once a case has run."""
 
     settings: Settings
+    mask: Mask
     network: Network | None = None
 
-    def connect(self) -> Network:
-        """The session's network, made when the first case runs."""
-        if self.network is None:
-            from pytest_dust.client import Network  # httpx: 65 ms
+    def desk(self, watch: Watch | None) -> Desk:
+        """What a case is run with; the network is made when the first case runs."""
+        from pytest_dust.client import Network  # httpx: 65 ms
+        from pytest_dust.pipeline import Desk
 
+        if self.network is None:
             self.network = Network(self.settings.base_url, os.environ)
-        return self.network
+        return Desk(self.settings, self.network, self.mask, watch)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -51,7 +56,7 @@ KEY = pytest.StashKey[Session]()
 def open(config: pytest.Config, settings: Settings) -> None:  # noqa: A001
     """Begin the session's shared part, at its first suite."""
     if KEY not in config.stash:
-        config.stash[KEY] = Session(settings)
+        config.stash[KEY] = Session(settings, mask(os.environ, settings.secrets, settings.redact))
         config.pluginmanager.register(config.stash[KEY], "dust-session")
 
 

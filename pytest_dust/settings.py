@@ -29,6 +29,8 @@ class Option(NamedTuple):
     metavar: str
     help: str
     variable: str = ""
+    switch: bool = False
+    """Given on the command line without a value."""
 
     @property
     def flag(self) -> str:
@@ -91,6 +93,14 @@ def _id(text: str) -> str | None:
     return text or None
 
 
+def _switch(text: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False}
+    words["off"] = False
+    if text.lower() not in words:
+        raise _Refused("give true or false")
+    return words[text.lower()]
+
+
 def _folder(text: str) -> str:
     if not text.strip():
         raise _Refused("give the name of a folder, such as cassettes")
@@ -111,11 +121,23 @@ OPTIONS = (
     Option("space", "", _id, "ID", "the space of suites that name none", "DUST_SPACE_ID"),
     Option("timeout", "300", _seconds, "SECONDS", "for one whole run, where a suite sets none"),
     Option("concurrency", "8", _count, "N", "live runs under way at once"),
+    Option(
+        "allow-http",
+        "false",
+        _switch,
+        "",
+        "send the key over plain http:// to a host other than this machine",
+        switch=True,
+    ),
     Option("cassette-dir", "cassettes", _folder, "DIR", "where cassettes are, beside each suite"),
 )
 
-ENV_INI = "dust_env"
-"""Ini list: variables that suites may read beside those that start with DUST_."""
+LISTS = {
+    "dust_env": "environment variables that suites may read beside DUST_…",
+    "dust_secrets": "environment variables whose values are masked in cassettes and reports, as the key is",
+    "dust_redact": "dotted names or patterns of values masked in requests and replies: inputs.*.email",
+}
+"""Ini lists, which have no option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +151,10 @@ class Settings:
     timeout: float
     concurrency: int
     cassette_dir: str
-    readable: frozenset[str] = frozenset()
+    allow_http: bool = False
+    env: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    redact: tuple[str, ...] = ()
     typed: tuple[str, ...] = ()
     """The options given on the command line, apart from the mode, to repeat in commands we suggest."""
 
@@ -138,7 +163,7 @@ def resolve(
     command_line: Mapping[str, str | None],
     environ: Mapping[str, str],
     ini: Mapping[str, str],
-    readable: frozenset[str] = frozenset(),
+    lists: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Settings:
     """The settings by precedence; raises SettingsError for a value that cannot be used."""
     values: dict[str, Any] = {}
@@ -150,8 +175,32 @@ def resolve(
         except _Refused as error:
             raise SettingsError(f'{source}: "{text}" cannot be used; {error}') from None
         if source == option.flag and option.name != "mode":
-            typed.append(f"{option.flag}={text}")
-    return Settings(**values, readable=readable, typed=tuple(typed))
+            typed.append(option.flag if option.switch else f"{option.flag}={text}")
+    values |= {name.removeprefix("dust_"): listed for name, listed in (lists or {}).items()}
+    chosen = Settings(**values, typed=tuple(typed))
+    _refuse_open_line(chosen)
+    return chosen
+
+
+def _refuse_open_line(chosen: Settings) -> None:
+    """Refuse to send the key where anyone on the way can read it."""
+    if chosen.mode is Mode.REPLAY or chosen.allow_http or chosen.base_url.startswith("https:"):
+        return
+    host = urlsplit(chosen.base_url).hostname or ""
+    if host != "localhost" and not _is_loopback(host):
+        raise SettingsError(
+            f"{chosen.base_url} is not encrypted, and the API key would be sent to it; "
+            "use https://, or --dust-allow-http if you must"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    from ipaddress import ip_address  # only where a key may go over http://: 3 ms
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _chosen(

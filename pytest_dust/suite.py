@@ -16,7 +16,7 @@ from pytest_dust.checks import expectation
 from pytest_dust.checks.matchers import ArgumentError
 from pytest_dust.checks.paths import PathError
 from pytest_dust.errors import SuiteError, did_you_mean
-from pytest_dust.model import App, Case, Expectation, Mark, Path, Place, Problem
+from pytest_dust.model import App, Case, Expectation, Flavor, Mark, Path, Place, Problem
 
 SUFFIX = ".dust.yaml"
 MAX_BYTES = 8 * 1024 * 1024
@@ -192,6 +192,7 @@ class _Reader:
                 inputs=inputs,
                 plural="inputs" in written,
                 block_filter=merged.get("block_filter"),
+                flavor=merged.get("flavor", Flavor.BLOCKING),
                 timeout=merged.get("timeout"),
                 marks=(*shared.get("marks", ()), *own.get("marks", ())),
                 expect=expect,
@@ -310,6 +311,13 @@ def _block_filter(reader: _Reader, value: Any, path: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _flavor(reader: _Reader, value: Any, path: Path) -> Flavor:
+    if value not in list(Flavor):
+        hint = did_you_mean(value, Flavor) if isinstance(value, str) else ""
+        raise reader.invalid(path, f"flavor is one of {', '.join(Flavor)}{hint}")
+    return Flavor(value)
+
+
 def _timeout(reader: _Reader, value: Any, path: Path) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
         raise reader.invalid(path, "timeout is a number of seconds greater than 0, for the whole run")
@@ -396,6 +404,7 @@ KEYS: dict[str, Key] = {
     "specification_hash": Key(_hash, suite=True, case=True),
     "config": Key(_config, suite=True, case=True),
     "block_filter": Key(_block_filter, suite=True, case=True),
+    "flavor": Key(_flavor, suite=True, case=True),
     "timeout": Key(_timeout, suite=True, case=True),
     "marks": Key(_marks, suite=True, case=True),
     "expect": Key(_expect, suite=True, case=True),

@@ -1,38 +1,44 @@
 """The one seam at the network: a live transport that normalises replies, and one that replays them.
 
-Both answer the client with an `Exchange` in the response's extensions: a reply is decoded, reduced
+Both answer the client with an `Exchange` in the response's extensions: a reply is decoded, masked, reduced
 to what a cassette keeps, and only then seen, so a replay cannot differ from the run that was recorded.
 """
 
 from __future__ import annotations
 
-import json
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from pytest_dust.cassette import KEPT_HEADERS, ordered
+from pytest_dust.cassette import decode, ordered
 from pytest_dust.errors import CassetteError, ServiceError
-from pytest_dust.model import Exchange
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from pytest_dust.masking import Mask
+from pytest_dust.model import Event, Exchange
 
 MAX_REPLY = 8 * 1024 * 1024
 """Bytes of a reply: the service's own limit."""
 EXCHANGE = "pytest_dust.exchange"
 TAPE = "pytest_dust.tape"
+READ_HEADERS = ("content-type", "retry-after")
+STREAM = "text/event-stream"
+_FINAL = ("final",)
 
 
 @dataclass(slots=True)
 class Tape:
-    """The exchanges of one run: those still to be replayed, or when the run's time is up."""
+    """What one run's requests carry to the transport.
+
+    Live: when its time is up, what to mask, and who is told of events. In replay: the exchanges to play.
+    """
 
     exchanges: Iterator[Exchange] = field(default_factory=lambda: iter(()))
     deadline: float = float("inf")
+    mask: Mask = field(default_factory=Mask)
+    watch: Callable[[Event], None] = field(default=lambda _event: None)
 
 
 def live(base_url: str) -> httpx.BaseTransport:
@@ -65,10 +71,10 @@ def replaying() -> httpx.BaseTransport:
 def _next(request: httpx.Request) -> httpx.Response:
     tape: Tape = request.extensions[TAPE]
     exchange = next(tape.exchanges, None)
-    asked = f"{request.method} {request.url.path}"
+    asked = f"{request.method} {request.url.raw_path.decode('ascii')}"
     if exchange is None:
         raise CassetteError(f"holds no more replies, but the run asks {asked}")
-    if (exchange.method, exchange.path) != (request.method, request.url.path):
+    if f"{exchange.method} {exchange.path}" != asked:
         raise CassetteError(f"answers {exchange.method} {exchange.path}, but the run asks {asked}")
     return _response(request, exchange)
 
@@ -85,29 +91,36 @@ class _Normalising(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         tape: Tape = request.extensions[TAPE]
+        began = time.monotonic()
         response = self._inner.handle_request(request)
         response.request = request
         try:
-            content = _content(response, tape.deadline)
+            return _response(request, _exchange(request, response, tape, began))
         finally:
             response.close()
-        headers = {name: value for name, value in response.headers.items() if name in KEPT_HEADERS}
-        exchange = Exchange(
-            method=request.method,
-            path=request.url.path,
-            status=response.status_code,
-            headers=headers,
-            body=_decoded(content),
-        )
-        return _response(request, exchange)
 
     def close(self) -> None:
         self._inner.close()
 
 
-def _content(response: httpx.Response, deadline: float) -> bytes:
+def _exchange(request: httpx.Request, response: httpx.Response, tape: Tape, began: float) -> Exchange:
+    """The reply, read whole."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    streamed = kind == STREAM and response.status_code == httpx.codes.OK
+    events = tuple(_events(response, tape, began)) if streamed else None
+    headers = {name: response.headers[name] for name in READ_HEADERS if name in response.headers}
+    return Exchange(
+        method=request.method,
+        path=request.url.raw_path.decode("ascii"),
+        status=response.status_code,
+        headers=tape.mask.value(headers),
+        body=None if streamed else tape.mask.value(_decoded(b"".join(_parts(response, tape)), kind)),
+        events=events,
+    )
+
+
+def _parts(response: httpx.Response, tape: Tape) -> Iterator[bytes]:
     """The reply's bytes, as long as there is time and they are not too many."""
-    parts: list[bytes] = []
     size = 0
     for part in response.iter_bytes():
         size += len(part)
@@ -116,17 +129,60 @@ def _content(response: httpx.Response, deadline: float) -> bytes:
             raise ServiceError(
                 f"the service's answer is larger than {allowed} MB; narrow it with block_filter"
             )
-        if time.monotonic() > deadline:
+        if time.monotonic() > tape.deadline:
             raise httpx.ReadTimeout("the run's time is up", request=response.request)
-        parts.append(part)
-    return b"".join(parts)
+        yield part
 
 
-def _decoded(content: bytes) -> Any:
+class _Stream(httpx.SyncByteStream):
+    """Bytes as httpx-sse takes them."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._parts
+
+
+def _events(response: httpx.Response, tape: Tape, began: float) -> Iterator[Event]:
+    """The events of a stream up to its last one, or to where it broke off: the run goes on without us."""
+    from httpx_sse import EventSource
+
+    plain = httpx.Response(200, headers={"content-type": STREAM}, stream=_Stream(_parts(response, tape)))
+    try:
+        for sent in EventSource(plain).iter_sse():
+            if not sent.data:
+                continue
+            at = round(time.monotonic() - began, 3)
+            event = Event(at, tape.mask.value(ordered(_data(sent.data))))
+            tape.watch(event)
+            yield event
+            if isinstance(event.data, dict) and event.data.get("type") in _FINAL:
+                return
+    except httpx.TimeoutException:
+        raise
+    except httpx.TransportError:
+        return
+
+
+def _data(text: str) -> Any:
+    try:
+        return decode(text)
+    except ValueError:
+        return text
+
+
+def _decoded(content: bytes, kind: str) -> Any:
     """The reply as JSON with sorted keys, or as text where it is none."""
     try:
-        return ordered(json.loads(content))
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return "bytes that are not UTF-8: " + content.decode("utf-8", "replace")
+    if kind and kind != "application/json" and not kind.endswith("+json"):
+        return text
+    try:
+        return ordered(decode(text))
     except RecursionError:
         raise ServiceError("the service's answer is nested too deeply to be read") from None
     except ValueError:
-        return content.decode("utf-8", "replace")
+        return text

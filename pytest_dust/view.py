@@ -48,7 +48,7 @@ def error(run: Run) -> str | None:
 
 def blocks(run: Run, *, plural: bool) -> dict[str, Any]:
     """The blocks by name, in execution order; the two ends of a loop are one entry."""
-    statuses = {(block.type, block.name): block.status for block in run.statuses}
+    statuses = {(block.type, block.name): block for block in run.statuses}
     inside = looped(run.traces)
     found: dict[str, Any] = {}
     for trace in run.traces:
@@ -103,21 +103,24 @@ def _unpacked(row: Any) -> Any:
 
 
 def _block(
-    trace: Trace, statuses: Mapping[tuple[str, str], str], *, plural: bool, looped: bool
+    trace: Trace, statuses: Mapping[tuple[str, str], BlockStatus], *, plural: bool, looped: bool
 ) -> dict[str, Any]:
     executions = list(chain(*trace.executions))
     failed = sum(one.error is not None for one in executions)
     rounds = _rounds(trace)
     derived = Status.ERRORED if failed else Status.SUCCEEDED
+    status = statuses.get((trace.type, trace.name))
+    timed = {} if status is None or status.duration is None else {"duration": status.duration}
     return {
         "type": trace.type,
-        "status": statuses.get((trace.type, trace.name), str(derived)),
+        "status": str(derived) if status is None else status.status,
         "outputs" if plural else "output": _outputs(trace, _value, plural=plural, looped=looped),
         "errors" if plural else "error": _outputs(trace, _error, plural=plural, looped=looped),
         "iterations": rounds if plural else sum(rounds),
         "success_count": len(executions) - failed,
         "error_count": failed,
         "usage": _usage(executions),
+        **timed,
     }
 
 

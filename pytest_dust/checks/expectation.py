@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_dust.checks import paths
 from pytest_dust.checks.equality import differences
-from pytest_dust.checks.matchers import bind, judge
+from pytest_dust.checks.matchers import bind, judge, rebind
 from pytest_dust.errors import did_you_mean
 from pytest_dust.model import MISSING, Bound, Change, Expectation, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pytest_dust.masking import Mask
+
 TOP = ("status", "error", "usage", "blocks", "duration", "specification_hash", "run_id")
-BLOCK = ("type", "status", "iterations", "success_count", "error_count", "usage")
+BLOCK = ("type", "status", "iterations", "success_count", "error_count", "usage", "duration")
 _NUMBERED = {"output": "outputs", "error": "errors", "result": "results"}
 
 SUCCEEDS = Expectation("status", (Bound("equals", "succeeded", "succeeded"),))
@@ -31,6 +33,17 @@ def read(path: str, written: Any, *, plural: bool) -> Expectation:
 def names_outcome(path: str) -> bool:
     """Whether a path speaks of the run's status or error."""
     return any(steps[0] in ("status", "error") for steps in paths.beginnings(path))
+
+
+def masked(expect: Iterable[Expectation], mask: Mask) -> tuple[Expectation, ...]:
+    """The expectations with the secrets in them masked, as they are in the run that they are held against."""
+    return tuple(
+        one
+        if (written := mask.value([bound.written for bound in one.matchers]))
+        == [bound.written for bound in one.matchers]
+        else Expectation(one.path, tuple(map(rebind, one.matchers, written)))
+        for one in expect
+    )
 
 
 def failures(expect: Iterable[Expectation], view: dict[str, Any]) -> tuple[Failure, ...]:

@@ -60,6 +60,14 @@ def bind(written: Any) -> tuple[Bound, ...]:
     return tuple(_bound(name, argument) for name, argument in written.items())
 
 
+def rebind(bound: Bound, written: Any) -> Bound:
+    """The same matcher with another argument, where it can take that."""
+    try:
+        return _bound(bound.name, written)
+    except ArgumentError:
+        return bound
+
+
 def _bound(name: str, written: Any) -> Bound:
     if name not in MATCHERS:
         known = ", ".join(MATCHERS)

@@ -60,6 +60,7 @@ def heading(subject: Subject, outcome: Outcome) -> str:
     facts += [f"run {_short(run.id)}"] if run.id else []
     facts += [f"hash {_short(run.specification_hash)}"] if run.specification_hash else []
     facts.append(f"{run.duration:.1f} s")
+    facts += [f"waited {outcome.waited:.0f} s for the rate limit"] if outcome.waited else []
     facts.append(plural(outcome.tokens, "token"))
     return "   ".join(facts)
 

@@ -14,10 +14,12 @@ def summary(cases: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """How many cases came from where, the tokens that were used, and passing cases that changed."""
     sources: Counter[str] = Counter()
     tokens = 0
+    waited = 0.0
     changed: list[Mapping[str, Any]] = []
     for case in cases:
         sources[case["source"]] += 1
         tokens += case["tokens"] if case["source"] in ("live", "recorded") else 0
+        waited += case["waited"]
         if case["begins"] and not case["headline"]:
             changed.append(case)
     if not sources:
@@ -28,6 +30,8 @@ def summary(cases: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         if sources[source]
     )
     yield f"dust: {counts}, {tokens:,} tokens used"
+    if waited:
+        yield f"dust: waited {waited:.0f} s, as the service's rate limit (429) asked"
     if changed:
         noun = "case that passed" if len(changed) == 1 else "cases that passed"
         yield f"dust: {len(changed):,} {noun} changed since the recording:"

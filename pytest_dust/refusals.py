@@ -1,0 +1,127 @@
+"""What to say when the service or the network gave no run: what happened, and what to check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import httpx
+
+from pytest_dust.errors import ServiceError
+from pytest_dust.model import Exchange, Json, RunRequest
+from pytest_dust.references import KEY_VARIABLE
+
+_CHECK = {
+    400: "check config and inputs against the app",
+    401: f"check {KEY_VARIABLE}: a key of this workspace, whole, as Dust shows it",
+    403: "the key may not use this app: check the workspace, the space and what the key may read",
+    404: "check app.id, space and workspace against the app's address in Dust",
+    405: "check that --dust-base-url is Dust itself",
+    413: "the input and config are larger than the service's 4 MB; shorten them",
+    429: "the app's runs of the day are used up; wait, or replay from cassettes",
+}
+
+
+def no_key() -> ServiceError:
+    """The network is needed, and there is no key."""
+    return ServiceError(
+        f"no API key: this run uses the network; export {KEY_VARIABLE}=sk-…, "
+        "or replay from cassettes with --dust-mode=replay"
+    )
+
+
+def bad_key() -> ServiceError:
+    """The key cannot be one."""
+    return ServiceError(f"{KEY_VARIABLE} holds characters that no key has; copy it from Dust again")
+
+
+def timed_out(seconds: float) -> ServiceError:
+    """The whole-run timeout has passed."""
+    return ServiceError(
+        f"the run took longer than {seconds:g} s and was given up (it may still go on at the service); "
+        "raise timeout: in the suite, or --dust-timeout"
+    )
+
+
+def unreachable(base_url: httpx.URL, error: httpx.HTTPError) -> ServiceError:
+    """The network gave no answer."""
+    reason = str(error) or type(error).__name__
+    match error:
+        case httpx.ConnectError() | httpx.ConnectTimeout():
+            text = f"cannot connect to {base_url}: {reason}; check the network and --dust-base-url"
+        case httpx.ProxyError():
+            text = f"the proxy refused: {reason}; check HTTPS_PROXY and NO_PROXY"
+        case _:
+            text = (
+                f"the connection to {base_url} broke during the run: {reason}; "
+                "the run may have started, so it was not repeated: run the case again"
+            )
+    return ServiceError(text)
+
+
+def nameless_stream() -> ServiceError:
+    """A stream broke off before it told the id by which its run could be asked for."""
+    return ServiceError(
+        "the event stream broke off before it named its run; the run may have started, so it was not "
+        "repeated: run the case again"
+    )
+
+
+def stream_error(code: str, message: str, request: RunRequest) -> ServiceError:
+    """A stream that ended in an error event."""
+    check = _hash_check(request) if code == "specification_not_found" else "run the case again"
+    return ServiceError(f"the service ended the stream with {code}: {message[:300]}; {check}")
+
+
+def waits_too_long(exchange: Exchange, request: RunRequest, pause: float, timeout: float) -> ServiceError:
+    """A rate limit that outlasts the case."""
+    return ServiceError(
+        f"{refused(exchange, request)} (it asks to wait {pause:g} s, and the run has {timeout:g} s in all)"
+    )
+
+
+def refused(exchange: Exchange, request: RunRequest) -> ServiceError:
+    """An answer that is no run, in one or two sentences."""
+    check = _CHECK.get(exchange.status, "the service is in trouble; try again later")
+    if exchange.status == httpx.codes.INTERNAL_SERVER_ERROR and exchange.method == "POST":
+        check = f"a blocking run of an unknown specification_hash gives this: {_hash_check(request)}"
+    if httpx.codes.is_redirect(exchange.status):
+        check = "redirects are not followed: set --dust-base-url to the address itself"
+    app = request.app
+    where = f"(app {app.id}, space {app.space}, workspace {app.workspace})"
+    return ServiceError(f"the service answered {exchange.status} {_said(exchange.body)} {where}; {check}")
+
+
+def no_json(exchange: Exchange, base_url: httpx.URL) -> ServiceError:
+    """A 200 whose body is no JSON."""
+    kind = exchange.headers.get("content-type", "no content type")
+    return ServiceError(
+        f"the service answered 200 with {_excerpt(exchange.body)} as {kind} instead of JSON; "
+        f"check that {base_url} is Dust itself and no proxy or login page stands between"
+    )
+
+
+def _hash_check(request: RunRequest) -> str:
+    shown = request.specification_hash
+    shown = f"{shown[:12]}…" if len(shown) > 12 else shown
+    return f"check specification_hash {shown} against the app's versions; else try again later"
+
+
+def _said(body: Json) -> str:
+    """The service's own type and message, or the beginning of what came instead."""
+    error = body.get("error") if isinstance(body, Mapping) else None
+    if isinstance(error, Mapping):
+        parts = [error.get("type"), error.get("message")]
+        return ": ".join(str(part)[:300] for part in parts if part) or "with an empty error"
+    return f"with {_excerpt(body)}"
+
+
+def _excerpt(body: Json) -> str:
+    if not isinstance(body, str):
+        return "JSON that holds no error"
+    text = " ".join(body.split())
+    if not text:
+        return "an empty body"
+    start = text.lower()
+    what = "HTML" if start.startswith(("<!doctype", "<html")) else "text"
+    what = "JSON that is cut off or broken" if start.startswith(("{", "[")) else what
+    return f"{what} ({text[:80]}{'…' if len(text) > 80 else ''})"
