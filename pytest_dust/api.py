@@ -165,7 +165,7 @@ def parse(answer: Json, duration: float, block_filter: Sequence[str] | None = No
             id=_text(run.get("run_id")),
             specification_hash=_text(run.get("specification_hash")),
             status=Status(str(ended)),
-            traces=_normal(_kept(_traces(run.get("traces")), block_filter), hides=block_filter is not None),
+            traces=_normal(_traces(run.get("traces"))),
             statuses=_statuses(status.get("blocks")),
             results=run.get("results"),
             duration=duration,
@@ -197,7 +197,7 @@ def _streamed(events: Sequence[Event], duration: float, block_filter: Sequence[s
             id=run_id,
             specification_hash=None,
             status=Status(str(status)),
-            traces=_normal(_kept(_traces(traces), block_filter), hides=block_filter is not None),
+            traces=_normal(_traces(traces)),
             statuses=tuple(statuses),
             results=None,
             duration=duration,
@@ -223,14 +223,39 @@ def _durations(events: Sequence[Event]) -> dict[tuple[str, str], float]:
 
 
 def _filtered(run: Run, block_filter: Sequence[str] | None) -> Run:
-    """The run without the statuses of blocks that the filter leaves out."""
+    """The run as the filter shows it, to which the service itself keeps in blocking runs alone."""
     if block_filter is None:
         return run
-    return replace(run, statuses=tuple(each for each in run.statuses if each.name in block_filter))
+    return replace(
+        run,
+        traces=tuple(_seen(trace, block_filter, run) for trace in run.traces if trace.name in block_filter),
+        statuses=tuple(each for each in run.statuses if each.name in block_filter),
+    )
 
 
-def _kept(traces: list[RawTrace], block_filter: Sequence[str] | None) -> list[RawTrace]:
-    return [trace for trace in traces if block_filter is None or trace[1] in block_filter]
+def _seen(trace: Trace, block_filter: Sequence[str], run: Run) -> Trace:
+    """A trace as it looks where the filter leaves out the loop around it.
+
+    A blocking answer then cannot tell a `map` of one element, nor a block that a `while` never reached,
+    from a block outside of loops; no flavour may seem to know more.
+    """
+    if trace.type in OPENING.values() or _loop_shows(trace, block_filter, run):
+        return trace
+    rows = tuple(() if row == (Execution(None),) else row for row in trace.executions)
+    again = trace.loop == "while" and any(rows)
+    return replace(trace, executions=rows, loop="while" if again else _by_length(rows))
+
+
+def _loop_shows(trace: Trace, block_filter: Sequence[str], run: Run) -> bool:
+    loop = ""
+    for each in run.traces:
+        if each.type in OPENING:
+            loop = each.name
+        if (each.type, each.name) == (trace.type, trace.name):
+            return bool(loop) and loop in block_filter
+        if each.type in OPENING.values():
+            loop = ""
+    return False
 
 
 def _refuse_unlogged(run: Run) -> None:
@@ -296,34 +321,46 @@ def _traces(traces: object) -> list[RawTrace]:
     return named
 
 
-def _normal(traces: list[RawTrace], *, hides: bool) -> tuple[Trace, ...]:
-    """One trace per block, a `while`'s iterations merged along the second dimension.
-
-    `hides` says that a filter may have left out the `while` around a block.
-    """
+def _normal(traces: list[RawTrace]) -> tuple[Trace, ...]:
+    """One trace per block, a `while`'s iterations merged along the second dimension."""
     times = Counter((kind, name) for kind, name, _ in traces)
     merged: dict[tuple[str, str], list[list[Execution]]] = {}
-    loop: str | None = None
+    loops: dict[tuple[str, str], str] = {}
+    loop: tuple[str, str] | None = None
     stopped: list[bool] = []  # per input: has this `while` ended for it
     ended = False
     for kind, name, rows in traces:
-        if ended and (kind, name) != ("while", loop):
+        if ended and (kind, name) != loop:
             loop, stopped = None, []
-        ended = kind == "end"
-        if kind == "while":
-            loop = name
-        idle = loop is None and (times[kind, name] > 1 or (hides and kind not in OPENING.values()))
+        ended = loop is not None and (kind, name) == (OPENING[loop[0]], loop[1])
+        repeated = (
+            loop is None and times[kind, name] > 1 and kind not in OPENING
+        )  # a filter hides its `while`
+        if kind == "while" or (loop is not None and not ended):
+            loops[kind, name] = "while" if kind == "while" or loop is None else loop[0]
+        elif repeated:
+            loops[kind, name] = "while"
+        if kind in OPENING:
+            loop = (kind, name)
         block = merged.setdefault((kind, name), [])
         for at, row in enumerate(rows):
             if at == len(block):
                 block.append([])
             if not (at < len(stopped) and stopped[at]):
-                block[at].extend(_execution(one) for one in row if not (idle and one == _EMPTY))
+                block[at].extend(_execution(one) for one in row if not (repeated and one == _EMPTY))
         if kind == "while":
             stopped = [_stopped(row, stopped, at) for at, row in enumerate(rows)]
-    return tuple(
-        Trace(kind, name, tuple(tuple(row) for row in rows)) for (kind, name), rows in merged.items()
-    )
+    return tuple(_trace(*block, rows, loops.get(block, "")) for block, rows in merged.items())
+
+
+def _trace(kind: str, name: str, rows: list[list[Execution]], loop: str) -> Trace:
+    executions = tuple(tuple(row) for row in rows)
+    return Trace(kind, name, executions, loop or _by_length(executions))
+
+
+def _by_length(rows: Sequence[Sequence[Execution]]) -> str:
+    """What can be told of a loop that is not seen: several executions, or none, are iterations."""
+    return "map" if any(len(row) != 1 for row in rows) else ""
 
 
 def _stopped(row: list[Any], before: list[bool], at: int) -> bool:

@@ -6,7 +6,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_dust.checks.equality import differences
-from pytest_dust.model import MISSING, BlockChange, Change, Comparison, Execution, Path, Run, Trace
+from pytest_dust.model import MISSING, BlockChange, Change, Comparison, Execution, Run, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,10 +27,22 @@ def compare(old: Run, new: Run, recorded_at: str) -> Comparison:
     ]
     begins = _begins(order)
     changed.sort(key=lambda change: _moment(change, begins))
-    if not changed and old.status != new.status:
-        change = Change(("status",), str(old.status), str(new.status))
-        changed.append(BlockChange("run", "the run", 0, None, (change,)))
+    if not changed:
+        changed.extend(_whole(old, new))
     return Comparison(recorded_at, tuple(changed), len(positions))
+
+
+def _whole(old: Run, new: Run) -> Iterator[BlockChange]:
+    """What differs between two runs none of whose blocks does: their statuses, or results without blocks."""
+    before, after = _outline(old), _outline(new)
+    if changes := tuple(differences(before, after)):
+        yield BlockChange("run", "the run", 0, None, changes)
+
+
+def _outline(run: Run) -> dict[str, object]:
+    statuses = {f"{block.name} ({block.type})": block.status for block in run.statuses}
+    results = None if run.traces else run.results
+    return {"status": str(run.status), "results": results, "blocks": {} if run.traces else statuses}
 
 
 def _by_block(run: Run) -> dict[Block, Trace]:
@@ -42,7 +54,8 @@ def _in_order(old: list[Block], new: list[Block]) -> list[Block]:
     order = list(new)
     for at, block in enumerate(old):
         if block not in new:
-            order.insert(min(at, len(order)), block)
+            before = next((order.index(one) for one in reversed(old[:at]) if one in order), -1)
+            order.insert(before + 1, block)
     return order
 
 
@@ -78,17 +91,19 @@ def _block(
         return
     several = max(len(old.executions), len(new.executions)) > 1
     for at, (before, after) in enumerate(zip_longest(old.executions, new.executions, fillvalue=()), 1):
-        changes = tuple(_executions(before, after))
+        changes = tuple(_executions(before, after, old.loop or new.loop))
         if changes:
             yield BlockChange(kind, name, position, at if several else None, changes)
 
 
-def _executions(old: Sequence[Execution], new: Sequence[Execution]) -> Iterator[Change]:
-    looped = len(old) != 1 or len(new) != 1
+def _executions(old: Sequence[Execution], new: Sequence[Execution], loop: str) -> Iterator[Change]:
+    """What differs between one input's executions: of a `map` lined up by content, else by number."""
     before, after = [_told(one) for one in old], [_told(one) for one in new]
-    for change in differences(before, after):
-        path: Path = change.path if looped else change.path[1:]
-        yield Change(path, change.old, change.new)
+    if loop == "map":
+        yield from differences(before, after)
+        return
+    for at, (there, here) in enumerate(zip_longest(before, after, fillvalue=MISSING)):
+        yield from differences(there, here, (at,) if loop else ())
 
 
 def _told(one: Execution) -> dict[str, object]:

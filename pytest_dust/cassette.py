@@ -10,7 +10,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from pytest_dust.checks.equality import differences
+from pytest_dust.checks.equality import decode, differences
 from pytest_dust.errors import CassetteError
 from pytest_dust.model import Change, Event, Exchange, Flavor, Json, Reply, RunRequest
 
@@ -23,6 +23,10 @@ MAX_BYTES = 64 * 1024 * 1024
 """Bytes of a cassette: the service's largest answer, indented, with room to spare."""
 MAX_DEPTH = 200
 """Levels of nesting in an answer; no app comes near it, and Python's stack holds it."""
+
+
+LARGEST = 1e9
+"""What no status, duration or offset reaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +78,6 @@ def ordered(value: Any, depth: int = MAX_DEPTH) -> Any:
     if isinstance(value, list | tuple):
         return [ordered(each, depth - 1) for each in value]
     return value
-
-
-def decode(text: str) -> Any:
-    """JSON text as a value; raises ValueError for what is none, `NaN` and `Infinity` included."""
-    return _DECODER.decode(text)
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────
@@ -152,7 +144,8 @@ def loads(source: bytes) -> Cassette:
 def _part(holder: Mapping[str, Any], name: str, kind: type | tuple[type, ...]) -> Any:
     """A named part of a cassette, of the right type."""
     value = holder.get(name)
-    if not isinstance(value, kind) or isinstance(value, bool):
+    fits = isinstance(value, kind) and not isinstance(value, bool)
+    if not fits or (isinstance(value, int | float) and not abs(value) < LARGEST):
         raise CassetteError(f"is incomplete: its {name} is missing or of a wrong type")
     return value
 
@@ -225,10 +218,11 @@ def write(spot: Spot, content: bytes) -> None:
     """Put a cassette in place whole, or leave what was there; raises CassetteError where it cannot."""
     _refuse_outside(spot)
     path = spot.path
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
+    name = f".{path.stem[:100]}"  # shorter than the cassette's own, which the disk holds
+    temporary = path.with_name(f"{name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f".{escape(path.stem)}.*.tmp"):  # by a process that was killed
+        for left in path.parent.glob(f"{escape(name)}.*.tmp"):  # by a process that was killed
             left.unlink(missing_ok=True)
         try:
             with temporary.open("xb") as file:

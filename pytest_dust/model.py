@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Path: TypeAlias = "tuple[str | int, ...]"
@@ -76,6 +76,7 @@ class Bound:
     name: str
     written: Json
     argument: object
+    holds: Callable[[Any, Any], bool | str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,8 @@ class Trace:
     type: str
     name: str
     executions: tuple[tuple[Execution, ...], ...]
+    loop: str = ""
+    """The kind of loop whose iterations these are, `map` or `while`; nothing outside of loops."""
 
 
 @dataclass(frozen=True, slots=True)

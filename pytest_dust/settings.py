@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -48,6 +49,10 @@ class Option(NamedTuple):
         return self.variable or self.ini.upper()
 
 
+SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
+"""An id that stands in an address as one piece."""
+
+
 class _Refused(ValueError):
     """What is wrong with a value, and what is allowed."""
 
@@ -82,13 +87,13 @@ def _seconds(text: str) -> float:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text)):
         raise _Refused("give a whole number, 1 or more")
     return int(text)
 
 
 def _id(text: str) -> str | None:
-    if text and not text.replace("-", "_").replace("_", "a").isalnum():
+    if text and not SEGMENT.fullmatch(text):
         raise _Refused("give the id from the address in Dust: letters, digits, _ and -")
     return text or None
 
@@ -173,7 +178,8 @@ def resolve(
         try:
             values[option.name.replace("-", "_")] = option.read(text)
         except _Refused as error:
-            raise SettingsError(f'{source}: "{text}" cannot be used; {error}') from None
+            shown = re.sub(r"//[^/@]*@", "//…@", text[:80])  # a password in an address
+            raise SettingsError(f'{source}: "{shown}" cannot be used; {error}') from None
         if source == option.flag and option.name != "mode":
             typed.append(option.flag if option.switch else f"{option.flag}={text}")
     values |= {name.removeprefix("dust_"): listed for name, listed in (lists or {}).items()}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from pytest_dust import references, yamlio
 from pytest_dust.checks import expectation
-from pytest_dust.checks.matchers import ArgumentError
+from pytest_dust.checks.binding import ArgumentError
 from pytest_dust.checks.paths import PathError
 from pytest_dust.errors import SuiteError, did_you_mean
 from pytest_dust.model import App, Case, Expectation, Flavor, Mark, Path, Place, Problem
@@ -63,7 +63,8 @@ def _decoded(source: bytes, stem: str) -> str:
         return source.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = source[: error.start]
-        place = Place(before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
+        line = before[before.rfind(b"\n") + 1 :].decode("utf-8", "ignore")
+        place = Place(before.count(b"\n") + 1, len(line) + 1)
         raise _NotText(place, "not UTF-8 text; save the file as UTF-8") from None
 
 
@@ -124,7 +125,10 @@ class _Reader:
     def cases(self, value: Any, shared: Mapping[str, Any]) -> list[Case]:
         """The cases of a list, each with what it inherits."""
         if not isinstance(value, list) or not value:
-            self.problem(("cases",), "cases is a list with at least one case, each beginning with `- id:`")
+            self.problem(
+                ("cases",),
+                f"cases is a list with at least one case, each beginning with `- id:`; not {_kind(value)}",
+            )
             return []
         cases: list[Case] = []
         seen: dict[str, Place] = {}
@@ -249,6 +253,8 @@ class _Reader:
         written = self.document.written(path)
         if written is not None:
             return written
+        if value == "":
+            raise self.invalid(path, f"{what} is empty; give it a value, or leave it out")
         raise self.invalid(path, f"{what} is text, not {_kind(value)}")
 
 
@@ -289,8 +295,9 @@ def _hash(reader: _Reader, value: Any, path: Path) -> str:
     if text == "latest":
         return text
     if not _HASH.fullmatch(text):
-        digits = f"{len(text)} characters" if re.fullmatch(r"[0-9a-fA-F]+", text) else f'"{text[:20]}"'
-        raise reader.invalid(path, f"specification_hash is 64 hex digits, or latest; not {digits}")
+        hexadecimal = re.fullmatch(r"[0-9a-fA-F]+", text)
+        shown = f"{len(text)} of them" if hexadecimal else f'"{text[:20]}"{did_you_mean(text, ("latest",))}'
+        raise reader.invalid(path, f"specification_hash is 64 hex digits, or latest; not {shown}")
     return text.lower()
 
 
@@ -320,7 +327,11 @@ def _flavor(reader: _Reader, value: Any, path: Path) -> Flavor:
 
 def _timeout(reader: _Reader, value: Any, path: Path) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        raise reader.invalid(path, "timeout is a number of seconds greater than 0, for the whole run")
+        seconds = re.fullmatch(r"(\d+)\s*s(?:ec(?:ond)?s?)?", str(value))
+        hint = f"; write {seconds[1]}" if seconds else ""
+        shown = f", not {value}" if isinstance(value, int | float | str) else ""
+        message = f"timeout is a number of seconds greater than 0, for the whole run{shown}"
+        raise reader.invalid(path, message + hint)
     return float(value)
 
 
@@ -351,7 +362,8 @@ def _id(reader: _Reader, value: Any, path: Path) -> str:
 
 def _input(reader: _Reader, value: Any, path: Path) -> list[Any]:
     if not isinstance(value, dict):
-        raise reader.invalid(path, f"input is a mapping of the app's input, not {_kind(value)}")
+        message = f"input is a mapping, such as {{question: Hi}}, not {_kind(value)}"
+        raise reader.invalid(path, message)
     return [value]
 
 
@@ -383,7 +395,8 @@ def _mark(reader: _Reader, value: Any, path: Path) -> Mark:
             raise reader.invalid((*path, name), f"{name} takes a reason, such as {{{name}: not yet fixed}}")
         return Mark(name, (), (("reason", argument),), place)
     if not isinstance(argument, list):
-        raise reader.invalid((*path, name), f"a mark's arguments are a list, such as {{{name}: [a, b]}}")
+        example = argument if isinstance(argument, str) and argument.isidentifier() else "argument"
+        raise reader.invalid((*path, name), f"a mark's arguments are a list: {{{name}: [{example}]}}")
     return Mark(name, tuple(argument), (), place)
 
 
@@ -419,9 +432,10 @@ KEYS: dict[str, Key] = {
 def _unknown(name: str, allowed: Callable[[Key], bool], *, in_case: bool) -> str:
     """What to say of a key that may not stand here."""
     here = [other for other, key in KEYS.items() if allowed(key)]
+    if name in KEYS and in_case:
+        return f"{name} stands at the top of the file, for all its cases, not in a case"
     if name in KEYS:
-        where = "at the top of the file" if in_case else "in a case"
-        return f"{name} stands {where}, not here"
+        return f"{name} stands in a case, not here; put it below cases: - id: …"
     owner = "a case" if in_case else "a suite"
     return f'unknown key "{name}"; {owner} has: {", ".join(here)}{did_you_mean(name, here)}'
 

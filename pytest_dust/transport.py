@@ -14,7 +14,8 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from pytest_dust.cassette import decode, ordered
+from pytest_dust.cassette import ordered
+from pytest_dust.checks.equality import decode
 from pytest_dust.errors import CassetteError, ServiceError
 from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Exchange

@@ -10,7 +10,7 @@ from pytest_dust.api import OPENING, USAGE
 from pytest_dust.model import BlockStatus, Execution, Json, Run, Status, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
 _CLOSING = {end: begin for begin, end in OPENING.items()}
 
@@ -49,31 +49,19 @@ def error(run: Run) -> str | None:
 def blocks(run: Run, *, plural: bool) -> dict[str, Any]:
     """The blocks by name, in execution order; the two ends of a loop are one entry."""
     statuses = {(block.type, block.name): block for block in run.statuses}
-    inside = looped(run.traces)
     found: dict[str, Any] = {}
     for trace in run.traces:
-        entry = _block(trace, statuses, plural=plural, looped=(trace.type, trace.name) in inside)
+        entry = _block(trace, statuses.get((trace.type, trace.name)), plural=plural)
         if trace.type in _CLOSING and trace.name in found:
             found[trace.name] = _paired(found[trace.name], entry, plural=plural)
         else:
             found[trace.name] = entry
+    told = {(trace.type, trace.name) for trace in run.traces}
     for block in run.statuses:  # blocks of which the answer holds a status and no executions
-        found.setdefault(block.name, _status_only(block))
+        if (block.type, block.name) not in told:
+            entry = found.setdefault(block.name, _status_only(block))
+            entry["status"] = block.status if block.status == Status.ERRORED else entry["status"]
     return found
-
-
-def looped(traces: Sequence[Trace]) -> set[tuple[str, str]]:
-    """The blocks whose executions are iterations: those inside a loop, and a `while` itself."""
-    inside: set[tuple[str, str]] = set()
-    loop: str | None = None
-    for trace in traces:
-        if trace.type in _CLOSING and trace.name == loop:
-            loop = None
-        elif loop is not None or trace.type == "while" or any(len(row) != 1 for row in trace.executions):
-            inside.add((trace.type, trace.name))
-        if trace.type in OPENING:
-            loop = trace.name
-    return inside
 
 
 def _results(run: Run, *, plural: bool) -> Json:
@@ -82,9 +70,7 @@ def _results(run: Run, *, plural: bool) -> Json:
         return _plain_results(run.results, plural=plural)
     if run.status != Status.SUCCEEDED:
         return None
-    last = run.traces[-1]
-    inside = (last.type, last.name) in looped(run.traces)
-    return _outputs(last, _value, plural=plural, looped=inside)
+    return _outputs(run.traces[-1], _value, plural=plural)
 
 
 def _plain_results(results: Json, *, plural: bool) -> Json:
@@ -102,20 +88,17 @@ def _unpacked(row: Any) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def _block(
-    trace: Trace, statuses: Mapping[tuple[str, str], BlockStatus], *, plural: bool, looped: bool
-) -> dict[str, Any]:
+def _block(trace: Trace, status: BlockStatus | None, *, plural: bool) -> dict[str, Any]:
     executions = list(chain(*trace.executions))
     failed = sum(one.error is not None for one in executions)
     rounds = _rounds(trace)
     derived = Status.ERRORED if failed else Status.SUCCEEDED
-    status = statuses.get((trace.type, trace.name))
     timed = {} if status is None or status.duration is None else {"duration": status.duration}
     return {
         "type": trace.type,
         "status": str(derived) if status is None else status.status,
-        "outputs" if plural else "output": _outputs(trace, _value, plural=plural, looped=looped),
-        "errors" if plural else "error": _outputs(trace, _error, plural=plural, looped=looped),
+        "outputs" if plural else "output": _outputs(trace, _value, plural=plural),
+        "errors" if plural else "error": _outputs(trace, _error, plural=plural),
         "iterations": rounds if plural else sum(rounds),
         "success_count": len(executions) - failed,
         "error_count": failed,
@@ -153,10 +136,10 @@ def _rounds(trace: Trace) -> list[int]:
     return [len(row) for row in trace.executions]
 
 
-def _outputs(trace: Trace, part: Callable[[Execution], Json], *, plural: bool, looped: bool) -> Json:
+def _outputs(trace: Trace, part: Callable[[Execution], Json], *, plural: bool) -> Json:
     """One part of each execution: per input, and per iteration inside a loop."""
     rows: list[Any] = [[part(one) for one in row] for row in trace.executions]
-    if not looped:
+    if not trace.loop:
         rows = [row[0] for row in rows if row]
     return rows if plural else rows[0] if rows else None
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from pytest_dust.errors import did_you_mean
 from pytest_dust.model import Json, Path, Place, Problem
 
 try:
@@ -28,6 +29,9 @@ MAX_ALIASED = 100_000
 """Values that aliases may add to a file: what an alias bomb passes at once and no suite reaches."""
 
 _WORDS: dict[str, Json] = {"null": None, "~": None, "": None, "true": True, "false": False}
+_SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB]..)\\u([dD][c-fC-F]..)")
+_ROWS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_ODD_BREAKS = re.compile("[\x85\u2028\u2029]")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?P<fraction>\.\d+)?(?P<exponent>[eE][-+]?\d+)?", re.ASCII)
 
 
@@ -64,12 +68,13 @@ def read(text: str) -> Document:
     """The one document in `text`; what is wrong with it stands in its `problems`."""
     builder = _Builder()
     try:
-        for event in _events(text):
+        for event in _events(_SURROGATES.sub(_joined, text)):
             builder.take(event)
     except _Unreadable as error:
         builder.problems.append(error.problem)
     except yaml.YAMLError as error:
         builder.problems.append(_syntax_problem(error, text))
+    builder.problems += _odd_breaks(text)
     return Document(builder.root, tuple(builder.problems), builder.keys, builder.values, builder.written)
 
 
@@ -111,7 +116,7 @@ class _Builder:
     values: dict[tuple[int, str | int], Place] = field(default_factory=dict)
     written: dict[tuple[int, str | int], str] = field(default_factory=dict)
     _stack: list[_Open] = field(default_factory=list)
-    _anchors: dict[str, tuple[Json, int]] = field(default_factory=dict)
+    _anchors: dict[str, tuple[Json, int, str | None]] = field(default_factory=dict)
     _count: int = 0
     _aliased: int = 0
     _documents: int = 0
@@ -140,11 +145,15 @@ class _Builder:
         self._refuse_tag(event, place)
         top = self._stack[-1] if self._stack else None
         if top is not None and isinstance(top.value, dict) and top.key is None:
+            if event.value == "<<" and not event.style:
+                self._problem(place, "merge keys (<<) are not read; write the keys out")
+            self._remember(event.anchor, event.value, 0)
             self._key(top, event.value, place)
             return
         value, number = self._plain(event, place)
-        self._remember(event.anchor, value, 0)
-        self._add(value, place, event.value if number else None)
+        written = event.value if number else None
+        self._remember(event.anchor, value, 0, written)
+        self._add(value, place, written)
 
     def _plain(self, event: yaml.ScalarEvent, place: Place) -> tuple[Json, bool]:
         """The scalar's value, and whether it is a number."""
@@ -161,14 +170,13 @@ class _Builder:
         except ValueError:  # more digits than Python reads
             value = float("inf")
         if value in (float("inf"), float("-inf")):
-            self._problem(place, f"{text[:20]}… is too large for a number; quote it to mean text")
+            shown = text if len(text) <= 20 else f"{text[:20]}…"
+            self._problem(place, f"{shown} is too large for a number; quote it to mean text")
         return value, True
 
     def _key(self, top: _Open, text: str, place: Place) -> None:
         """Note a key, as text whatever it looks like: JSON has no other keys."""
-        if text == "<<":
-            self._problem(place, "merge keys (<<) are not read; write the keys out")
-        elif text in top.value:
+        if text in top.value:
             first = self.keys[id(top.value), text]
             self._problem(place, f'duplicate key "{text}", first on line {first.line}; remove one')
         else:
@@ -181,6 +189,8 @@ class _Builder:
         if len(self._stack) >= MAX_DEPTH:
             raise _Unreadable(place, f"nested deeper than {MAX_DEPTH} levels; make it flatter")
         self._refuse_key(place)
+        if event.anchor is not None:
+            self._anchors.pop(event.anchor, None)
         self._stack.append(_Open(value, place, event.anchor, self._count))
 
     def _close(self) -> None:
@@ -191,21 +201,29 @@ class _Builder:
     def _alias(self, event: yaml.AliasEvent) -> None:
         place = _place(event)
         if event.anchor not in self._anchors:
-            names = ", ".join(self._anchors) or "none"
-            raise _Unreadable(
-                place, f"*{event.anchor} names no anchor before it (anchors: {names}); define it first"
-            )
+            raise _Unreadable(place, self._no_anchor(event.anchor))
+        value, weight, written = self._anchors[event.anchor]
+        top = self._stack[-1] if self._stack else None
+        if top is not None and isinstance(top.value, dict) and top.key is None and isinstance(value, str):
+            self._key(top, value, place)
+            return
         self._refuse_key(place)
-        value, weight = self._anchors[event.anchor]
         self._count += weight
         self._aliased += weight
         if self._aliased > MAX_ALIASED:
             raise _Unreadable(place, f"aliases blow this file up past {MAX_ALIASED:,} values; write them out")
-        self._add(value, place, None)
+        self._add(value, place, written)
 
-    def _remember(self, anchor: str | None, value: Json, weight: int) -> None:
+    def _no_anchor(self, name: str | None) -> str:
+        if any(one.anchor == name for one in self._stack):
+            return f"*{name} stands inside of itself; write the value out"
+        names = ", ".join(self._anchors) or "none"
+        hint = did_you_mean(name or "", self._anchors)
+        return f"*{name} names no anchor before it (anchors: {names}); define it first{hint}"
+
+    def _remember(self, anchor: str | None, value: Json, weight: int, written: str | None = None) -> None:
         if anchor is not None:
-            self._anchors[anchor] = (value, weight + 1)
+            self._anchors[anchor] = (value, weight + 1, written)
 
     def _add(self, value: Json, place: Place, written: str | None) -> None:
         """Put a finished value into the innermost open collection."""
@@ -232,7 +250,8 @@ class _Builder:
 
     def _refuse_tag(self, event: Any, place: Place) -> None:
         if event.tag is not None:
-            self._problem(place, f"tag {event.tag[:40]}: tags are not read; write the value plainly")
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            self._problem(place, f"tag {tag[:60]}: tags are not read; write the value plainly")
 
     def _problem(self, place: Place, message: str) -> None:
         self.problems.append(Problem(place, message))
@@ -250,21 +269,55 @@ def _child(value: Any, step: str | int) -> Any:
         return None
 
 
+def _joined(pair: re.Match[str]) -> str:
+    """JSON's escape of a character by two surrogates as the one escape that YAML has for it."""
+    high, low = int(pair[2], 16), int(pair[3], 16)
+    return f"{pair[1]}\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
+
+
+def _odd_breaks(text: str) -> list[Problem]:
+    """Characters that YAML silently takes for line breaks, and JSON for themselves."""
+    return [
+        Problem(_place_of(text, found.start()), f"a line break U+{ord(found[0]):04X}; write it as an escape")
+        for found in _ODD_BREAKS.finditer(text)
+    ]
+
+
 def _syntax_problem(error: yaml.YAMLError, text: str) -> Problem:
-    mark = getattr(error, "problem_mark", None)
+    mark: Any = getattr(error, "problem_mark", None)
     if mark is None:
         return _unreadable_character(error, text)
-    place = Place(mark.line + 1, mark.column + 1)
-    problem = getattr(error, "problem", None) or "this is not YAML"
-    line = text.splitlines()[mark.line] if mark.line < text.count("\n") + 1 and text else ""
+    rows = _ROWS.split(text)
+    row = min(mark.line, len(rows) - 1)
+    line = rows[row]
+    place = Place(row + 1, (mark.column if row == mark.line else len(line)) + 1)
     indent = line[: len(line) - len(line.lstrip())]
     if "\t" in indent or line[mark.column : mark.column + 1] == "\t":
         return Problem(place, "a tab in the indentation; YAML is indented with spaces")
-    return Problem(place, f"not YAML: {problem}")
+    return Problem(place, _spoken(error))
+
+
+def _spoken(error: Any) -> str:
+    """Libyaml's complaint in the words of someone who writes a suite."""
+    problem = error.problem or "this is not YAML"
+    context, opened = error.context or "", error.context_mark
+    where = f"on line {opened.line + 1} " if opened is not None else ""
+    if "end of stream" in problem and "quoted" in context:
+        return f"not YAML: the quote opened {where}is never closed"
+    if "flow" in context and ("expected" in problem or "end of stream" in problem):
+        return f"not YAML: the bracket opened {where}is not closed here; close it, or put a comma"
+    if problem.startswith("mapping values are not allowed"):
+        return 'not YAML: a second ": " here; quote the text if it has a colon, or check the indentation'
+    return f"not YAML: {problem}"
 
 
 def _unreadable_character(error: Any, text: str) -> Problem:
-    """Libyaml's complaint about a control character, which names only an offset."""
-    before = text[: getattr(error, "position", 0) or 0]
-    place = Place(before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+    """Libyaml's complaint about a control character, which names only an offset, in bytes."""
+    before = text.encode("utf-8", "surrogatepass")[: getattr(error, "position", 0) or 0]
+    place = _place_of(text, len(before.decode("utf-8", "ignore")))
     return Problem(place, "not text: a control character stands here; is this a suite file?")
+
+
+def _place_of(text: str, offset: int) -> Place:
+    before = text[:offset]
+    return Place(before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1)

@@ -1,8 +1,9 @@
-"""JSON's sense of equality, and where two JSON values differ (DeepDiff, behind one function)."""
+"""JSON read strictly, JSON's sense of equality, and where two values differ (DeepDiff, in one function)."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from pytest_dust.model import MISSING, Change, Path
@@ -12,6 +13,20 @@ if TYPE_CHECKING:
 
 MAX_ALIGNED = 2_000
 """Elements of a list that are lined up by content; longer lists are compared by position."""
+MAX_PAIRS = 20_000
+"""Pairs of equal elements among which to choose; with more (much repetition), DeepDiff takes minutes."""
+
+
+def decode(text: str) -> Any:
+    """JSON text as a value; raises ValueError for what is none, `NaN` and `Infinity` included."""
+    return _DECODER.decode(text)
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
 def equal(left: Any, right: Any) -> bool:
@@ -60,17 +75,15 @@ def _common(pairs: Iterator[tuple[Any, Any]]) -> int:
 def _aligned(old: Sequence[Any], new: Sequence[Any]) -> list[tuple[int, Any, Any]]:
     """Differing elements as (position, old, new), lined up by content: an insertion shifts nothing."""
     if not old or not new or max(len(old), len(new)) > MAX_ALIGNED:
-        pairs = range(max(len(old), len(new)))
-        return [(at, _element(old, at), _element(new, at)) for at in pairs]
+        return _by_position(old, new)
+    # Elements as canonical text: DeepDiff lines up only hashable ones by content, and takes true for 1.
+    before, after = [_canonical(element) for element in old], [_canonical(element) for element in new]
+    times = Counter(after)
+    if sum(times[text] for text in before) > MAX_PAIRS:
+        return _by_position(old, new)
     from deepdiff import DeepDiff  # 95 ms, so at the first mismatch only
 
-    # Elements as canonical text: DeepDiff lines up only hashable ones by content, and takes true for 1.
-    tree = DeepDiff(
-        [_canonical(element) for element in old],
-        [_canonical(element) for element in new],
-        view="tree",
-        threshold_to_diff_deeper=0,
-    )
+    tree = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0)
     found: list[tuple[int, Any, Any]] = []
     for level in (level for levels in tree.values() for level in levels):
         there = _index(level, use_t2=False) if _present(level.t1) else None
@@ -78,6 +91,10 @@ def _aligned(old: Sequence[Any], new: Sequence[Any]) -> list[tuple[int, Any, Any
         position = there if here is None else here
         found.append((position or 0, _element(old, there), _element(new, here)))
     return sorted(found, key=lambda entry: entry[0])
+
+
+def _by_position(old: Sequence[Any], new: Sequence[Any]) -> list[tuple[int, Any, Any]]:
+    return [(at, _element(old, at), _element(new, at)) for at in range(max(len(old), len(new)))]
 
 
 def _element(values: Sequence[Any], at: int | None) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_dust.checks import paths
+from pytest_dust.checks.binding import Here, bind, judge
 from pytest_dust.checks.equality import differences
-from pytest_dust.checks.matchers import bind, judge, rebind
+from pytest_dust.checks.matchers import MATCHERS
 from pytest_dust.errors import did_you_mean
 from pytest_dust.model import MISSING, Bound, Change, Expectation, Failure
 
@@ -19,15 +21,16 @@ TOP = ("status", "error", "usage", "blocks", "duration", "specification_hash", "
 BLOCK = ("type", "status", "iterations", "success_count", "error_count", "usage", "duration")
 _NUMBERED = {"output": "outputs", "error": "errors", "result": "results"}
 
-SUCCEEDS = Expectation("status", (Bound("equals", "succeeded", "succeeded"),))
+BUILT_IN = Here(table=MATCHERS)
+SUCCEEDS = Expectation("status", bind("succeeded", BUILT_IN))
 """What a case expects that says nothing of its status or error."""
 
 
-def read(path: str, written: Any, *, plural: bool) -> Expectation:
+def read(path: str, written: Any, *, plural: bool, here: Here = BUILT_IN) -> Expectation:
     """One entry of `expect`; raises PathError or ArgumentError."""
     for steps in paths.beginnings(path):
         _check_names(steps, plural=plural)
-    return Expectation(path, bind(written))
+    return Expectation(path, bind(written, here))
 
 
 def names_outcome(path: str) -> bool:
@@ -38,12 +41,24 @@ def names_outcome(path: str) -> bool:
 def masked(expect: Iterable[Expectation], mask: Mask) -> tuple[Expectation, ...]:
     """The expectations with the secrets in them masked, as they are in the run that they are held against."""
     return tuple(
-        one
-        if (written := mask.value([bound.written for bound in one.matchers]))
-        == [bound.written for bound in one.matchers]
-        else Expectation(one.path, tuple(map(rebind, one.matchers, written)))
+        Expectation(one.path, tuple(_masked(bound, mask) for bound in one.matchers)) if mask.secrets else one
         for one in expect
     )
+
+
+def _masked(bound: Bound, mask: Mask) -> Bound:
+    """The matcher with secrets in its texts masked; prepared things, such as patterns, stay as they are."""
+    if mask.value(bound.written) == bound.written:
+        return bound
+    return replace(bound, written=mask.value(bound.written), argument=_covered(bound.argument, mask))
+
+
+def _covered(argument: Any, mask: Mask) -> Any:
+    if isinstance(argument, Bound):
+        return _masked(argument, mask)
+    if isinstance(argument, tuple):
+        return tuple(_covered(each, mask) for each in argument)
+    return mask.value(argument)
 
 
 def failures(expect: Iterable[Expectation], view: dict[str, Any]) -> tuple[Failure, ...]:
@@ -66,24 +81,24 @@ def _check_name(name: str | int, allowed: tuple[str, ...], *, plural: bool) -> N
         if plural and name == singular and other in allowed:
             raise paths.PathError(f'with inputs it is "{other}", a list with one entry per input')
         if not plural and name == other and singular in allowed:
-            raise paths.PathError(f'with one input it is "{singular}"')
+            raise paths.PathError(f'"{other}" needs inputs; with one input it is "{singular}"')
     hint = did_you_mean(name, allowed)
     raise paths.PathError(f'a run has no "{name}"; it has: {", ".join(allowed)}{hint}')
 
 
 def _failures(expectation: Expectation, view: dict[str, Any]) -> Iterator[Failure]:
-    note = ""
     try:
         value = paths.find(expectation.path, view)
     except paths.PathError as error:
-        value, note = MISSING, f"the path does not fit what came: {error}"
+        for bound in expectation.matchers:
+            yield Failure(expectation.path, bound, MISSING, f"the path does not fit what came: {error}")
+        return
     for bound in expectation.matchers:
         verdict = judge(value, bound)
         if verdict is True:
             continue
         if value is MISSING:
-            note = note or paths.how_far(expectation.path, view)
-            yield Failure(expectation.path, bound, value, note)
+            yield Failure(expectation.path, bound, value, paths.how_far(expectation.path, view))
         else:
             yield Failure(expectation.path, bound, value, verdict or "", _changes(bound, value))
 

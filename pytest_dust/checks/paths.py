@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
+from warnings import catch_warnings, simplefilter
 
 import jmespath
 from jmespath.exceptions import JMESPathError
@@ -27,7 +28,8 @@ _BRANCHING = (
     "multi_select_list",
 )
 MAX_NAMED = 12
-"""Names listed when a path finds nothing."""
+"""Names listed when a path finds nothing; answers have them sorted, blocks stand as they run."""
+MAX_NAME = 60
 
 
 class PathError(ValueError):
@@ -38,12 +40,17 @@ class PathError(ValueError):
 def compile_path(path: str) -> ParsedResult:
     """The compiled path; raises PathError for what is no JMESPath."""
     try:
-        parsed: ParsedResult = jmespath.compile(path)
+        with catch_warnings():
+            simplefilter("ignore")  # of JMESPath's own, on literals without quotes
+            parsed: ParsedResult = jmespath.compile(path)
+        _check_tree(parsed.parsed)
+        _beginnings(parsed.parsed)
     except JMESPathError as error:
         raise PathError(_explained(path, error)) from None
-    except RecursionError:
-        raise PathError("not a JMESPath: nested too deeply; make it shorter") from None
-    _check_functions(parsed.parsed)
+    except PathError:
+        raise
+    except (RecursionError, ValueError):
+        raise PathError("not a JMESPath that can be read: too long or too deep; make it shorter") from None
     return parsed
 
 
@@ -57,8 +64,8 @@ def find(path: str, document: object) -> object:
     expression = compile_path(path)
     try:
         found = expression.search(document)
-    except JMESPathError as error:
-        raise PathError(str(error).replace("\n", " ")) from None
+    except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        raise PathError(str(error).replace("\n", " ") or type(error).__name__) from None
     if found is None and not _is_null(expression.parsed, document):
         return MISSING
     return found
@@ -69,7 +76,7 @@ def how_far(path: str, document: object) -> str:
     reached, value = "", document
     for step in _plain_beginning(compile_path(path).parsed)[0]:
         below = _step(value, step)
-        if below is MISSING or below is None:
+        if below is MISSING:
             break
         reached, value = reached + show_step(step, first=not reached), below
     return f"{reached or 'the run'} {_contents(value)}"
@@ -94,15 +101,17 @@ def _explained(path: str, error: Any) -> str:
     return f"not a JMESPath: unexpected {path[position]!r} at character {position + 1} of the path"
 
 
-def _check_functions(node: Any) -> None:
-    """Refuse unknown functions now, which JMESPath itself does only when it runs."""
+def _check_tree(node: Any, *, top: bool = True) -> None:
+    """Refuse now what JMESPath itself refuses only when it runs, or not at all."""
     if not isinstance(node, dict):
         return
+    if top and node["type"] == "expref":
+        raise PathError("& stands only before an argument of a function, such as sort_by(results, &score)")
     if node["type"] == "function_expression" and node["value"] not in Functions.FUNCTION_TABLE:
         hint = did_you_mean(node["value"], Functions.FUNCTION_TABLE)
         raise PathError(f"JMESPath has no function {node['value']}(){hint}")
     for child in node["children"]:
-        _check_functions(child)
+        _check_tree(child, top=False)
 
 
 def _beginnings(node: Any) -> list[Steps]:
@@ -149,7 +158,7 @@ def _step(value: Any, step: str | int) -> Any:
 
 def _contents(value: object) -> str:
     if isinstance(value, dict):
-        shown = sorted(value)[:MAX_NAMED] if "status" not in value else list(value)[:MAX_NAMED]
+        shown = [name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…" for name in list(value)[:MAX_NAMED]]
         more = ", …" if len(value) > MAX_NAMED else ""
         return f"has: {', '.join(shown)}{more}" if value else "is an empty mapping"
     if isinstance(value, list):

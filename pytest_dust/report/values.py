@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from typing import Any
 
 from pytest_dust.checks.paths import show_step
@@ -14,8 +15,15 @@ ROOM = 200
 BEFORE = 40
 """Characters shown before the place where two long texts begin to differ."""
 
+PATH_ROOM = 120
+"""Characters of a path in a report."""
+MAX_LEVELS = 20
+"""Levels of nesting that are shown."""
+
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": "))
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 
 
 def show(value: object, room: int = ROOM) -> str:
@@ -24,23 +32,22 @@ def show(value: object, room: int = ROOM) -> str:
         return "nothing"
     if isinstance(value, str) and len(value) > room:
         return _part(value, 0, room)
-    text = _bounded_json(value, room)
-    return safe(text if len(text) <= room else f"{text[:room]}…")
+    return _cut(safe(_ENCODER.encode(_shallow(value, room))), room)
 
 
 def contrast(old: object, new: object, room: int = ROOM) -> tuple[str, str]:
     """Two values as `show` gives them, but of long texts the part that differs."""
-    if isinstance(old, str) and isinstance(new, str) and max(len(old), len(new)) > room:
+    if isinstance(old, str) and isinstance(new, str) and max(_width(old, room), _width(new, room)) > room:
         start = max(0, _first_difference(old, new) - BEFORE)
         return _part(old, start, room), _part(new, start, room)
     return show(old, room), show(new, room)
 
 
 def show_path(path: Path, before: str = "") -> str:
-    """A path as JMESPath writes it, below the path `before`."""
+    """A path as JMESPath writes it, below the path `before`, cut where it is very long."""
     for step in path:
-        before += show_step(step, first=not before)
-    return safe(before)
+        before += show_step(step[:ROOM] if isinstance(step, str) else step, first=not before)
+    return _cut(safe(before[:ROOM]), PATH_ROOM)
 
 
 def safe(text: str) -> str:
@@ -53,34 +60,41 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _bounded_json(value: object, room: int) -> str:
-    """The beginning of the value's JSON, without writing out what will not be shown."""
-    parts: list[str] = []
-    length = 0
-    for part in _ENCODER.iterencode(_shallow(value, room)):
-        parts.append(part)
-        length += len(part)
-        if length > room:
-            break
-    return "".join(parts)
-
-
 def _shallow(value: Any, room: int) -> Any:
-    """Texts inside the value cut, so that none is encoded whole only to be cut afterwards."""
-    if isinstance(value, str):
-        return value[: room + 1]
-    if isinstance(value, list):
-        return [_shallow(each, room) for each in value[: room + 1]]
-    if isinstance(value, dict):
-        return {key: _shallow(each, room) for key, each in list(value.items())[: room + 1]}
-    return value
+    """As much of the value as can be shown, so that none is written out only to be cut."""
+    left = room
+
+    def walk(value: Any, depth: int) -> Any:
+        nonlocal left
+        left -= 1
+        if isinstance(value, str):
+            return value[: room + 1]
+        if isinstance(value, dict | list | tuple) and value and (depth > MAX_LEVELS or left <= 0):
+            return "…"
+        if isinstance(value, dict):
+            keys = islice(value.items(), max(left, 0))
+            return {key[: room + 1]: walk(each, depth + 1) for key, each in keys if left > 0}
+        if isinstance(value, list | tuple):
+            return [walk(each, depth + 1) for each in islice(value, max(left, 0)) if left > 0]
+        return value
+
+    return walk(value, 0)
 
 
 def _part(text: str, start: int, room: int) -> str:
     end = start + room
-    shown = _ENCODER.encode(text[start:end])
+    shown = _cut(safe(_ENCODER.encode(text[start:end])), room + BEFORE)
     before, after = "…" if start else "", "…" if end < len(text) else ""
-    return safe(f"{before}{shown}{after} ({len(text):,} characters)")
+    return f"{before}{shown}{after} ({len(text):,} characters)"
+
+
+def _width(text: str, room: int) -> int:
+    """How many characters a text takes when shown, as far as it matters."""
+    return len(safe(_ENCODER.encode(text[: room + 1])))
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[:room]}…"
 
 
 def _first_difference(old: str, new: str) -> int:

@@ -1,0 +1,125 @@
+"""What stands behind a path in a suite, bound to matchers that can judge a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pytest_dust.errors import did_you_mean
+from pytest_dust.model import MISSING, Bound
+
+Verdict: TypeAlias = "bool | str"
+"""True holds; False fails; a text fails, and says why or where."""
+
+
+class WrongType(str):
+    """A failure because the matcher cannot judge values of this type; `not` does not turn it over."""
+
+    __slots__ = ()
+
+
+class ArgumentError(ValueError):
+    """A matcher was given an argument it cannot use; `path` leads to it from the matcher's name."""
+
+    def __init__(self, message: str, path: tuple[str | int, ...] = (), *, at_key: bool = False) -> None:
+        """Say what is wrong and allowed, and where below the matcher."""
+        super().__init__(message)
+        self.path = path
+        self.at_key = at_key
+
+    def below(self, step: str | int, name: str = "") -> ArgumentError:
+        """The same error as seen from one step above."""
+        message = f"{name}: {self}" if name else str(self)
+        return ArgumentError(message, (step, *self.path), at_key=self.at_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """What a matcher may be given: checked and prepared once, at collection; and as a JSON Schema."""
+
+    prepare: Callable[[Any, Here], Any]
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """One row of the table of matchers."""
+
+    name: str
+    argument: Argument
+    holds: Callable[[Any, Any], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Where an argument is read: the suite's folder, and the matchers that there are."""
+
+    folder: Path = field(default_factory=Path)
+    table: Mapping[str, Matcher] = field(default_factory=dict)
+
+
+def bind(written: Any, here: Here) -> tuple[Bound, ...]:
+    """What stands behind a path (a literal, or a mapping of matchers) as matchers ready to judge."""
+    if not isinstance(written, dict):
+        return (Bound("equals", written, written, here.table["equals"].holds),)
+    if not written:
+        raise ArgumentError("an empty mapping expects nothing; give matchers, or equals: {}")
+    return tuple(_bound(name, argument, here) for name, argument in written.items())
+
+
+def _bound(name: str, written: Any, here: Here) -> Bound:
+    matcher = here.table.get(name)
+    if matcher is None:
+        known = ", ".join(here.table)
+        raise ArgumentError(
+            f'unknown matcher "{name}"{did_you_mean(name, here.table)}; '
+            f"to compare with a mapping write equals: {{…}}; there are: {known}",
+            (name,),
+            at_key=True,
+        )
+    try:
+        return Bound(name, written, matcher.argument.prepare(written, here), matcher.holds)
+    except ArgumentError as error:
+        raise error.below(name, name) from None
+
+
+def judge(value: object, bound: Bound) -> Verdict:
+    """Whether one matcher holds for a value; nothing found holds only for `exists`, however it is wrapped."""
+    if value is MISSING and bound.name not in ("exists", "not", "any_of", "all_of"):
+        return False
+    return bound.holds(value, bound.argument)
+
+
+def unmet(value: object, matchers: tuple[Bound, ...]) -> str:
+    """The first of the matchers that does not hold, and why; nothing where all hold."""
+    for bound in matchers:
+        verdict = judge(value, bound)
+        if verdict is not True:
+            return f"{bound.name}: {verdict}" if verdict else bound.name
+    return ""
+
+
+def kind(value: object) -> str:
+    """A value's JSON type, as people say it."""
+    return "missing" if value is MISSING else _SPOKEN[json_type(value)]
+
+
+_SPOKEN = {
+    "null": "null",
+    "boolean": "true or false",
+    "integer": "a number",
+    "number": "a number",
+    "string": "text",
+    "array": "a list",
+    "object": "a mapping",
+}
+
+
+def json_type(value: object) -> str:
+    """A value's type in JSON Schema's words."""
+    if isinstance(value, float) and value.is_integer():
+        return "integer"
+    names = {type(None): "null", bool: "boolean", int: "integer", float: "number", str: "string"}
+    return names.get(type(value), "array" if isinstance(value, list | tuple) else "object")
