@@ -7,7 +7,8 @@ suites can be run, recorded and gated without an account::
 
 The file walks once through what Dust does: blocks and their functions (`APPS`), the engine that
 runs them (`Machine`), the forms a run takes on the wire (`by_iteration`, `merged`, `run_events`),
-and the server (`DustServer`).  To make it misbehave, subclass `DustServer` and override `answer`.
+and the server (`DustServer`).  To test a client against a service or a network that fails, let the
+server misbehave: `server.misbehave(Faults.status(429), times=2)`.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ import re
 import secrets
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 Json = dict[str, Any]
@@ -706,6 +709,12 @@ class Run:
         status, steps = self.status(), list(self.steps)
         return self._described(status, block_statuses(steps), form(steps))
 
+    def underway(self, part: int, parts: int) -> Json:
+        """Return the run as JSON as it was when this part of its steps so far had been made."""
+        steps = list(self.steps)
+        steps = steps[: len(steps) * part // parts]
+        return self._described("running", block_statuses(steps), merged(steps))
+
     def announced(self) -> Json:
         """Return the run as JSON the moment it was made."""
         return self._described("running", [], [])
@@ -742,6 +751,26 @@ def filtered(document: Json, names: Collection[str]) -> Json:
     }
 
 
+def without_values(document: Json) -> Json:
+    """Return a run as a workspace that stores no logs keeps it: values gone, errors and meta there."""
+    traces = [
+        [block, [[{**execution, "value": None} for execution in row] for row in executions]]
+        for block, executions in document["traces"]
+    ]
+    return {**document, "traces": traces, "results": last_executions(document["status"]["run"], traces)}
+
+
+def published(document: Json) -> Json:
+    """Return a run in the shape that the published description gives it."""
+    traces = [
+        [{"timestamp": document["created"], "trace": {"type": kind, "name": name, "executions": executions}}]
+        for (kind, name), executions in document["traces"]
+    ]
+    same = {name: document[name] for name in ("run_id", "app_id", "specification_hash")}
+    status = {"run": document["status"]["run"], "build": "succeeded"}
+    return {**same, "status": status, "results": {}, "traces": traces}
+
+
 def run_events(run: Run) -> Iterator[Json | None]:
     """Yield the events of a run as it goes on, and None where it is time for a keep-alive."""
     yield event("run_status", {"status": "running", "run_id": run.id})
@@ -751,6 +780,11 @@ def run_events(run: Run) -> Iterator[Json | None]:
     yield event("final", None)
 
 
+def frame(one: Json) -> bytes:
+    """Write one event as it stands in a stream."""
+    return f"data: {json.dumps(one)}\n\n".encode()
+
+
 def sse(events: Iterable[Json | None]) -> Iterator[bytes]:
     """Write events as Server-Sent Events, torn into chunks as a network may tear them."""
     yield b": keep-alive\n\n"
@@ -758,7 +792,7 @@ def sse(events: Iterable[Json | None]) -> Iterator[bytes]:
         if one is None:
             yield b": keep-alive\n\n"
         else:
-            data = f"data: {json.dumps(one)}\n\n".encode()
+            data = frame(one)
             half = len(data) // 2
             yield data[:half]
             yield data[half:]
@@ -779,17 +813,36 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Manner:
+    """How a reply goes over the wire; all as it should be, unless a fault says otherwise."""
+
+    head_pace: float = 0.0  # seconds after each byte of the head
+    stall: float = 0.0  # seconds between head and body
+    pace: float = 0.0  # seconds after each byte of the body
+    hold: float = 0.0  # seconds between the last chunk of a stream and its end
+    length: int | None = None  # the Content-Length to tell, where it is not the true one
+    silent: bool = False  # nothing is sent at all
+    ending: Literal["keep", "close", "reset"] = "keep"  # what becomes of the connection
+
+
+@dataclass(frozen=True)
 class Reply:
     """An answer; one of a stream's type is sent chunk by chunk, any other one whole."""
 
     chunks: Iterable[bytes]
     status: int = 200
     content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    manner: Manner = Manner()
 
     @property
     def streamed(self) -> bool:
         """Say whether the chunks go out as they come."""
         return self.content_type == "text/event-stream"
+
+    def whole(self) -> bytes:
+        """Return the whole body."""
+        return b"".join(self.chunks)
 
 
 class RefusalError(Exception):
@@ -847,6 +900,401 @@ def _wrong_elements(body: Json) -> list[str]:
     return [name for name, values, kind in kinds if not all(isinstance(v, kind) for v in values)]
 
 
+# ---- Misbehaviour: what a service, a gateway or a network may do to an answer ----
+
+Method = Literal["POST", "GET", "ANY"]
+Answer = Callable[[Request], Reply]
+Frames = Iterator[bytes]
+
+GATEWAY_PAGE = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
+USUAL_ERRORS = {
+    400: ("invalid_request_error", "The request is invalid."),
+    401: ("invalid_api_key_error", "The API key provided is invalid."),
+    403: ("workspace_auth_error", "The key has no access to this workspace."),
+    404: ("app_not_found", "The app you're trying to run was not found"),
+    405: ("method_not_supported_error", "The method passed is not supported."),
+    413: ("content_too_large", "Body exceeded 4mb limit"),
+    429: ("rate_limit_error", "You have reached the maximum number of runs in 24 hours."),
+    500: ("internal_server_error", "An unexpected error occurred."),
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to misbehave: given a request and the way to Dust's own answer, the reply."""
+
+    name: str
+    reply: Callable[[Request, Answer], Reply] = field(repr=False)
+
+
+@dataclass
+class _Planned:
+    """A fault in the queue, and how many requests it still has to meet."""
+
+    fault: Fault
+    times: int | None
+    on: Method
+
+    def use_up(self) -> bool:
+        """Count one request, and say whether it was the last."""
+        self.times = None if self.times is None else self.times - 1
+        return self.times is not None and self.times <= 0
+
+
+class Faults:
+    """The faults on offer; those that are about streams leave any other answer as it is."""
+
+    # another answer
+
+    @staticmethod
+    def status(
+        code: int,
+        body: Any = None,
+        *,
+        content_type: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Fault:
+        """Answer so: bytes and text as they are, anything else as JSON, no body as is usual for it."""
+        usual_body, usual_type = _usual(code) if body is None else (body, "application/json")
+        reply = Reply([_written(usual_body)], code, content_type or usual_type, headers or {})
+        return Fault(f"status {code}", lambda _request, _answer: reply)
+
+    @staticmethod
+    def error(code: int, kind: str, message: str = "It failed.", run_error: Json | None = None) -> Fault:
+        """Answer with an error body of this type."""
+        extra = {} if run_error is None else {"run_error": run_error}
+        return Faults.status(code, {"error": {"type": kind, "message": message, **extra}})
+
+    @staticmethod
+    def content_type(content_type: str) -> Fault:
+        """Call Dust's own answer something else; a stream, too, is then sent whole."""
+        return _on_reply(f"as {content_type}", lambda reply: replace(reply, content_type=content_type))
+
+    @staticmethod
+    def altered(change: Callable[[Json], object]) -> Fault:
+        """Let `change` alter the run in a JSON answer, in place."""
+
+        def alter(reply: Reply) -> Reply:
+            document = {} if reply.streamed else json.loads(reply.whole())
+            if "run" not in document:
+                return reply if reply.streamed else replace(reply, chunks=[_written(document)])
+            change(document["run"])
+            return replace(reply, chunks=[_written(document)])
+
+        return _on_reply("altered run", alter)
+
+    @staticmethod
+    def huge(megabytes: float) -> Fault:
+        """Pad the run's last value, or its last error, by so much."""
+        padding = "x" * int(megabytes * 1024 * 1024)
+        return _on_reply("huge", lambda reply: _change_last(reply, lambda one: _grown(one, padding)))
+
+    @staticmethod
+    def nested(levels: int) -> Fault:
+        """Put arrays in the place of the run's last value, so many levels deep."""
+        place = "(here be arrays)"
+        deep = b"[" * levels + b"]" * levels  # as text: json's own writer gives up at a thousand
+
+        def nest(reply: Reply) -> Reply:
+            marked = _change_last(reply, lambda _one: {"value": place, "error": None, "meta": None})
+            return replace(marked, chunks=[c.replace(_written([place])[1:-1], deep) for c in marked.chunks])
+
+        return _on_reply(f"nested {levels} deep", nest)
+
+    @staticmethod
+    def echo(where: Literal["value", "error", "refusal", "event"] = "value") -> Fault:
+        """Give away the request's Authorization header: always in a header, and in this place."""
+
+        def reply(request: Request, answer: Answer) -> Reply:
+            key = request.headers.get("authorization", "")
+            return replace(_with_secret(where, key, request, answer), headers={"X-Echo": key})
+
+        return Fault(f"echo in {where}", reply)
+
+    # the same answer, badly sent
+
+    @staticmethod
+    def truncated(size: int | None = None) -> Fault:
+        """Cut the body to `size` bytes, half if not said, with the Content-Length of what is left."""
+        return _on_reply("truncated", lambda reply: replace(reply, chunks=[_cut(reply.whole(), size)]))
+
+    @staticmethod
+    def dropped(size: int | None = None) -> Fault:
+        """Close the connection after `size` bytes of the body, half if not said."""
+
+        def drop(reply: Reply) -> Reply:
+            whole = reply.whole()
+            return replace(
+                reply, chunks=[_cut(whole, size)], manner=Manner(length=len(whole), ending="close")
+            )
+
+        return _on_reply("dropped", drop)
+
+    @staticmethod
+    def hung_up() -> Fault:
+        """Close the connection once the request is read; no run is started."""
+        reply = Reply([], manner=Manner(silent=True, ending="close"))
+        return Fault("hung up", lambda _request, _answer: reply)
+
+    @staticmethod
+    def reset() -> Fault:
+        """Reset the connection once the request is read; no run is started."""
+        reply = Reply([], manner=Manner(silent=True, ending="reset"))
+        return Fault("reset", lambda _request, _answer: reply)
+
+    @staticmethod
+    def trickle(seconds: float) -> Fault:
+        """Send the body byte by byte, `seconds` apart."""
+        return _in_manner("trickle", Manner(pace=seconds))
+
+    @staticmethod
+    def slow_head(seconds: float) -> Fault:
+        """Send the status line and the headers byte by byte, `seconds` apart."""
+        return _in_manner("slow head", Manner(head_pace=seconds))
+
+    @staticmethod
+    def stalled(seconds: float = 3600) -> Fault:
+        """Send the headers, and the body only after `seconds`."""
+        return _in_manner("stalled", Manner(stall=seconds))
+
+    # streams
+
+    @staticmethod
+    def plain_json() -> Fault:
+        """Answer a stream request as if it had asked for a blocking run."""
+
+        def reply(request: Request, answer: Answer) -> Reply:
+            if not isinstance(request.body, dict) or not request.body.get("stream"):
+                return answer(request)
+            return answer(replace(request, body={**request.body, "stream": False, "blocking": True}))
+
+        return Fault("plain JSON", reply)
+
+    @staticmethod
+    def break_off(events: int, *, half: bool = False, clean: bool = False) -> Fault:
+        """End after so many events (and half of one), unfinished or as if done; the run goes on."""
+        manner = Manner(ending="keep" if clean else "close")
+        return _on_stream("break off", lambda frames: _first(frames, events, half=half), manner)
+
+    @staticmethod
+    def held_open(seconds: float = 3600) -> Fault:
+        """Leave a stream open after its `final` event."""
+        return _in_manner("held open", Manner(hold=seconds))
+
+    @staticmethod
+    def rechunked(size: int) -> Fault:
+        """Send a stream in chunks of `size` bytes, whatever its events."""
+        return _on_stream("rechunked", lambda frames: _rechunked(frames, size))
+
+    @staticmethod
+    def line_ends(ending: str = "\r\n") -> Fault:
+        """End the lines of a stream so: by CRLF, or by a lone CR."""
+        end = ending.encode()
+        return _on_stream("line ends", lambda frames: (one.replace(b"\n", end) for one in frames))
+
+    @staticmethod
+    def comments() -> Fault:
+        """Put comment lines between the events, and inside of them."""
+        return _on_stream(
+            "comments", lambda frames: (b":\n\n: between\n\n:in\n%b: in\n\n" % one[:-1] for one in frames)
+        )
+
+    @staticmethod
+    def dressed() -> Fault:
+        """Give each event an id, a name and a retry time, and spread its JSON over several lines."""
+        return _on_stream("dressed", lambda frames: map(_dressed, frames))
+
+    @staticmethod
+    def events(change: Callable[[Json], Iterable[Json]]) -> Fault:
+        """Send for each event those that `change` makes of it."""
+        return _on_stream("changed events", lambda frames: _each_event(frames, change))
+
+    @staticmethod
+    def without(*types: str) -> Fault:
+        """Leave out the events of these types, such as `final`."""
+        return Faults.events(lambda one: [] if one["type"] in types else [one])
+
+    @staticmethod
+    def strange() -> Fault:
+        """Mix in events of unknown types, and unknown fields into the known ones."""
+        return Faults.events(_strange)
+
+    @staticmethod
+    def bad_data(text: str = "this is no JSON", after: int = 1) -> Fault:
+        """Send other data between two events."""
+        extra = f"data: {text}\n\n".encode()
+        return _on_stream("bad data", lambda frames: _inserted(frames, extra, after))
+
+    @staticmethod
+    def error_event(code: str = "run_error", message: str = "It failed.", after: int = 1) -> Fault:
+        """End a stream after so many events in an `error` event and `final`."""
+        return _on_stream("error event", lambda frames: _failing(frames, code, message, after))
+
+
+def _usual(code: int) -> tuple[Any, str]:
+    if code in USUAL_ERRORS:
+        kind, message = USUAL_ERRORS[code]
+        return {"error": {"type": kind, "message": message}}, "application/json"
+    return (GATEWAY_PAGE.format(code) if code >= 500 else ""), "text/html"
+
+
+def _written(body: Any) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    return (body if isinstance(body, str) else json.dumps(body)).encode()
+
+
+def _cut(whole: bytes, size: int | None) -> bytes:
+    return whole[: len(whole) // 2 if size is None else size]
+
+
+def _on_reply(name: str, change: Callable[[Reply], Reply]) -> Fault:
+    return Fault(name, lambda request, answer: change(answer(request)))
+
+
+def _in_manner(name: str, manner: Manner) -> Fault:
+    return _on_reply(name, lambda reply: replace(reply, manner=manner))
+
+
+def _on_stream(name: str, change: Callable[[Frames], Iterable[bytes]], manner: Manner | None = None) -> Fault:
+    def changed(reply: Reply) -> Reply:
+        if not reply.streamed:
+            return reply
+        return replace(reply, chunks=change(_frames(reply.chunks)), manner=manner or Manner())
+
+    return _on_reply(name, changed)
+
+
+def _frames(chunks: Iterable[bytes]) -> Frames:
+    rest = b""
+    for chunk in chunks:
+        *ended, rest = (rest + chunk).split(b"\n\n")
+        yield from (one + b"\n\n" for one in ended)
+    yield rest
+
+
+def _told(one: bytes) -> Json | None:
+    event: Json | None = json.loads(one[6:]) if one.startswith(b"data: ") else None
+    return event
+
+
+def _first(frames: Frames, count: int, *, half: bool = False) -> Frames:
+    for one in frames:
+        if _told(one) is not None:
+            if count == 0:
+                yield one[: len(one) // 2 if half else 0]
+                return
+            count -= 1
+        yield one
+
+
+def _inserted(frames: Frames, extra: bytes, after: int) -> Frames:
+    for one in frames:
+        if _told(one) is not None:
+            after -= 1
+        yield one
+        if after == 0:
+            yield extra
+            break
+    yield from frames
+
+
+def _failing(frames: Frames, code: str, message: str, after: int) -> Frames:
+    yield from _first(frames, after)
+    yield frame(event("error", {"code": code, "message": message}))
+    yield frame(event("final", None))
+
+
+def _each_event(frames: Frames, change: Callable[[Json], Iterable[Json]]) -> Frames:
+    for one in frames:
+        told = _told(one)
+        yield from [one] if told is None else map(frame, change(told))
+
+
+def _strange(one: Json) -> Iterator[Json]:
+    content = one["content"]
+    yield {"type": "weather", "content": ["fair"]}
+    yield {"type": "silence"}
+    yield {**one, "content": {**content, "extra": [1]} if content else content, "extra": {"a": None}}
+
+
+def _dressed(one: bytes) -> bytes:
+    told = _told(one)
+    if told is None:
+        return one
+    lines = [f"data:{line}" for line in json.dumps(told, indent=1).splitlines()]
+    return "\n".join(["id: 7", "event: message", "retry: 10", *lines, "", ""]).encode()
+
+
+def _rechunked(frames: Frames, size: int) -> Frames:
+    rest = b""
+    for one in frames:
+        rest += one
+        while len(rest) >= size:
+            yield rest[:size]
+            rest = rest[size:]
+    yield rest
+
+
+def _grown(execution: Json, text: str) -> Json:
+    value, error = execution["value"], execution["error"]
+    if error is not None:
+        return {**execution, "error": error + text}
+    if isinstance(value, str):
+        return {**execution, "value": value + text}
+    return {**execution, "value": {**(value if isinstance(value, dict) else {"value": value}), "more": text}}
+
+
+def _with_secret(where: str, key: str, request: Request, answer: Answer) -> Reply:
+    text = f"The service was given {key}"
+    match where:
+        case "value":
+            return _change_last(answer(request), lambda one: _grown(one, key))
+        case "error":
+            failed = {"value": None, "error": text, "meta": None}
+            return _change_last(answer(request), lambda _one: failed)
+        case "event":
+            return Faults.error_event(message=text).reply(request, answer)
+    return Faults.error(400, "run_error", text).reply(request, answer)
+
+
+def _change_last(reply: Reply, change: Callable[[Json], Json]) -> Reply:
+    """Change the last execution of a run; a stream then comes all at once."""
+    if reply.streamed:
+        return replace(reply, chunks=_change_last_told(list(_frames(reply.chunks)), change))
+    document = json.loads(reply.whole())
+    run = document.get("run", {})
+    known = run.get("status", {}).get("blocks") and run["traces"]  # not so in the published shape
+    if known and _change_executions(run["traces"][-1][1], change):
+        _fail(run["status"]["blocks"][-1], run["status"])
+        run["results"] = None
+    elif known and run["results"] is not None:
+        run["results"] = run["traces"][-1][1]
+    return replace(reply, chunks=[_written(document)])
+
+
+def _change_last_told(frames: list[bytes], change: Callable[[Json], Json]) -> list[bytes]:
+    told = [_told(one) for one in frames]
+    executed = [at for at, one in enumerate(told) if one and one["type"] == "block_execution"]
+    after = told[executed[-1] :] if executed else []
+    later = [one for one in after if one is not None]
+    if later and _change_executions(later[0]["content"]["execution"], change):
+        _fail(*(one["content"] for one in later if one["type"] in ("block_status", "run_status")))
+    return [one if event is None else frame(event) for one, event in zip(frames, told, strict=True)]
+
+
+def _change_executions(executions: Executions, change: Callable[[Json], Json]) -> bool:
+    """Change the last one in place, and say whether it is now a failed one."""
+    row = next((row for row in reversed(executions) if row), [SKIPPED])
+    row[-1] = change(row[-1])
+    return row[-1]["error"] is not None
+
+
+def _fail(*statuses: Json) -> None:
+    for status in statuses:
+        status["run" if "run" in status else "status"] = "errored"
+
+
 # ---- The server ----
 
 ROOT = r"/api/v1/w/(?P<workspace>[^/]+)/spaces/(?P<space>[^/]+)/apps"
@@ -874,6 +1322,8 @@ class DustServer:
         self.api_key, self.workspace, self.space = api_key, workspace, space
         self.requests: list[Request] = []
         self.drifted: frozenset[str] = frozenset()
+        self._lock = threading.Lock()
+        self.behave()
         self._runs: dict[str, Run] = {}
         self._saved: dict[str, str] = {}
         self._saved_runs: dict[tuple[str, str], str] = {}
@@ -910,6 +1360,27 @@ class DustServer:
         """Let the first model answer again."""
         self.drifted = frozenset()
 
+    def misbehave(self, fault: Fault, *, times: int | None = 1, on: Method = "POST") -> None:
+        """Queue a fault for the next requests of a method; without `times`, until told to behave."""
+        with self._lock:
+            self._faults.append(_Planned(fault, times, on))
+
+    def behave(self) -> None:
+        """Forget all faults, limits and peculiarities."""
+        with self._lock:
+            self._faults: list[_Planned] = []
+            self._runs_left: int | None = None
+            self._retry_after: str | None = None
+        self.stores_logs = True  # if not, polled runs have traces without values
+        self.published_shape = False  # if so, runs in JSON have the shape of the published description
+        self.poll_steps = 0  # how many times a run is still `running` when it is fetched
+        self._fetched: dict[str, int] = {}
+
+    def rate_limit(self, runs: int, retry_after: str | None = None) -> None:
+        """Refuse every run beyond the next `runs` with a 429, until told to behave."""
+        with self._lock:
+            self._runs_left, self._retry_after = runs, retry_after
+
     def _save(self, app_id: str, version: str) -> None:
         self._saved[app_id] = version
         if (app_id, version) not in self._saved_runs:
@@ -923,7 +1394,7 @@ class DustServer:
     def start(self) -> Self:
         """Listen on loopback, answering on threads of its own."""
         self._closing.clear()
-        self._httpd = _Listener(self.port, self.answer, self.requests.append)
+        self._httpd = _Listener(self.port, self._reply, self.requests.append, self._closing.wait)
         self.port = self._httpd.server_address[1]
         threading.Thread(target=self._httpd.serve_forever, args=(0.02,), daemon=True).start()
         return self
@@ -947,8 +1418,28 @@ class DustServer:
 
     # answering
 
+    def _reply(self, request: Request) -> Reply:
+        fault = self._next_fault(request.method)
+        return self.answer(request) if fault is None else fault.reply(request, self.answer)
+
+    def _next_fault(self, method: str) -> Fault | None:
+        with self._lock:
+            planned = next((one for one in self._faults if one.on in (method, "ANY")), None)
+            if planned is not None:
+                if planned.use_up():
+                    self._faults.remove(planned)
+                return planned.fault
+            return self._limit() if method == "POST" and self._runs_left is not None else None
+
+    def _limit(self) -> Fault | None:
+        if self._runs_left:
+            self._runs_left -= 1
+            return None
+        headers = {} if self._retry_after is None else {"Retry-After": self._retry_after}
+        return Faults.status(429, headers=headers)
+
     def answer(self, request: Request) -> Reply:
-        """Return the reply to a request: the one place to override for misbehaviour."""
+        """Return the reply to a request, as it is where nothing misbehaves."""
         try:
             self._check_size(request)
             self._check_key(request)
@@ -1019,7 +1510,19 @@ class DustServer:
         found = self._runs.get(run)
         if found is None or found.app_id != app:
             raise RefusalError(400, "run_error", "There was an error retrieving the run.")
-        return json_reply({"run": found.document(merged)})
+        document = self._polled(found)
+        return self._run_reply(document if self.stores_logs else without_values(document))
+
+    def _polled(self, run: Run) -> Json:
+        if run.id in self._saved_runs.values():  # such a run ended long ago
+            return run.document(merged)
+        with self._lock:
+            times = self._fetched[run.id] = self._fetched.get(run.id, 0) + 1
+        late = times <= self.poll_steps
+        return run.underway(times, self.poll_steps + 1) if late else run.document(merged)
+
+    def _run_reply(self, document: Json) -> Reply:
+        return json_reply({"run": published(document) if self.published_shape else document})
 
     def _create_run(self, request: Request, app: str) -> Reply:
         body = check_body(request.body)
@@ -1030,8 +1533,8 @@ class DustServer:
         if body.get("stream"):
             return Reply(sse(run_events(run)), content_type="text/event-stream")
         if body.get("blocking"):
-            return json_reply({"run": self._awaited(run, body.get("block_filter"))})
-        return json_reply({"run": run.announced()})
+            return self._run_reply(self._awaited(run, body.get("block_filter")))
+        return self._run_reply(run.announced())
 
     def _find_version(self, app_id: str, wanted: str) -> str | None:
         if wanted == "latest":
@@ -1103,27 +1606,75 @@ class _Handler(BaseHTTPRequestHandler):
             return raw.decode(errors="replace")
 
     def _send(self, reply: Reply) -> None:
+        manner = reply.manner
+        self.close_connection |= manner.ending != "keep"
+        if manner.ending == "reset":
+            self.server.mark_for_reset(self.connection)
+        if manner.silent:
+            return
+        chunks = reply.chunks if reply.streamed else [reply.whole()]
+        with self._paced(manner.head_pace):
+            self._send_head(reply, chunks)
+        self._pause(manner.stall)
+        with self._paced(manner.pace):
+            self._send_body(reply, chunks)
+
+    def _send_head(self, reply: Reply, chunks: Iterable[bytes]) -> None:
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
         if reply.streamed:
-            self._send_chunks(reply.chunks)
+            self.send_header("Cache-Control", "no-cache")
+            self.send_header("Transfer-Encoding", "chunked")
         else:
-            whole = b"".join(reply.chunks)
-            self.send_header("Content-Length", str(len(whole)))
-            self.end_headers()
-            self.wfile.write(whole)
-
-    def _send_chunks(self, chunks: Iterable[bytes]) -> None:
-        self.send_header("Cache-Control", "no-cache")
-        self.send_header("Transfer-Encoding", "chunked")
+            told = reply.manner.length
+            self.send_header("Content-Length", str(sum(map(len, chunks)) if told is None else told))
         self.end_headers()
-        for chunk in chunks:
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+
+    def _send_body(self, reply: Reply, chunks: Iterable[bytes]) -> None:
+        for chunk in filter(None, chunks):  # an empty chunk would be the last one
+            if reply.streamed:
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+                self.wfile.flush()
+            else:
+                self.wfile.write(chunk)
+        self._pause(reply.manner.hold)
+        if reply.streamed and reply.manner.ending == "keep":
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _pause(self, seconds: float) -> None:
+        if seconds:
             self.wfile.flush()
-        self.wfile.write(b"0\r\n\r\n")
+            self.server.pause(seconds)
+
+    @contextmanager
+    def _paced(self, seconds: float) -> Iterator[None]:
+        file = self.wfile
+        if seconds:
+            trickle: Any = _Trickle(file, lambda: self.server.pause(seconds))
+            self.wfile = trickle
+        try:
+            yield
+        finally:
+            self.wfile = file
 
     def log_message(self, *_: object) -> None:
         """Keep quiet."""
+
+
+class _Trickle:
+    """What a handler writes to when its bytes are to leave one by one."""
+
+    def __init__(self, file: Any, pause: Callable[[], object]) -> None:
+        self._file, self._pause = file, pause
+        self.flush = file.flush
+
+    def write(self, data: bytes) -> None:
+        for byte in data:
+            self._file.write(bytes([byte]))
+            self._file.flush()
+            self._pause()
 
 
 class _Listener(ThreadingHTTPServer):
@@ -1134,10 +1685,15 @@ class _Listener(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, port: int, answer: Callable[[Request], Reply], record: Callable[[Request], None]
+        self,
+        port: int,
+        answer: Callable[[Request], Reply],
+        record: Callable[[Request], None],
+        pause: Callable[[float], object],
     ) -> None:
-        self.answer, self.record = answer, record
+        self.answer, self.record, self.pause = answer, record, pause
         self._open: set[socket.socket] = set()
+        self._to_reset: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -1146,7 +1702,16 @@ class _Listener(ThreadingHTTPServer):
 
     def shutdown_request(self, request: Any) -> None:
         self._open.discard(request)
-        super().shutdown_request(request)
+        if request in self._to_reset:  # no orderly shutdown before it, or it would be seen first
+            self._to_reset.discard(request)
+            self.close_request(request)
+        else:
+            super().shutdown_request(request)
+
+    def mark_for_reset(self, connection: socket.socket) -> None:
+        """Let a connection end in a reset."""
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._to_reset.add(connection)
 
     def hang_up(self) -> None:
         """Break off every open connection, so that its thread ends and closes it."""
