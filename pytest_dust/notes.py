@@ -27,6 +27,8 @@ class Notes:
     document: yamlio.Document
     problems: list[Problem] = field(default_factory=list)
     row: str = ""
+    as_text: set[Place] = field(default_factory=set)
+    """Where a number is read as the text it is written as."""
     _unfilled: set[tuple[Place, str]] = field(default_factory=set)
     _rows: Counter[Place] = field(default_factory=Counter)
 
@@ -61,9 +63,11 @@ class Notes:
             return value
         written = self.document.written(path)
         if written is not None:
+            self.as_text.add(self.document.place(path))
             return written
         if value == "":
-            raise self.invalid(path, f"{what} is empty; give it a value, or leave it out")
+            otherwise = ", or leave it out" if path[-1] in ("workspace", "space") else ""
+            raise self.invalid(path, f"{what} is empty; give it a value{otherwise}")
         raise self.invalid(path, f"{what} is text, not {kind(value)}")
 
     def all(self) -> list[Problem]:
@@ -73,7 +77,8 @@ class Notes:
             for place, count in self._rows.items()
             if count > MAX_ROWS
         ]
-        return self.problems + more
+        large = [each for each in self.document.too_large if each.place not in self.as_text]
+        return self.problems + large + more
 
 
 def kind(value: Any) -> str:

@@ -40,8 +40,8 @@ def load(
     cases: list[Case] = []
     if not notes.problems:
         cases = _Reader(notes, look_up, here).suite(document.value, stem)
-    if notes.problems:
-        raise SuiteError(file, notes.all(), text)
+    if problems := notes.all():
+        raise SuiteError(file, problems, text)
     return cases
 
 
@@ -110,7 +110,8 @@ class _Reader:
         """The cases of a list, each with what it inherits."""
         if not isinstance(value, list) or not value:
             what = "cases is a list with at least one case, each beginning with `- id:`"
-            self.notes.problem(("cases",), f"{what}; not {kind(value)}")
+            shown = "an empty list" if value == [] else kind(value)
+            self.notes.problem(("cases",), f"{what}; not {shown}")
             return
         seen: dict[str, Place] = {}
         for at, each in enumerate(value):

@@ -180,8 +180,8 @@ def _csv(text: str, name: str) -> Iterator[tuple[int, Any]]:
 
 def _yaml(text: str, name: str) -> Iterator[tuple[int, Any]]:
     document = yamlio.read(text)
-    if document.problems:
-        first = min(document.problems)
+    if problems := [*document.problems, *document.too_large]:
+        first = min(problems)
         raise TableError(f"{name}:{first.place.line}: {first.message}")
     if not isinstance(document.value, list):
         raise TableError(f"{name}:1: a YAML dataset is a list of mappings, one per row")
