@@ -136,14 +136,14 @@ def run(reply: Reply, block_filter: Sequence[str] | None, specification_hash: st
     if created.events is None:
         found = parse(last.body, reply.duration, block_filter)
         if last is not created:
-            _refuse_unlogged(found)
+            _refuse_unlogged(last.body)
         return found
     if streamed_end(created):
         found = _streamed(created.events, reply.duration, block_filter)
         answered = _text(_run(last.body).get("specification_hash")) or pinned
         return replace(found, specification_hash=answered)
     found = parse(last.body, reply.duration, block_filter)
-    _refuse_unlogged(found)
+    _refuse_unlogged(last.body)
     return found
 
 
@@ -258,15 +258,17 @@ def _loop_shows(trace: Trace, block_filter: Sequence[str], run: Run) -> bool:
     return False
 
 
-def _refuse_unlogged(run: Run) -> None:
+def _refuse_unlogged(answer: Json) -> None:
     """Refuse a polled run of a workspace that stores no logs, which looks like one without outputs."""
+    run = _run(answer)
+    status = run.get("status")
     told = any(
-        one.value is not None or one.error is not None or one.usage
-        for trace in run.traces
-        for row in trace.executions
+        isinstance(one, Mapping) and one.get("value") is not None
+        for _, _, rows in _traces(run.get("traces"))
+        for row in rows
         for one in row
     )
-    if run.statuses and not told:
+    if isinstance(status, Mapping) and _statuses(status.get("blocks")) and not told:
         raise ServiceError(
             "the workspace stores no run logs, so a run that is asked for by its id has statuses and no "
             "values; use flavor: blocking, or flavor: stream"

@@ -163,16 +163,20 @@ def _flavor(text: str) -> Flavor:
 
 
 def _exchange(written: Mapping[str, Any]) -> Exchange:
-    method, _, path = _part(written, "request", str).partition(" ")
+    method, space, path = _part(written, "request", str).partition(" ")
+    if not space:
+        raise CassetteError("is incomplete: a request has no address")
     headers = {name: str(value) for name, value in _part(written, "headers", dict).items()}
     events = tuple(map(_event, _part(written, "events", list))) if "events" in written else None
+    if events is None and "body" not in written:
+        raise CassetteError("is incomplete: an exchange has neither body nor events")
     return Exchange(method, path, _part(written, "status", int), headers, written.get("body"), events)
 
 
 def _event(written: Any) -> Event:
-    if not isinstance(written, dict):
-        raise CassetteError("is incomplete: an event is no mapping")
-    return Event(float(_part(written, "at", (int, float))), written.get("data"))
+    if not isinstance(written, dict) or "data" not in written:
+        raise CassetteError("is incomplete: an event without data")
+    return Event(float(_part(written, "at", (int, float))), written["data"])
 
 
 # ── files ────────────────────────────────────────────────────────────────────────────────────────

@@ -14,7 +14,7 @@ import httpx
 from pytest_dust import __version__, refusals, transport
 from pytest_dust.conversation import Conversation
 from pytest_dust.masking import Mask
-from pytest_dust.model import Event, Flavor, Reply, RunRequest
+from pytest_dust.model import Event, Flavor, Json, Reply, RunRequest
 from pytest_dust.references import KEY_VARIABLE
 
 _T = TypeVar("_T")
@@ -41,6 +41,12 @@ class Network:
         talk = Conversation(client, request, flavor, tape, timeout)
         exchanges = _within(timeout, talk.hold, tape, watch)
         return Reply(flavor, exchanges, time.monotonic() - began - talk.waited, talk.waited)
+
+    def ask(self, request: RunRequest, path: str, timeout: float, mask: Mask) -> Json:
+        """The JSON at an address of the service, asked for again where that helps; raises ServiceError."""
+        tape = transport.Tape(deadline=time.monotonic() + timeout, mask=mask)
+        talk = Conversation(self._service(), request, Flavor.POLL, tape, timeout)
+        return _within(timeout, lambda: talk.get(path), tape, None).body
 
     def replay(self, request: RunRequest, reply: Reply) -> Reply:
         """Run the app from recorded exchanges, through the same client, without the network."""

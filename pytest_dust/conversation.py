@@ -69,11 +69,15 @@ class Conversation:
         """The run's state once it has ended."""
         path = api.run_path(self.request, run_id)
         for attempt in count(1):
-            exchange = self._accepted(self._get(path))
+            exchange = self.get(path)
             if api.pending(exchange, self.request.specification_hash) is None:
                 return exchange
             self._pause(_growing(attempt), refusals.timed_out(self.timeout or 0))
         raise AssertionError  # pragma: no cover  # count() does not end
+
+    def get(self, path: str) -> Exchange:
+        """What stands at an address, asked for again on passing trouble; raises ServiceError."""
+        return self._accepted(self._get(path))
 
     def _get(self, path: str) -> Exchange:
         for attempt in count(1):

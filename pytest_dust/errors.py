@@ -26,6 +26,10 @@ __all__ = [
 ]
 
 
+EXCERPT = 100
+"""Characters of a line that are shown under a mistake in it."""
+
+
 class DustError(Exception):
     """A trouble that the user can mend; its text is the whole message, `headline` its first words."""
 
@@ -38,10 +42,18 @@ class DustError(Exception):
 class SuiteError(DustError):
     """The mistakes of one suite file, sorted by place."""
 
-    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
-        """Keep `problems` in the order in which a reader of `file` meets them, each once."""
+    def __init__(self, file: str, problems: Sequence[Problem], text: str = "") -> None:
+        """Keep `problems` in the order in which a reader of `file` meets them, each once.
+
+        With the file's `text`, each shows its line and a caret under its place.
+        """
         self.problems = tuple(sorted(set(problems)))
-        super().__init__("\n".join(problem.line(file) for problem in self.problems))
+        rows = text.splitlines()
+        super().__init__(
+            "\n".join(
+                line for problem in self.problems for line in (problem.line(file), *_excerpt(rows, problem))
+            )
+        )
 
 
 class SettingsError(DustError):
@@ -54,6 +66,20 @@ class CassetteError(DustError):
 
 class ServiceError(DustError):
     """The service, or something between, gave no run."""
+
+
+def _excerpt(rows: Sequence[str], problem: Problem) -> list[str]:
+    """The line in question, and a caret under the place in it."""
+    line, column = problem.place
+    row = rows[line - 1] if line <= len(rows) else ""
+    if not row.strip():
+        return []
+    indent = len(row) - len(row.lstrip())
+    start = max(indent, column - 1 - EXCERPT // 2) if len(row) > EXCERPT else indent
+    start = min(start, column - 1)
+    shown = row[start : start + EXCERPT]
+    caret = "".join("\t" if char == "\t" else " " for char in shown[: column - 1 - start])
+    return [f"    {shown.rstrip()}", f"    {caret}^"]
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dust import cassette, references, session, suite
-from pytest_dust.errors import DustError, SuiteError, did_you_mean
+from pytest_dust.checks.binding import Here
+from pytest_dust.errors import DustError, SettingsError, SuiteError, did_you_mean
 from pytest_dust.model import Place, Problem
 from pytest_dust.report import case as case_report
 from pytest_dust.report.progress import progress
 from pytest_dust.report.terminal import CaseReport, Crash
+from pytest_dust.tables import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,14 +43,23 @@ class DustFile(pytest.File):
 
     def collect(self) -> Iterator[DustItem]:
         """One item per case; raises SuiteError with every mistake of the file."""
-        settings = self.config.stash[session.KEY].settings
-        look_up = references.environment(os.environ, frozenset(settings.env))
-        cases = suite.load(self._source(), self.shown, look_up)
+        shared = self.config.stash[session.KEY]
+        folder = self.spot("").path.parent
+        shared.shelf.add(self.path, folder, None)
+        look_up = references.environment(os.environ, frozenset(shared.settings.env))
+        here = Here(self.path.parent, session.matchers(self))
+        cases = suite.load(self._source(), self.shown, look_up, here)
         items = [DustItem.from_parent(self, name=case.id, case=case) for case in cases]
         problems = [problem for item in items for problem in item.mark()]
         if problems:
             raise SuiteError(self.shown, problems)
+        shared.shelf.add(self.path, folder, [file_name(case.id) for case in cases])
         yield from items
+
+    def spot(self, case: str) -> cassette.Spot:
+        """Where the cassette of one of the file's cases belongs."""
+        folder = self.config.stash[session.KEY].settings.cassette_dir
+        return cassette.spot(self.path, file_name(case), folder, self.config.rootpath)
 
     def _source(self) -> bytes:
         try:
@@ -60,10 +71,13 @@ class DustFile(pytest.File):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """The mistakes as plain lines; a traceback only for what is no user's mistake."""
+        mask = self.config.stash[session.KEY].mask
+        if isinstance(excinfo.value, SettingsError):
+            message = f"{self.shown}: {mask.text(str(excinfo.value))}"
+            return CaseReport(message, Crash(self.shown, 1, message))
         if isinstance(excinfo.value, SuiteError):
             first, *others = excinfo.value.problems
             more = f" (+{len(others)} more)" if others else ""
-            mask = self.config.stash[session.KEY].mask
             headline = mask.text(first.line(self.shown) + more)
             return CaseReport(mask.text(str(excinfo.value)), Crash(self.shown, first.place.line, headline))
         return super().repr_failure(excinfo)
@@ -106,12 +120,15 @@ class DustItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the case; raises CaseFailed where an expectation does not hold, Unrun where there is no run."""
-        from pytest_dust.pipeline import Recording, run_case  # httpx and all: not for --co
+        from pytest_dust.pipeline import Recording, check_case, run_case  # httpx and all: not for --co
 
         shared = self.config.stash[session.KEY]
-        spot = cassette.spot(self.path, self.case.id, shared.settings.cassette_dir, self.config.rootpath)
+        spot = self.suite.spot(self.case.id)
         recording = Recording(spot, _relative(spot.path, self.config), self.command)
         try:
+            if self.config.getoption("dust_check"):
+                check_case(self.case, recording, shared.settings, shared.mask)
+                return
             with progress(self.config, self.title) as watch:
                 self.outcome = run_case(self.case, recording, shared.desk(watch))
         except DustError as error:
@@ -123,7 +140,8 @@ class DustItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """The case's report; a traceback, masked, only for what is no user's mistake."""
-        subject = case_report.Subject(f"{self.suite.shown}:{self.case.place.line}", self.command)
+        row = f" ({self.case.row})" if self.case.row else ""
+        subject = case_report.Subject(f"{self.suite.shown}:{self.case.place.line}{row}", self.command)
         headline = self.headline
         if isinstance(excinfo.value, CaseFailed) and self.outcome is not None:
             text = "\n".join(case_report.failed(subject, self.outcome))
@@ -162,7 +180,8 @@ class DustItem(pytest.Item):
         """What the summary needs to know of the case, fit to travel from an xdist worker."""
         outcome = self.outcome
         if outcome is None:
-            facts = {"source": "without a run", "tokens": 0, "waited": 0.0, "begins": ""}
+            source = "checked" if self.config.getoption("dust_check") else "without a run"
+            facts = {"source": source, "tokens": 0, "waited": 0.0, "begins": ""}
             return {**facts, "headline": self.headline}
         comparison = outcome.comparison
         return {

@@ -104,6 +104,8 @@ class Case:
     marks: tuple[Mark, ...]
     expect: tuple[Expectation, ...]
     description: str = ""
+    row: str = ""
+    """The row of a dataset that the case is made of, such as `questions.jsonl:17`."""
 
 
 @dataclass(frozen=True, slots=True)

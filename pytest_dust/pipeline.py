@@ -70,6 +70,12 @@ def run_case(case: Case, recording: Recording, desk: Desk) -> Outcome:
     return Outcome(source, run, view["usage"]["total_tokens"], reply.waited, failures, comparison)
 
 
+def check_case(case: Case, recording: Recording, settings: Settings, mask: Mask) -> None:
+    """Hold a case's cassette against it, and run nothing; raises CassetteError where it does not fit."""
+    bound = cassette.bound(build(case, settings))
+    choose(Mode.REPLAY, load(recording, mask.covering(bound).value(bound)))
+
+
 def build(case: Case, settings: Settings) -> RunRequest:
     """What the case asks of the service, with workspace and space from the settings where it names none."""
     app = App(case.app.workspace or settings.workspace, case.app.space or settings.space, case.app.id)

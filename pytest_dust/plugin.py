@@ -7,17 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dust import settings
+from pytest_dust import hooks, settings
 from pytest_dust.errors import SettingsError
+from pytest_dust.stash import FOUND, LINES, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+    from pytest_dust.fixture import Dust
     from pytest_dust.items import DustFile
 
-SETTINGS = pytest.StashKey[settings.Settings]()
 SUFFIX = ".dust.yaml"
+FLAG: dict[str, Any] = {"action": "store_true", "default": False}
+ERRANDS: dict[str, tuple[dict[str, Any], str]] = {
+    "check": (FLAG, "validate suites and cassettes, run nothing; exit 1 on any finding"),
+    "prune": (FLAG, "remove cassettes that belong to no case"),
+    "schema": (FLAG, "print the JSON Schema of suite files, and exit"),
+    "apps": (FLAG, "list the space's apps, and exit"),
+    "new": ({"nargs": "+", "metavar": "APP_ID"}, "write a first suite: APP_ID [FILE], and exit"),
+}
+"""What is asked for on the command line alone."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,19 +42,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         else:
             group.addoption(option.flag, dest=option.ini, metavar=option.metavar, help=text)
         parser.addini(option.ini, f"{option.flag}: {option.help}")
+    for name, (words, text) in ERRANDS.items():
+        group.addoption(f"--dust-{name}", dest=f"dust_{name}", help=text, **words)
     for name, text in settings.LISTS.items():
         parser.addini(name, text, "args")
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Offer the hooks of our own."""
+    pluginmanager.add_hookspecs(hooks)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, so that a wrong one stops the session before it begins."""
+    config.stash[SETTINGS] = _settings(config)
+    if config.getoption("dust_check"):
+        config.option.continue_on_collection_errors = True  # all findings, and exit status 1 for any
+
+
+def _settings(config: pytest.Config) -> settings.Settings:
     command_line = {option.name: config.getoption(option.ini) for option in settings.OPTIONS}
     ini = {option.ini: str(config.getini(option.ini) or "") for option in settings.OPTIONS}
     lists = {name: tuple(config.getini(name)) for name in settings.LISTS}
     try:
-        config.stash[SETTINGS] = settings.resolve(command_line, os.environ, ini, lists)
+        return settings.resolve(command_line, os.environ, ini, lists)
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Run an errand in place of tests, where one is asked for."""
+    wanted = [name for name in ("schema", "apps", "new") if config.getoption(f"dust_{name}")]
+    if not wanted or config.option.help:
+        return None
+    from pytest_dust import errands
+
+    errands.run(wanted[0], config, _settings(config))
+    return pytest.ExitCode.OK
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -60,8 +94,24 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> DustFile |
         return None
     from pytest_dust import items, session  # yaml, jmespath: not in runs without suites
 
-    session.open(parent.config, parent.config.stash[SETTINGS])
+    session.open(parent.config)
     return items.DustFile.from_parent(parent, path=file_path)
+
+
+@pytest.fixture
+def dust(request: pytest.FixtureRequest) -> Dust:
+    """Run Dust apps from a test, recorded and replayed as suites are: `run = dust.run(app=…, input=…)`."""
+    from pytest_dust import fixture, session
+
+    return fixture.Dust(request, session.open(request.config))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out all tests that are no cases where suites are only to be checked."""
+    if config.getoption("dust_check"):
+        others = [item for item in items if not item.path.name.endswith(SUFFIX)]
+        items[:] = [item for item in items if item.path.name.endswith(SUFFIX)]
+        config.hook.pytest_deselected(items=others)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -75,16 +125,42 @@ def pytest_report_from_serializable(data: dict[str, Any]) -> Generator[None, Any
     return report
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what an xdist worker found."""
+    found = getattr(node, "workeroutput", {}).get("dust")
+    if found is not None:
+        node.config.stash.setdefault(FOUND, []).append(found)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Look after stray cassettes, once all that is said of them is known."""
+    config = session.config
+    if FOUND not in config.stash:
+        return
+    from pytest_dust.upkeep import look_after
+
+    prune = config.getoption("dust_prune")
+    lines, left = look_after(config.stash[FOUND], config.invocation_params.dir, prune=prune)
+    config.stash[LINES] = lines
+    unfound = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if left and config.getoption("dust_check") and session.exitstatus in unfound:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """One line on the session's cases, where there were any."""
+    """A few lines on the session's cases, where there were any."""
     reports = [
         report
         for reports in terminalreporter.stats.values()
         for report in reports
         if getattr(report, "dust", None)
     ]
+    lines = terminalreporter.config.stash.get(LINES, [])
     if reports:
         from pytest_dust.report.session import summary
 
-        for line in summary({**report.dust, "id": report.nodeid} for report in reports):
-            terminalreporter.write_line(line)
+        lines = [*summary({**report.dust, "id": report.nodeid} for report in reports), *lines]
+    for line in lines:
+        terminalreporter.write_line(line)

@@ -1,18 +1,21 @@
-"""`${env.NAME}` in a suite's texts: what a reference may name, and the texts with references filled in."""
+"""`${env.NAME}`, `${row.x}` and `${matrix.x}` in a suite's texts: what they name, and the texts filled in."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from pytest_dust.errors import did_you_mean
 from pytest_dust.model import Json, Path
 
 KEY_VARIABLE = "DUST_API_KEY"
-LookUp: TypeAlias = Callable[[str], str]
+LookUp: TypeAlias = Callable[[str], Json]
 """The value of a reference such as `env.DUST_SPACE_ID`; raises ReferenceProblem."""
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+_TABLE_REFERENCE = re.compile(r"\$\{\s*(?:row|matrix)\b")
 
 
 class ReferenceProblem(ValueError):
@@ -24,6 +27,11 @@ def environment(environ: Mapping[str, str], allowed: frozenset[str]) -> LookUp:
 
     def look_up(reference: str) -> str:
         root, _, name = reference.partition(".")
+        if root in ("row", "matrix"):
+            wanted = "a dataset" if root == "row" else "a matrix"
+            raise ReferenceProblem(
+                f"${{{reference[:40]}}} needs {wanted} in its case; add {wanted[2:]}: to it"
+            )
         if root != "env" or not name:
             raise ReferenceProblem(
                 f"${{{reference[:40]}}} is no reference; write ${{env.NAME}}, or $${{ for a literal ${{"
@@ -41,28 +49,40 @@ def environment(environ: Mapping[str, str], allowed: frozenset[str]) -> LookUp:
     return look_up
 
 
+def table(roots: Mapping[str, Json], otherwise: LookUp) -> LookUp:
+    """Look up `row.x` and `matrix.x` in the row and combination at hand, and anything else elsewhere."""
+
+    def look_up(reference: str) -> Json:
+        root, *steps = reference.split(".")
+        if root not in roots:
+            return otherwise(reference)
+        value = roots[root]
+        for at, step in enumerate(steps):
+            value = _below(value, step, ".".join([root, *steps[:at]]))
+        return value
+
+    return look_up
+
+
+def reads_table(value: Json) -> bool:
+    """Whether anything in the value refers to a row or a matrix, and so differs from case to case."""
+    if isinstance(value, str):
+        return _TABLE_REFERENCE.search(value) is not None
+    if isinstance(value, Mapping):
+        return any(map(reads_table, value.values()))
+    return isinstance(value, list) and any(map(reads_table, value))
+
+
 def fill(value: Json, look_up: LookUp) -> tuple[Any, list[tuple[Path, str]]]:
-    """The value with every reference filled in, and what is wrong with those that cannot be."""
+    """The value with every reference filled in, and what is wrong with those that cannot be.
+
+    A text that is one reference and nothing else becomes the value itself, of whatever type.
+    """
     problems: list[tuple[Path, str]] = []
-
-    def text(written: str, path: Path) -> str:
-        def one(found: re.Match[str]) -> str:
-            if found[0] == "$${":
-                return "${"
-            if found[1] is None:
-                problems.append((path, "${ without an end; write ${env.NAME}, or $${ for a literal ${"))
-                return ""
-            try:
-                return look_up(found[1].strip())
-            except ReferenceProblem as problem:
-                problems.append((path, str(problem)))
-                return ""
-
-        return _REFERENCE.sub(one, written)
 
     def walk(value: Any, path: Path) -> Any:
         if isinstance(value, str):
-            return text(value, path) if "${" in value else value
+            return _text(value, look_up, problems, path) if "${" in value else value
         if isinstance(value, dict):
             return {key: walk(each, (*path, key)) for key, each in value.items()}
         if isinstance(value, list):
@@ -70,3 +90,44 @@ def fill(value: Json, look_up: LookUp) -> tuple[Any, list[tuple[Path, str]]]:
         return value
 
     return walk(value, ()), problems
+
+
+def _text(written: str, look_up: LookUp, problems: list[tuple[Path, str]], path: Path) -> Json:
+    def found(reference: re.Match[str]) -> Json:
+        try:
+            return _found(reference, look_up)
+        except ReferenceProblem as problem:
+            problems.append((path, str(problem)))
+            return ""
+
+    whole = _REFERENCE.fullmatch(written)
+    if whole is not None:
+        return found(whole)
+    return _REFERENCE.sub(lambda one: _as_text(found(one)), written)
+
+
+def _found(reference: re.Match[str], look_up: LookUp) -> Json:
+    if reference[0] == "$${":
+        return "${"
+    if reference[1] is None:
+        raise ReferenceProblem("${ without an end; write ${env.NAME}, or $${ for a literal ${")
+    return look_up(reference[1].strip())
+
+
+def _below(value: Any, step: str, before: str) -> Any:
+    if isinstance(value, Mapping):
+        if step in value:
+            return value[step]
+        names = [str(name)[:40] for name in value][:12]
+        raise ReferenceProblem(
+            f"{before} has no {step}; it has: {', '.join(names)}{did_you_mean(step, names)}"
+        )
+    if isinstance(value, list):
+        if step.isdecimal() and int(step) < len(value):
+            return value[int(step)]
+        raise ReferenceProblem(f"{before} is a list of {len(value)}; it has no [{step}]")
+    raise ReferenceProblem(f"{before} holds nothing below it, and so no {step}")
+
+
+def _as_text(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -190,9 +190,10 @@ def resolve(
 
 def _refuse_open_line(chosen: Settings) -> None:
     """Refuse to send the key where anyone on the way can read it."""
-    if chosen.mode is Mode.REPLAY or chosen.allow_http or chosen.base_url.startswith("https:"):
+    address = urlsplit(chosen.base_url)
+    if chosen.mode is Mode.REPLAY or chosen.allow_http or address.scheme == "https":
         return
-    host = urlsplit(chosen.base_url).hostname or ""
+    host = address.hostname or ""
     if host != "localhost" and not _is_loopback(host):
         raise SettingsError(
             f"{chosen.base_url} is not encrypted, and the API key would be sent to it; "

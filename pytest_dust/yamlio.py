@@ -41,6 +41,8 @@ class Document:
 
     value: Json
     problems: tuple[Problem, ...]
+    too_large: tuple[Problem, ...]
+    """The numbers that nothing holds: mistakes but where they are read as the texts they are written as."""
     _keys: dict[tuple[int, str], Place]
     _values: dict[tuple[int, str | int], Place]
     _written: dict[tuple[int, str | int], str]
@@ -75,7 +77,14 @@ def read(text: str) -> Document:
     except yaml.YAMLError as error:
         builder.problems.append(_syntax_problem(error, text))
     builder.problems += _odd_breaks(text)
-    return Document(builder.root, tuple(builder.problems), builder.keys, builder.values, builder.written)
+    return Document(
+        builder.root,
+        tuple(builder.problems),
+        tuple(builder.too_large),
+        builder.keys,
+        builder.values,
+        builder.written,
+    )
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
@@ -112,6 +121,7 @@ class _Builder:
 
     root: Json = None
     problems: list[Problem] = field(default_factory=list)
+    too_large: list[Problem] = field(default_factory=list)
     keys: dict[tuple[int, str], Place] = field(default_factory=dict)
     values: dict[tuple[int, str | int], Place] = field(default_factory=dict)
     written: dict[tuple[int, str | int], str] = field(default_factory=dict)
@@ -171,7 +181,8 @@ class _Builder:
             value = float("inf")
         if value in (float("inf"), float("-inf")):
             shown = text if len(text) <= 20 else f"{text[:20]}…"
-            self._problem(place, f"{shown} is too large for a number; quote it to mean text")
+            message = f"{shown} is too large for a number; quote it to mean text"
+            self.too_large.append(Problem(place, message))
         return value, True
 
     def _key(self, top: _Open, text: str, place: Place) -> None:

@@ -26,7 +26,7 @@ def summary(cases: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         return
     counts = ", ".join(
         f"{sources[source]:,} {source}"
-        for source in ("replayed", "recorded", "live", "without a run")
+        for source in ("checked", "replayed", "recorded", "live", "without a run")
         if sources[source]
     )
     yield f"dust: {counts}, {tokens:,} tokens used"

@@ -1,0 +1,355 @@
+"""The keys of the suite format: where each may stand, how its value is read, and its JSON Schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from pytest_dust.checks.arguments import EXPECTED_SCHEMA
+from pytest_dust.errors import did_you_mean
+from pytest_dust.model import App, Flavor, Mark, Path
+from pytest_dust.notes import Invalid, Notes, kind
+from pytest_dust.settings import SEGMENT
+
+MAX_ID = 100
+"""Characters of a case id: what file systems hold as a name, with room for `.json`."""
+
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_HASH = re.compile(r"[0-9a-fA-F]{64}")
+_MARK = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_REASONED = ("skip", "xfail")
+_WITHOUT_EFFECT = ("parametrize", "usefixtures")
+
+
+class Key(NamedTuple):
+    """One key of the format."""
+
+    read: Callable[[Notes, Any, Path], Any]
+    schema: Mapping[str, Any]
+    suite: bool
+    case: bool
+    help: str
+
+
+def _app(notes: Notes, value: Any, path: Path) -> App:
+    names = ("workspace", "space", "id")
+    if not isinstance(value, dict):
+        raise notes.invalid(path, f"app is a mapping with id, not {kind(value)}; write app: {{id: …}}")
+    read: dict[str, str | None] = {}
+    wrong = False
+    for name, written in value.items():
+        if name not in names:
+            hint = did_you_mean(name, names)
+            allowed = "; an app has workspace, space, id"
+            notes.problem((*path, name), f'unknown key "{name}"{allowed}{hint}', key=True)
+            wrong = True
+            continue
+        try:
+            read[name] = _segment(notes, written, (*path, name), f"app.{name}")
+        except Invalid:
+            wrong = True
+    if "id" not in value:
+        notes.problem(path, "app without id; give the id from the app's address in Dust")
+    if wrong or "id" not in read:
+        raise Invalid
+    return App(read.get("workspace"), read.get("space"), read["id"] or "")
+
+
+def _segment(notes: Notes, value: Any, path: Path, what: str) -> str:
+    """An id that stands in an address as one piece."""
+    name = notes.text(value, path, what)
+    if not SEGMENT.fullmatch(name):
+        raise notes.invalid(path, f'{what} "{name[:40]}" is no id; it has letters, digits, _ and - only')
+    return name
+
+
+def _hash(notes: Notes, value: Any, path: Path) -> str:
+    text = notes.text(value, path, "specification_hash")
+    if text == "latest":
+        return text
+    if not _HASH.fullmatch(text):
+        hexadecimal = re.fullmatch(r"[0-9a-fA-F]+", text)
+        shown = f"{len(text)} of them" if hexadecimal else f'"{text[:20]}"{did_you_mean(text, ("latest",))}'
+        raise notes.invalid(path, f"specification_hash is 64 hex digits, or latest; not {shown}")
+    return text.lower()
+
+
+def _config(notes: Notes, value: Any, path: Path) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise notes.invalid(path, f"config is a mapping of block names, not {kind(value)}")
+    for name, block in value.items():
+        if not isinstance(block, dict):
+            message = f"the config of a block is a mapping, not {kind(block)}; such as {{model_id: gpt-4o}}"
+            raise notes.invalid((*path, name), message)
+    return value
+
+
+def _block_filter(notes: Notes, value: Any, path: Path) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise notes.invalid(path, "block_filter is a list of block names, such as [ANSWER]")
+    names = [notes.text(name, (*path, at), "a block's name") for at, name in enumerate(value)]
+    return tuple(dict.fromkeys(names))
+
+
+def _flavor(notes: Notes, value: Any, path: Path) -> Flavor:
+    if value not in list(Flavor):
+        hint = did_you_mean(value, Flavor) if isinstance(value, str) else ""
+        raise notes.invalid(path, f"flavor is one of {', '.join(Flavor)}{hint}")
+    return Flavor(value)
+
+
+def _timeout(notes: Notes, value: Any, path: Path) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        seconds = re.fullmatch(r"(\d+)\s*s(?:ec(?:ond)?s?)?", str(value))
+        hint = f"; write {seconds[1]}" if seconds else ""
+        shown = f", not {value}" if isinstance(value, int | float | str) else ""
+        message = f"timeout is a number of seconds greater than 0, for the whole run{shown}"
+        raise notes.invalid(path, message + hint)
+    return float(value)
+
+
+def _description(notes: Notes, value: Any, path: Path) -> str:
+    if not isinstance(value, str):
+        raise notes.invalid(path, f"description is text, not {kind(value)}; quote it")
+    return value
+
+
+def _expect(notes: Notes, value: Any, path: Path) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or not value:
+        message = "expect is a mapping of paths, such as {result.label: billing}"
+        raise notes.invalid(path, f"{message}; leave it out to expect only status: succeeded")
+    return value
+
+
+def _id(notes: Notes, value: Any, path: Path) -> str:
+    text = notes.text(value, path, "id")
+    if not _ID.fullmatch(text):
+        wanted = "small letters, digits, . _ and -, beginning with a letter or digit"
+        suggestion = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:40]
+        hint = f" (did you mean {suggestion}?)" if suggestion else ""
+        raise notes.invalid(path, f'the id "{text[:40]}" is not allowed; it has {wanted}{hint}')
+    if len(text) > MAX_ID:
+        raise notes.invalid(path, f"an id of {len(text)} characters; it names a file, so at most {MAX_ID}")
+    return text
+
+
+def _input(notes: Notes, value: Any, path: Path) -> list[Any]:
+    if not isinstance(value, dict):
+        message = f"input is a mapping, such as {{question: Hi}}, not {kind(value)}"
+        raise notes.invalid(path, message)
+    return [value]
+
+
+def _inputs(notes: Notes, value: Any, path: Path) -> list[Any]:
+    if not isinstance(value, list) or not value:
+        raise notes.invalid(path, "inputs is a list of mappings, one per input")
+    for at, each in enumerate(value):
+        if not isinstance(each, dict):
+            raise notes.invalid((*path, at), f"each of inputs is a mapping, not {kind(each)}")
+    return value
+
+
+def _marks(notes: Notes, value: Any, path: Path) -> tuple[Mark, ...]:
+    if not isinstance(value, list):
+        raise notes.invalid(path, "marks is a list, such as [slow, {xfail: reason}]")
+    return tuple(_mark(notes, each, (*path, at)) for at, each in enumerate(value))
+
+
+def _mark(notes: Notes, value: Any, path: Path) -> Mark:
+    if isinstance(value, str):
+        return Mark(_mark_name(notes, value, path), (), (), notes.document.place(path))
+    if not isinstance(value, dict) or len(value) != 1:
+        raise notes.invalid(path, "a mark is a name, {skip: reason}, {xfail: reason} or {name: [args]}")
+    ((name, argument),) = value.items()
+    _mark_name(notes, name, path)
+    place = notes.document.place((*path, name), key=True)
+    if name in _REASONED:
+        if not isinstance(argument, str):
+            raise notes.invalid((*path, name), f"{name} takes a reason, such as {{{name}: not yet fixed}}")
+        return Mark(name, (), (("reason", argument),), place)
+    if not isinstance(argument, list):
+        example = argument if isinstance(argument, str) and argument.isidentifier() else "argument"
+        raise notes.invalid((*path, name), f"a mark's arguments are a list: {{{name}: [{example}]}}")
+    return Mark(name, tuple(argument), (), place)
+
+
+def _mark_name(notes: Notes, name: str, path: Path) -> str:
+    if not _MARK.fullmatch(name):
+        raise notes.invalid(path, f'"{name[:40]}" is no mark; a mark is named with letters, digits and _')
+    if name in _WITHOUT_EFFECT:
+        raise notes.invalid(path, f"{name} has no effect on a case of a suite; remove it")
+    return name
+
+
+def _cases(_notes: Notes, value: Any, _path: Path) -> Any:
+    return value
+
+
+def _dataset(notes: Notes, value: Any, path: Path) -> str:
+    name = notes.text(value, path, "dataset")
+    if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or ":" in name:
+        raise notes.invalid(path, f'dataset "{name[:60]}" is not beside the suite; move the file there')
+    return name
+
+
+def _matrix(notes: Notes, value: Any, path: Path) -> Mapping[str, list[Any]]:
+    if not isinstance(value, dict) or not value:
+        raise notes.invalid(
+            path, "matrix is a mapping of names to lists, such as {model: [gpt-4o, gpt-4o-mini]}"
+        )
+    for name, values in value.items():
+        if not _NAME.fullmatch(name):
+            raise notes.invalid(
+                (*path, name), f'"{name[:40]}" is no name; it has letters, digits and _', key=True
+            )
+        if not isinstance(values, list) or not values:
+            raise notes.invalid((*path, name), f"matrix.{name} is a list with at least one value")
+    return value
+
+
+_SEGMENT_SCHEMA = {"type": ["string", "number"], "pattern": "^([A-Za-z0-9_-]+|.*\\$\\{.*)$"}
+_REASON = {"type": "string"}
+
+KEYS: dict[str, Key] = {
+    "app": Key(
+        _app,
+        {
+            "type": "object",
+            "properties": dict.fromkeys(("workspace", "space", "id"), _SEGMENT_SCHEMA),
+            "required": ["id"],
+            "additionalProperties": False,
+        },
+        suite=True,
+        case=False,
+        help="The app's address; workspace and space may come from options or the environment.",
+    ),
+    "specification_hash": Key(
+        _hash,
+        {"type": ["string", "number"], "pattern": "^([0-9a-fA-F]{64}|latest|.*\\$\\{.*)$"},
+        suite=True,
+        case=True,
+        help="The version of the app: 64 hex digits, or latest.",
+    ),
+    "config": Key(
+        _config,
+        {"type": "object", "additionalProperties": {"type": "object"}},
+        suite=True,
+        case=True,
+        help="Per block, sent as it stands; a case's is merged over the suite's.",
+    ),
+    "block_filter": Key(
+        _block_filter,
+        {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 1},
+        suite=True,
+        case=True,
+        help="Names of the blocks to answer with.",
+    ),
+    "flavor": Key(
+        _flavor,
+        {"enum": list(Flavor)},
+        suite=True,
+        case=True,
+        help="By which road the run comes; blocking if left out.",
+    ),
+    "timeout": Key(
+        _timeout,
+        {"type": "number", "exclusiveMinimum": 0},
+        suite=True,
+        case=True,
+        help="Seconds for the whole run.",
+    ),
+    "marks": Key(
+        _marks,
+        {
+            "type": "array",
+            "items": {
+                "anyOf": [
+                    {"type": "string", "pattern": "^[a-zA-Z][a-zA-Z0-9_]*$"},
+                    {
+                        "type": "object",
+                        "minProperties": 1,
+                        "maxProperties": 1,
+                        "properties": {"skip": _REASON, "xfail": _REASON},
+                        "additionalProperties": {"type": "array"},
+                    },
+                ]
+            },
+        },
+        suite=True,
+        case=True,
+        help="pytest marks: slow, {skip: reason}, {xfail: reason}, {name: [args]}.",
+    ),
+    "expect": Key(
+        _expect,
+        {"type": "object", "minProperties": 1, "additionalProperties": EXPECTED_SCHEMA},
+        suite=True,
+        case=True,
+        help="JMESPaths into the run, and what they must hold.",
+    ),
+    "cases": Key(
+        _cases,
+        {"type": "array", "items": {"$ref": "#/$defs/case"}, "minItems": 1},
+        suite=True,
+        case=False,
+        help="The cases; left out, the file is one case, named after it.",
+    ),
+    "id": Key(
+        _id,
+        {"type": ["string", "number"], "pattern": "^[a-z0-9][a-z0-9._-]*$", "maxLength": MAX_ID},
+        suite=False,
+        case=True,
+        help="Unique in the file.",
+    ),
+    "description": Key(_description, {"type": "string"}, suite=False, case=True, help="For people."),
+    "input": Key(
+        _input,
+        {"anyOf": [{"type": "object"}, {"type": "string", "pattern": "^\\$\\{.*\\}$"}]},
+        suite=False,
+        case=True,
+        help="The app's input.",
+    ),
+    "inputs": Key(
+        _inputs,
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": ["object", "string"]}, "minItems": 1},
+                {"type": "string", "pattern": "^\\$\\{.*\\}$"},
+            ]
+        },
+        suite=False,
+        case=True,
+        help="Several inputs, which run together.",
+    ),
+    "dataset": Key(
+        _dataset,
+        {"type": "string"},
+        suite=False,
+        case=True,
+        help="A .jsonl, .json, .csv or .yaml file beside the suite: a case per row, which ${row.x} reads.",
+    ),
+    "matrix": Key(
+        _matrix,
+        {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": "^[a-zA-Z_][a-zA-Z0-9_]*$"},
+            "additionalProperties": {"type": "array", "minItems": 1},
+        },
+        suite=False,
+        case=True,
+        help="Names and their values: a case per combination, which ${matrix.x} reads.",
+    ),
+}
+
+
+def unknown(name: str, allowed: Callable[[Key], bool], *, in_case: bool) -> str:
+    """What to say of a key that may not stand here."""
+    here = [other for other, key in KEYS.items() if allowed(key)]
+    if name in KEYS and in_case:
+        return f"{name} stands at the top of the file, for all its cases, not in a case"
+    if name in KEYS:
+        return f"{name} stands in a case, not here; put it below cases: - id: …"
+    owner = "a case" if in_case else "a suite"
+    return f'unknown key "{name}"; {owner} has: {", ".join(here)}{did_you_mean(name, here)}'

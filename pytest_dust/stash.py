@@ -1,0 +1,15 @@
+"""What our hooks keep on pytest's config, by key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_dust.settings import Settings
+
+SETTINGS = pytest.StashKey[Settings]()
+FOUND = pytest.StashKey[list[dict[str, Any]]]()
+"""What each process that read suites found of their cassettes."""
+LINES = pytest.StashKey[list[str]]()
+"""What the summary says after the cases."""

@@ -1,0 +1,200 @@
+"""Tables of cases: the rows of a dataset, the combinations of a matrix, and the ids they give."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pytest_dust import yamlio
+from pytest_dust.checks.equality import decode
+from pytest_dust.model import Json
+
+MAX_BYTES = 64 * 1024 * 1024
+MAX_SUFFIX = 80
+"""Characters of what stands between the brackets of a generated id."""
+KINDS = (".jsonl", ".json", ".csv", ".yaml")
+_PLAIN = re.compile(r"[a-z0-9._\[\]-]{1,200}")
+
+
+class TableError(ValueError):
+    """A dataset, or a row of it, cannot be used; its text names file and line."""
+
+
+class Row(NamedTuple):
+    """A row of a dataset: where it stands, and what it holds."""
+
+    line: int
+    value: Mapping[str, Json]
+
+
+def rows(path: Path, name: str) -> Iterator[Row]:
+    """The rows of a dataset, one at a time; raises TableError at the first that is wrong."""
+    kind = path.suffix.lower()
+    if kind not in KINDS:
+        raise TableError(f"dataset {name} is of no kind that is read; there are: {', '.join(KINDS)}")
+    text = _text(path, name)
+    readers = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".yaml": _yaml}
+    count = 0
+    for line, value in readers[kind](text, name):
+        if not isinstance(value, Mapping):
+            raise TableError(f"{name}:{line}: a row is a mapping of names to values, not {_shown(value)}")
+        count += 1
+        yield Row(line, value)
+    if not count:
+        raise TableError(f"dataset {name} has no rows; add one, or remove the dataset")
+
+
+def row_id(row: Row, number: int, name: str) -> str:
+    """What names a row: its `id`, else its number, from 1."""
+    own = row.value.get("id")
+    if own is None or own == "":
+        return f"r{number}"
+    if isinstance(own, bool) or not isinstance(own, str | int | float):
+        raise TableError(f"{name}:{row.line}: the row's id is a text or a number, not {_shown(own)}")
+    return str(own)
+
+
+def combinations(matrix: Mapping[str, list[Json]]) -> Iterator[tuple[str, dict[str, Json]]]:
+    """Each combination of a matrix: what names it, and its values."""
+    names = list(matrix)
+    for places in product(*(range(len(matrix[name])) for name in names)):
+        chosen = {name: matrix[name][at] for name, at in zip(names, places, strict=True)}
+        told = [_value_id(chosen[name], name, at) for name, at in zip(names, places, strict=True)]
+        yield "-".join(told), chosen
+
+
+def suffixed(case: str, parts: list[str]) -> str:
+    """The id of a generated case: `refund[r17]`, `refund[r17-gpt-4o]`, short and printable."""
+    text = "-".join(parts)
+    shown = "".join(char if char.isprintable() else "_" for char in text)
+    if len(shown) > MAX_SUFFIX or shown != text:
+        shown = f"{shown[:MAX_SUFFIX]}~{_digest(text)}"
+    return f"{case}[{shown}]"
+
+
+def file_name(case: str) -> str:
+    """The name of a case's cassette, less `.json`.
+
+    The id itself where every file system holds it; else its plain letters and a digest of the whole, so
+    that `refund[A/b]` and `refund[a b]` do not meet, nor upper and lower case where a disk folds them.
+    """
+    if "[" not in case or _PLAIN.fullmatch(case):
+        return case
+    plain = re.sub(r"[^a-z0-9._\[\]-]+", "-", case.lower()).removesuffix("]")[:100]
+    return f"{plain}~{_digest(case)}]"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _value_id(value: Json, name: str, at: int) -> str:
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, bool | int | float) or value is None:
+        return json.dumps(value)
+    return f"{name}{at}"
+
+
+def _text(path: Path, name: str) -> str:
+    try:
+        with path.open("rb") as file:
+            source = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise TableError(f"cannot read dataset {name} beside the suite: {error.strerror}") from None
+    if len(source) > MAX_BYTES:
+        raise TableError(f"dataset {name} is larger than {MAX_BYTES // 1024 // 1024} MB; split it")
+    try:
+        return source.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        raise TableError(f"{name}:{line}: not UTF-8 text; save the file as UTF-8") from None
+
+
+def _jsonl(text: str, name: str) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield number, _decoded(line, name, number)
+
+
+def _json(text: str, name: str) -> Iterator[tuple[int, Any]]:
+    """The elements of an array, read one by one so that each knows its line."""
+    decoder = json.JSONDecoder()
+    space = re.compile(r"[ \t\r\n]*")
+    at, line = _skip(text, 0, space), 1
+    if text[at : at + 1] != "[":
+        raise TableError(f"{name}:1: a JSON dataset is an array of objects, one per row")
+    counted, at, first = 0, at + 1, True
+    while True:
+        at = _skip(text, at, space)
+        if text[at : at + 1] == "]":
+            break
+        if not first:
+            if text[at : at + 1] != ",":
+                line += text.count("\n", counted, at)
+                raise TableError(f"{name}:{line}: not JSON: a comma or ] was due")
+            at = _skip(text, at + 1, space)
+        line, counted, first = line + text.count("\n", counted, at), at, False
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError) as error:
+            lineno = getattr(error, "lineno", line)
+            raise TableError(f"{name}:{lineno}: not JSON: {getattr(error, 'msg', 'too deep')}") from None
+        yield line, value
+    if text[at + 1 :].strip():
+        raise TableError(
+            f"{name}:{text.count(chr(10), 0, at) + 1}: text behind the end of the array; remove it"
+        )
+
+
+def _skip(text: str, at: int, space: re.Pattern[str]) -> int:
+    found = space.match(text, at)
+    return at if found is None else found.end()
+
+
+def _csv(text: str, name: str) -> Iterator[tuple[int, Any]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = next(reader, [])
+        if not header or len(set(header)) != len(header) or "" in header:
+            raise TableError(f"{name}:1: the first line of a CSV dataset names its columns, each once")
+        line = reader.line_num + 1
+        for cells in reader:
+            if cells:
+                if len(cells) != len(header):
+                    raise TableError(
+                        f"{name}:{line}: the row has {len(cells)} cells, the header {len(header)}"
+                    )
+                yield line, dict(zip(header, cells, strict=True))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise TableError(f"{name}:{reader.line_num}: not CSV: {error}") from None
+
+
+def _yaml(text: str, name: str) -> Iterator[tuple[int, Any]]:
+    document = yamlio.read(text)
+    if problems := [*document.problems, *document.too_large]:
+        first = min(problems)
+        raise TableError(f"{name}:{first.place.line}: {first.message}")
+    if not isinstance(document.value, list):
+        raise TableError(f"{name}:1: a YAML dataset is a list of mappings, one per row")
+    for at, value in enumerate(document.value):
+        yield document.place((at,)).line, value
+
+
+def _decoded(line: str, name: str, number: int) -> Any:
+    try:
+        return decode(line)
+    except (ValueError, RecursionError) as error:
+        raise TableError(f"{name}:{number}: not JSON: {getattr(error, 'msg', error)}") from None
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)[:40]
