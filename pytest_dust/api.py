@@ -226,9 +226,11 @@ def _filtered(run: Run, block_filter: Sequence[str] | None) -> Run:
     """The run as the filter shows it, to which the service itself keeps in blocking runs alone."""
     if block_filter is None:
         return run
+    traces = tuple(_seen(trace, block_filter, run) for trace in run.traces if trace.name in block_filter)
     return replace(
         run,
-        traces=tuple(_seen(trace, block_filter, run) for trace in run.traces if trace.name in block_filter),
+        traces=traces,
+        results=run.results if traces or not run.traces else None,
         statuses=tuple(each for each in run.statuses if each.name in block_filter),
     )
 

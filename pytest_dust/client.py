@@ -40,7 +40,8 @@ class Network:
         tape = transport.Tape(deadline=began + timeout, mask=mask)
         talk = Conversation(client, request, flavor, tape, timeout)
         exchanges = _within(timeout, talk.hold, tape, watch)
-        return Reply(flavor, exchanges, time.monotonic() - began - talk.waited, talk.waited)
+        took = round(time.monotonic() - began - talk.waited, 3)  # as a cassette keeps it
+        return Reply(flavor, exchanges, took, talk.waited)
 
     def ask(self, request: RunRequest, path: str, timeout: float, mask: Mask) -> Json:
         """The JSON at an address of the service, asked for again where that helps; raises ServiceError."""
@@ -70,7 +71,10 @@ class Network:
             if not key.isascii() or not key.isprintable():
                 raise refusals.bad_key()
             headers = {"Authorization": f"Bearer {key}"}
-            self._live = _client(self.base_url, transport.live(self.base_url), headers)
+            try:
+                self._live = _client(self.base_url, transport.live(self.base_url), headers)
+            except (ValueError, httpx.InvalidURL) as error:
+                raise refusals.bad_proxy(error) from None
         return self._live
 
 

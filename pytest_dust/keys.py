@@ -50,7 +50,7 @@ def _app(notes: Notes, value: Any, path: Path) -> App:
             read[name] = _segment(notes, written, (*path, name), f"app.{name}")
         except Invalid:
             wrong = True
-    if "id" not in value:
+    if "id" not in value and not wrong:
         notes.problem(path, "app without id; give the id from the app's address in Dust")
     if wrong or "id" not in read:
         raise Invalid

@@ -58,8 +58,11 @@ def run_case(case: Case, recording: Recording, desk: Desk) -> Outcome:
         recording = load(recording, masked)
         source = choose(desk.settings.mode, recording)
         replayed = source is Source.REPLAYED
-        reply = _replayed(request, recording, desk.network) if replayed else _live(case, request, desk, mask)
-        run = api.run(reply, request.block_filter, request.specification_hash)
+        if replayed:
+            reply, run = _replayed(request, recording, desk.network)
+        else:
+            reply = _live(case, request, desk, mask)
+            run = api.run(reply, request.block_filter, request.specification_hash)
         comparison = None if replayed else _compare(recording, run)
         if source is Source.RECORDED:
             _write(recording, masked, reply)
@@ -118,12 +121,17 @@ def _live(case: Case, request: RunRequest, desk: Desk, mask: Mask) -> Reply:
     return desk.network.run(_named(request), case.flavor, timeout, mask, desk.watch)
 
 
-def _replayed(request: RunRequest, recording: Recording, network: Network) -> Reply:
+def _replayed(request: RunRequest, recording: Recording, network: Network) -> tuple[Reply, Run]:
+    """The run of a cassette; whatever is wrong with it is the cassette's fault, and no service's."""
     assert recording.cassette is not None  # noqa: S101  # it fits, so it is there
     try:
-        return network.replay(_recorded(request, recording.cassette), recording.cassette.reply)
+        reply = network.replay(_recorded(request, recording.cassette), recording.cassette.reply)
+        return reply, api.run(reply, request.block_filter, request.specification_hash)
     except CassetteError as error:
         raise CassetteError(unreadable(recording.shown, str(error), recording.record)) from None
+    except ServiceError as error:
+        wrong = f"holds no run: {error.headline}"
+        raise CassetteError(unreadable(recording.shown, wrong, recording.record)) from None
 
 
 def _named(request: RunRequest) -> RunRequest:

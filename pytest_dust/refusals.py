@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import httpx
@@ -32,6 +33,12 @@ def no_key() -> ServiceError:
 def bad_key() -> ServiceError:
     """The key cannot be one."""
     return ServiceError(f"{KEY_VARIABLE} holds characters that no key has; copy it from Dust again")
+
+
+def bad_proxy(error: Exception) -> ServiceError:
+    """The environment names a proxy that is none."""
+    reason = re.sub(r"//[^/@]*@", "//…@", str(error))  # a proxy's password
+    return ServiceError(f"the proxy cannot be used: {reason}; check HTTP_PROXY, HTTPS_PROXY and NO_PROXY")
 
 
 def timed_out(seconds: float) -> ServiceError:
@@ -75,13 +82,17 @@ def stream_error(code: str, message: str, request: RunRequest) -> ServiceError:
 def waits_too_long(exchange: Exchange, request: RunRequest, pause: float, timeout: float) -> ServiceError:
     """A rate limit that outlasts the case."""
     return ServiceError(
-        f"{refused(exchange, request)} (it asks to wait {pause:g} s, and the run has {timeout:g} s in all)"
+        f"{refused(exchange, request)} "
+        f"(the next try is due in {pause:g} s, and the run has {timeout:g} s in all)"
     )
 
 
 def refused(exchange: Exchange, request: RunRequest) -> ServiceError:
     """An answer that is no run, in one or two sentences."""
-    check = _CHECK.get(exchange.status, "the service is in trouble; try again later")
+    otherwise = "check the request and --dust-base-url"
+    if httpx.codes.is_server_error(exchange.status):
+        otherwise = "the service is in trouble; try again later"
+    check = _CHECK.get(exchange.status, otherwise)
     if exchange.status == httpx.codes.INTERNAL_SERVER_ERROR and exchange.method == "POST":
         check = f"a blocking run of an unknown specification_hash gives this: {_hash_check(request)}"
     if httpx.codes.is_redirect(exchange.status):
@@ -110,7 +121,9 @@ def _said(body: Json) -> str:
     """The service's own type and message, or the beginning of what came instead."""
     error = body.get("error") if isinstance(body, Mapping) else None
     if isinstance(error, Mapping):
-        parts = [error.get("type"), error.get("message")]
+        run_error = error.get("run_error")
+        cause = run_error if isinstance(run_error, Mapping) else {}
+        parts = [error.get("type"), error.get("message"), cause.get("code"), cause.get("message")]
         return ": ".join(str(part)[:300] for part in parts if part) or "with an empty error"
     return f"with {_excerpt(body)}"
 

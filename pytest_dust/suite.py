@@ -168,7 +168,8 @@ class _Reader:
                 self.notes.row = variant.row
                 moving = {name: written[name] for name in written if name not in steady}
                 changed = self.notes.fill(moving, path, variant.look_up)
-                own = {**read, **(self.keys(changed, path, allowed) if changed else {})}
+                plural = dict.fromkeys(written.keys() & {"inputs"})  # even where they cannot be read
+                own = {**plural, **read, **(self.keys(changed, path, allowed) if changed else {})}
                 entries = {**_entries(filled), **_entries(changed)}
                 own_id = tables.suffixed(id_ or "", variant.parts) if variant.parts else id_
                 if own_id in seen:

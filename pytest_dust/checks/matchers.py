@@ -280,13 +280,23 @@ def exists(value: Any, wanted: bool) -> Verdict:  # noqa: FBT001
 @matcher(arguments.matchers)
 def not_(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
     """None of these matchers holds; a literal must not be equal."""
-    if value is MISSING and all(bound.name != "exists" for bound in wanted):
+    if value is MISSING and not _asks_existence(wanted):
         return False
     for bound in wanted:
         verdict = judge(value, bound)
         if verdict is True or isinstance(verdict, WrongType):
             return verdict if isinstance(verdict, WrongType) else False
     return True
+
+
+def _asks_existence(matchers: tuple[Bound, ...]) -> bool:
+    """Whether `exists` is among the matchers, however it is wrapped."""
+    for bound in matchers:
+        argument: Any = bound.argument
+        inner = {"not": (argument,), "any_of": argument, "all_of": argument}.get(bound.name, ())
+        if bound.name == "exists" or any(map(_asks_existence, inner)):
+            return True
+    return False
 
 
 def _short(number: Fraction) -> str:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from pytest_dust.model import MISSING, Bound, Failure, Outcome, Source
-from pytest_dust.report.values import contrast, plural, safe, show, show_path
+from pytest_dust.model import MISSING, Bound, Failure, Outcome, Source, Status
+from pytest_dust.report.values import ROOM, contrast, plural, safe, show, show_path
+from pytest_dust.view import error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pytest_dust.model import BlockChange, Change, Comparison
 
@@ -33,6 +34,9 @@ class Subject:
 def failed(subject: Subject, outcome: Outcome) -> Iterator[str]:
     """The lines of a case whose expectations do not all hold."""
     yield heading(subject, outcome)
+    if outcome.run.status == Status.ERRORED:
+        yield ""
+        yield f"  the run errored in {_error(outcome)}"
     for failure in outcome.failures[:MAX_FAILURES]:
         yield ""
         yield from _failure(failure)
@@ -71,7 +75,14 @@ def headline(outcome: Outcome) -> str:
     path, expected, actual = next(_parts(first))
     more = f" (+{len(outcome.failures) - 1} more)" if len(outcome.failures) > 1 else ""
     began = f"{begins(outcome.comparison)}: " if outcome.comparison and outcome.comparison.changed else ""
+    if outcome.run.status == Status.ERRORED and first.path == "status":
+        return f"{began}errored in {_error(outcome)}{more}"
     return f"{began}{path}: expected {expected}, actual {actual}{more}"
+
+
+def _error(outcome: Outcome) -> str:
+    text = error(outcome.run) or ""
+    return safe(text if len(text) <= ROOM else f"{text[:ROOM]}…")
 
 
 def compared(comparison: Comparison) -> Iterator[str]:
@@ -87,10 +98,10 @@ def compared(comparison: Comparison) -> Iterator[str]:
     yield f"  Changed since the recording of {day}; {begins(comparison)}{_position(comparison)}:"
     for line in _block(first):
         yield f"    {line}"
-    rest = [block for block in comparison.blocks[1:] if block.name != first.name]
-    values = sum(len(block.changes) for block in comparison.blocks[1:])
+    rest = comparison.blocks[1:]
     if rest:
-        yield f"    then: {_names(rest)} ({plural(values, 'value')})"
+        values = sum(len(block.changes) for block in rest)
+        yield f"    then: {_names(first, rest)} ({plural(values, 'value')})"
 
 
 def begins(comparison: Comparison) -> str:
@@ -128,8 +139,10 @@ def _change_path(change: Change) -> str:
     return show_path(change.path) or "the block"
 
 
-def _names(blocks: list[BlockChange]) -> str:
-    names = [safe(name) for name in dict.fromkeys(block.name for block in blocks)]
+def _names(first: BlockChange, blocks: Sequence[BlockChange]) -> str:
+    """The blocks that changed too; the first one again, where it did so for another input."""
+    told = (f"{one.name} (input {one.input})" if one.name == first.name else one.name for one in blocks)
+    names = [safe(name) for name in dict.fromkeys(told)]
     more = f", … {len(names) - MAX_BLOCKS} more" if len(names) > MAX_BLOCKS else ""
     return ", ".join(names[:MAX_BLOCKS]) + more
 
@@ -147,14 +160,17 @@ def _failure(failure: Failure) -> Iterator[str]:
 def _parts(failure: Failure) -> Iterator[tuple[str, str, str]]:
     """A failure as (path, expected, actual): for structures, one for each place where they differ."""
     for change in failure.changes:
-        yield show_path(change.path, failure.path), *contrast(change.old, change.new)
+        expected, actual = contrast(change.old, change.new)
+        expected = "not there" if change.old is MISSING else expected
+        actual = "not there" if change.new is MISSING else actual
+        yield show_path(change.path, failure.path), expected, actual
     if failure.changes:
         return
     expected, actual = describe(failure.expected), show(failure.actual)
     if failure.expected.name == "equals":
         expected, actual = contrast(failure.expected.written, failure.actual)
     if failure.actual is MISSING:
-        actual = f"nothing: {safe(failure.note)}"
+        actual = f"nothing; {safe(failure.note)}"
     elif failure.note:
         actual = f"{actual} ({safe(failure.note)})"
     yield safe(failure.path), expected, actual

@@ -1,0 +1,317 @@
+"""A local Dust, and throw-away projects as immutable values: example → run → result with the next example."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shlex
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import deepdiff  # noqa: F401  # loaded once here, else pytester unloads it after each run within this process
+import pytest
+import respx  # noqa: F401  # likewise
+import yaml  # noqa: F401  # likewise
+
+import pytest_dust.items
+import pytest_dust.pipeline
+import pytest_dust.report.session  # noqa: F401  # likewise, and all of our own rooms with it
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+collect_ignore = ["broken"]  # suites with mistakes, which are material and no tests
+EXAMPLES = Path(__file__).parent.parent / "example_suites"
+GOLDEN = Path(__file__).parent / "golden"
+KEY = "sk-a-key-for-tests-0123456789abcdef"
+LEFT_BY_PYTHON = ("__pycache__",)
+OTHERS_PLUGINS = "-p no:hypothesispytest -p no:respx -p no:anyio"
+"""What else stands in our development environment, and takes a second per run to load."""
+
+
+def _load_server() -> Any:
+    spec = importlib.util.spec_from_file_location("dust_server", EXAMPLES / "dust_server.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault("dust_server", module)  # dataclasses look their module up here
+    spec.loader.exec_module(module)
+    return module
+
+
+dust_server = _load_server()
+
+
+# ── the service ──────────────────────────────────────────────────────────────────────────────────
+
+
+class Service(dust_server.DustServer):
+    """The example server; a test may put another `behaviour` before its own answers."""
+
+    behaviour: Callable[[Any], Any] | None = None
+
+    def answer(self, request):
+        """Answer as the test wants, else as Dust does."""
+        reply = self.behaviour(request) if self.behaviour is not None else None
+        return super().answer(request) if reply is None else reply
+
+    def say(self, content: Any, status: int = 200, content_type: str = "application/json") -> None:
+        """Answer every request with this body from now on."""
+        body = content if isinstance(content, bytes) else str(content).encode()
+        self.behaviour = lambda _request: dust_server.Reply([body], status, content_type)
+
+    def alter(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Answer as Dust does, but with each run changed by `change`."""
+
+        def behaviour(request):
+            reply = dust_server.DustServer.answer(self, request)
+            document = dust_server.json.loads(b"".join(reply.chunks))
+            change(document["run"])
+            return dust_server.json_reply(document)
+
+        self.behaviour = behaviour
+
+    def reset(self) -> None:
+        """Forget what a test did."""
+        self.requests.clear()
+        self.undrift()
+        self.delay, self.behaviour = 0.0, None
+        for app in dust_server.APPS:
+            self.save_original(app)
+
+    @property
+    def runs(self) -> int:
+        """How many runs were asked for."""
+        return sum(request.method == "POST" for request in self.requests)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a user exports to use this service."""
+        return {
+            "DUST_BASE_URL": self.base_url,
+            "DUST_API_KEY": self.api_key,
+            "DUST_WORKSPACE_ID": self.workspace,
+            "DUST_SPACE_ID": self.space,
+        }
+
+
+@pytest.fixture(scope="session")
+def _running() -> Iterator[Service]:
+    with Service(api_key=KEY) as service:
+        yield service
+
+
+@pytest.fixture
+def server(_running) -> Iterator[Service]:
+    """The local Dust, as new."""
+    _running.reset()
+    yield _running
+    _running.reset()
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch) -> None:
+    """Take from the environment what would steer the plugin, pytest or the network."""
+    steering = re.compile(r"DUST_.*|.*_PROXY|CI|BUILD_NUMBER|PYTEST_ADDOPTS|.*_COLORS?", re.IGNORECASE)
+    for name in list(os.environ):
+        if steering.fullmatch(name):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+# ── projects ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run of pytest left behind."""
+
+    example: Example
+    """The project as it is now."""
+    ret: int
+    out: str
+    err: str
+    outcomes: Mapping[str, int]
+
+    @property
+    def report(self) -> str:
+        """The output from the first failure or error on, and all of it where there is none."""
+        found = re.search(r"^=+ (FAILURES|ERRORS) =+$", self.out, re.MULTILINE)
+        return self.out[found.start() :] if found else self.out
+
+    @property
+    def command(self) -> list[str]:
+        """The arguments of the command that the report suggests."""
+        found = re.search(r": pytest (.+)$", self.report, re.MULTILINE)
+        assert found, f"no command in {self.report}"
+        return shlex.split(found[1])
+
+
+@dataclass(frozen=True)
+class Example:
+    """A project: its files, and how pytest runs in it."""
+
+    pytester: Any = field(repr=False)
+    monkeypatch: Any = field(repr=False)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    def having(self, files: Mapping[str, str | bytes | None]) -> Example:
+        """The project with these files beside its own; without those given as None."""
+        merged = {**self.files, **{name: _bytes(text) for name, text in files.items()}}
+        kept = {name: text for name, text in merged.items() if text is not None}
+        return replace(self, files=kept)
+
+    def replacing(self, name: str, old: str, new: str) -> Example:
+        """The project with a text replaced in one file."""
+        text = self.files[name].decode()
+        assert old in text
+        return self.having({name: text.replace(old, new)})
+
+    def exporting(self, **environ: str) -> Example:
+        """The project with environment variables set for each run."""
+        return replace(self, environ={**self.environ, **environ})
+
+    def using(self, server: Service) -> Example:
+        """The project with a service at hand."""
+        return self.exporting(**server.environment)
+
+    def offline(self) -> Example:
+        """The project without key or service."""
+        return replace(self, environ={})
+
+    @property
+    def root(self) -> Path:
+        """The folder in which the project stands."""
+        root: Path = self.pytester.path
+        return root
+
+    @property
+    def cassettes(self) -> dict[str, bytes]:
+        """The files in cassette folders, hidden ones too."""
+        return {name: text for name, text in self.files.items() if "cassettes/" in name}
+
+    def run(self, *args: str, cwd: str = ".", subprocess: bool = False) -> Result:
+        """Run pytest in the project, in a process of its own where that matters."""
+        self.write()
+        with self.monkeypatch.context() as patch:
+            patch.setenv("PYTEST_ADDOPTS", OTHERS_PLUGINS)
+            for name, value in self.environ.items():
+                patch.setenv(name, value)
+            patch.chdir(self.root / cwd)
+            run = self.pytester.runpytest_subprocess if subprocess else self.pytester.runpytest_inprocess
+            done = run(*args)
+        out, err = "\n".join(done.outlines), "\n".join(done.errlines)
+        return Result(self.left(), int(done.ret), out, err, _outcomes(done.outlines))
+
+    def write(self) -> None:
+        """Put the project on disk; files that are right already stay untouched."""
+        for path in _files(self.root):
+            if path.relative_to(self.root).as_posix() not in self.files:
+                path.unlink()
+        for name, text in self.files.items():
+            path = self.root / name
+            if not path.exists() or path.read_bytes() != text:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(text)
+
+    def left(self) -> Example:
+        """The project as it stands on disk."""
+        files = {path.relative_to(self.root).as_posix(): path.read_bytes() for path in _files(self.root)}
+        return replace(self, files=files)
+
+
+def _bytes(text: str | bytes | None) -> bytes | None:
+    return text.encode() if isinstance(text, str) else text
+
+
+def _files(root: Path) -> list[Path]:
+    return [path for path in root.rglob("*") if path.is_file() and not set(path.parts) & set(LEFT_BY_PYTHON)]
+
+
+def _outcomes(lines: list[str]) -> dict[str, int]:
+    last = next((line for line in reversed(lines) if re.search(r" in [\d.]+s", line)), "")
+    return {word.rstrip("s"): int(count) for count, word in re.findall(r"(\d+) ([a-z]+)", last)}
+
+
+@pytest.fixture
+def project(pytester, monkeypatch) -> Example:
+    """An empty project."""
+    return Example(pytester, monkeypatch, {"pytest.ini": b"[pytest]\n"})
+
+
+def suite(server: Service, app: str, cases: str, extra: str = "") -> str:
+    """The text of a suite for one of the server's apps, pinned to its first version."""
+    head = f"app: {{id: {app}}}\nspecification_hash: {server.hash(app)}\n"
+    return head + extra + cases
+
+
+@pytest.fixture
+def support(project, server) -> Example:
+    """A project with one suite of three cases, online and not recorded yet; `wrong` fails."""
+    return project.having({"answer.dust.yaml": suite(server, "9f1d3b5a7c", SUPPORT_CASES)}).using(server)
+
+
+@pytest.fixture
+def recorded(support, server) -> Example:
+    """The project `support`, recorded and offline."""
+    after = support.run("--dust-mode=record").example
+    server.requests.clear()
+    return after.offline()
+
+
+SUPPORT_CASES = """\
+cases:
+  - id: refund
+    input: {question: Where is my refund?}
+    expect: {result.label: billing}
+  - id: parcel
+    input: {question: Track my parcel}
+    expect: {result.label: shipping}
+  - id: wrong
+    input: {question: Hello}
+    expect: {result.label: billing}
+"""
+
+
+# ── golden texts ─────────────────────────────────────────────────────────────────────────────────
+
+_VOLATILE = (
+    (re.compile(r"\x1b\[[\d;]*m"), ""),
+    (re.compile(r"\brun [0-9a-f]{8}…"), "run RUN…"),
+    (re.compile(r"\b\d+\.\d s\b"), "N.N s"),
+    (re.compile(r"\bin \d+\.\d\ds"), "in N.NNs"),
+    (re.compile(r"\b20\d\d-\d\d-\d\d\b"), "DATE"),
+    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
+    (re.compile(r"={3,}"), "==="),
+    (re.compile(r"_{3,}"), "___"),
+    (re.compile(r"!{3,}"), "!!!"),
+)
+_OF_THE_MACHINE = ("platform ", "cachedir: ", "rootdir: ", "plugins: ", "configfile: ", "hypothesis profile ")
+
+
+def stable(text: str, root: Path) -> str:
+    """The text without what differs from run to run and from machine to machine."""
+    text = text.replace(str(root), "ROOT")
+    for pattern, placeholder in _VOLATILE:
+        text = pattern.sub(placeholder, text)
+    lines = [line.rstrip() for line in text.split("\n") if not line.startswith(_OF_THE_MACHINE)]
+    return "\n".join(lines).strip() + "\n"
+
+
+@pytest.fixture
+def golden(project) -> Callable[[str, str], None]:
+    """Hold a text against `golden/NAME.txt`; with UPDATE_GOLDEN=1 write that file instead."""
+
+    def hold(name: str, text: str) -> None:
+        path = GOLDEN / f"{name}.txt"
+        found = stable(text, project.root)
+        if os.environ.get("UPDATE_GOLDEN") == "1":
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(found, encoding="utf-8")
+        assert found == path.read_text(encoding="utf-8")
+
+    return hold
