@@ -1,41 +1,169 @@
-"""Two runs held against each other, block by block in execution order, to say where a change begins."""
+"""Two runs held against each other: does what callers see differ, and in which block did it begin?"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Context, Decimal, InvalidOperation
+from fnmatch import fnmatchcase
 from itertools import zip_longest
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias
 
+from pytest_dust.checks import paths
 from pytest_dust.checks.equality import differences
-from pytest_dust.model import MISSING, BlockChange, Change, Comparison, Execution, Run, Trace
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+from pytest_dust.model import (
+    MISSING,
+    Baseline,
+    BlockChange,
+    Change,
+    Comparison,
+    Execution,
+    Path,
+    Run,
+    Trace,
+)
+from pytest_dust.view import view
 
 Block: TypeAlias = "tuple[str, str]"
 """A block's type and name: what it is known by from run to run."""
 
 
-def compare(old: Run, new: Run, recorded_at: str) -> Comparison:
-    """The blocks that changed between two runs, in the new run's order, each with where it differs."""
+def compare(old: Run, new: Run, rules: Baseline, recorded_at: str, *, plural: bool) -> Comparison:
+    """What differs between a run and its recording, by the rules of the suite."""
+    ruler = _Ruler(rules)
+    blocks = tuple(_blocks(old, new, ruler, plural=plural))
+    names = dict.fromkeys(trace.name for run in (old, new) for trace in run.traces)
+    return Comparison(recorded_at, tuple(_values(old, new, ruler, plural=plural)), blocks, len(names))
+
+
+class _Ruler:
+    """The rules, ready to measure with."""
+
+    def __init__(self, rules: Baseline) -> None:
+        self.rules = rules
+        self._ratio: Callable[[str, str], float] | None = None
+
+    def differences(self, old: Any, new: Any, path: Path) -> Iterator[Change]:
+        """Where two values at a path of the run view differ by more than the rules allow."""
+        for change in differences(self.reduced(old, path), self.reduced(new, path)):
+            if not self.alike(change):
+                yield change
+
+    def reduced(self, value: Any, path: Path) -> Any:
+        """The value at a path without what is ignored, its numbers rounded, its lists in one order."""
+        rules = self.rules
+        if not (rules.ignore or rules.unordered or rules.significant_digits):
+            return value
+        return self._reduced(value, _texts(path))
+
+    def _reduced(self, value: Any, path: tuple[str, ...]) -> Any:
+        rules = self.rules
+        if isinstance(value, Mapping):
+            return {
+                key: self._reduced(each, (*path, key))
+                for key, each in value.items()
+                if not _ignored((*path, key), rules.ignore)
+            }
+        if isinstance(value, list | tuple):
+            kept = [
+                self._reduced(each, (*path, str(at)))
+                for at, each in enumerate(value)
+                if not _ignored((*path, str(at)), rules.ignore)
+            ]
+            return sorted(kept, key=_canonical) if rules.unordered else kept
+        if isinstance(value, float | int) and not isinstance(value, bool):
+            return value if rules.significant_digits is None else _rounded(value, rules.significant_digits)
+        return value
+
+    def alike(self, change: Change) -> bool:
+        """Whether a change is from one text to another that is as good as the same."""
+        old, new = change.old, change.new
+        if self.rules.similar is None or not (isinstance(old, str) and isinstance(new, str)):
+            return False
+        if self._ratio is None:
+            from rapidfuzz.fuzz import ratio  # 10 ms, and an extra
+
+            self._ratio = ratio
+        return self._ratio(old, new) / 100 >= self.rules.similar
+
+
+def _ignored(path: tuple[str, ...], ignore: tuple[tuple[str, ...], ...]) -> bool:
+    """Whether a path is one that is left out: from the view's top, or a bare name wherever it stands."""
+    for pattern in ignore:
+        at = path[-1:] if len(pattern) == 1 and pattern[0] not in _TOP else path
+        if len(at) == len(pattern) and all(map(fnmatchcase, at, pattern)):
+            return True
+    return False
+
+
+_TOP = ("status", "error", "result", "results", "blocks", "usage", "duration", "specification_hash", "run_id")
+
+
+def _texts(path: Path) -> tuple[str, ...]:
+    return tuple(str(step) for step in path)
+
+
+def _rounded(number: float, digits: int) -> float:
+    try:
+        return float(Context(prec=digits).create_decimal(Decimal(repr(number))))
+    except (InvalidOperation, OverflowError, ValueError):
+        return number
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+# ── what callers see ─────────────────────────────────────────────────────────────────────────────
+
+
+def _values(old: Run, new: Run, ruler: _Ruler, *, plural: bool) -> Iterator[Change]:
+    """The changes that count: of the status, the failing block's error, and what is compared."""
+    before, after = view(old, plural=plural), view(new, plural=plural)
+    compared = ruler.rules.compare or ("results" if plural else "result",)
+    for path in ("status", "error", *compared):
+        steps = paths.plain_path(path)
+        for change in ruler.differences(_found(path, before), _found(path, after), steps):
+            yield Change((*(steps or (path,)), *change.path), change.old, change.new)
+
+
+def _found(path: str, document: object) -> object:
+    try:
+        return paths.find(path, document)
+    except paths.PathError:
+        return MISSING
+
+
+# ── where it began ───────────────────────────────────────────────────────────────────────────────
+
+
+def _blocks(old: Run, new: Run, ruler: _Ruler, *, plural: bool) -> Iterator[BlockChange]:
+    """The blocks that changed, in the order in which they did; per input, the first is the cause."""
     before, after = _by_block(old), _by_block(new)
     order = _in_order(list(before), list(after))
     positions = {name: at for at, name in enumerate(dict.fromkeys(name for _, name in order), 1)}
     changed = [
         change
         for kind, name in order
-        for change in _block(kind, name, positions[name], before.get((kind, name)), after.get((kind, name)))
+        for change in _block(
+            kind, name, positions[name], before.get((kind, name)), after.get((kind, name)), ruler, plural
+        )
     ]
     begins = _begins(order)
     changed.sort(key=lambda change: _moment(change, begins))
     if not changed:
-        changed.extend(_whole(old, new))
-    return Comparison(recorded_at, tuple(changed), len(positions))
+        changed = list(_whole(old, new))
+    touched: set[int | None] = set()
+    for change in changed:
+        first = change.input not in touched and None not in touched
+        touched.add(change.input)
+        yield replace(change, cause=first)
 
 
 def _whole(old: Run, new: Run) -> Iterator[BlockChange]:
     """What differs between two runs none of whose blocks does: their statuses, or results without blocks."""
-    before, after = _outline(old), _outline(new)
-    if changes := tuple(differences(before, after)):
+    if changes := tuple(differences(_outline(old), _outline(new))):
         yield BlockChange("run", "the run", 0, None, changes)
 
 
@@ -81,8 +209,14 @@ def _moment(change: BlockChange, begins: dict[Block, int]) -> tuple[int, int]:
     return begins.get((change.type, change.name), 0), iteration
 
 
-def _block(
-    kind: str, name: str, position: int, old: Trace | None, new: Trace | None
+def _block(  # noqa: PLR0913, PLR0917  # the two sides, and how they are held against each other
+    kind: str,
+    name: str,
+    position: int,
+    old: Trace | None,
+    new: Trace | None,
+    ruler: _Ruler,
+    plural: bool,  # noqa: FBT001
 ) -> Iterator[BlockChange]:
     """One entry per input for which the block changed."""
     if old is None or new is None:
@@ -90,22 +224,32 @@ def _block(
         yield BlockChange(kind, name, position, None, (Change((), *there),))
         return
     several = max(len(old.executions), len(new.executions)) > 1
-    for at, (before, after) in enumerate(zip_longest(old.executions, new.executions, fillvalue=()), 1):
-        changes = tuple(_executions(before, after, old.loop or new.loop))
+    loop = old.loop or new.loop
+    for at, (before, after) in enumerate(zip_longest(old.executions, new.executions, fillvalue=())):
+        above: Path = ("blocks", name, "outputs", at) if plural else ("blocks", name, "output")
+        changes = tuple(_executions(before, after, loop, ruler, above))
         if changes:
-            yield BlockChange(kind, name, position, at if several else None, changes)
+            yield BlockChange(kind, name, position, at + 1 if several else None, changes)
 
 
-def _executions(old: Sequence[Execution], new: Sequence[Execution], loop: str) -> Iterator[Change]:
+def _executions(
+    old: Sequence[Execution], new: Sequence[Execution], loop: str, ruler: _Ruler, above: Path
+) -> Iterator[Change]:
     """What differs between one input's executions: of a `map` lined up by content, else by number."""
-    before, after = [_told(one) for one in old], [_told(one) for one in new]
-    if loop == "map":
-        yield from differences(before, after)
-        return
-    for at, (there, here) in enumerate(zip_longest(before, after, fillvalue=MISSING)):
-        yield from differences(there, here, (at,) if loop else ())
+    before = [_told(one, ruler, (*above, at) if loop else above) for at, one in enumerate(old)]
+    after = [_told(one, ruler, (*above, at) if loop else above) for at, one in enumerate(new)]
+    for change in differences(before, after) if loop == "map" else _by_number(before, after, looped=bool(loop)):
+        if not ruler.alike(change):
+            yield change
 
 
-def _told(one: Execution) -> dict[str, object]:
-    """What of an execution a caller can see."""
-    return {"output": one.value} if one.error is None else {"error": one.error}
+def _by_number(old: list[Any], new: list[Any], *, looped: bool) -> Iterator[Change]:
+    for at, (there, here) in enumerate(zip_longest(old, new, fillvalue=MISSING)):
+        yield from differences(there, here, (at,) if looped else ())
+
+
+def _told(one: Execution, ruler: _Ruler, path: Path) -> dict[str, object]:
+    """What of an execution counts."""
+    if one.error is not None:
+        return {"error": one.error}
+    return {"output": ruler.reduced(one.value, path)}

@@ -88,6 +88,29 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """How a run is held against its recording; None where neither suite nor case says."""
+
+    compare: tuple[str, ...] = ()
+    """Paths whose values make a change; the results where there are none."""
+    ignore: tuple[tuple[str, ...], ...] = ()
+    """Paths left out, as steps; `*` is any one step."""
+    similar: float | None = None
+    significant_digits: int | None = None
+    unordered: bool = False
+    on_change: str | None = None
+    """`fail` or `report`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """How often a case is run, and how many of its attempts must pass."""
+
+    runs: int
+    min_pass: int
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One case of a suite with everything inherited from the suite filled in."""
 
@@ -104,6 +127,8 @@ class Case:
     marks: tuple[Mark, ...]
     expect: tuple[Expectation, ...]
     description: str = ""
+    baseline: Baseline = field(default_factory=Baseline)
+    repeat: Repeat | None = None
     row: str = ""
     """The row of a dataset that the case is made of, such as `questions.jsonl:17`."""
 
@@ -229,28 +254,36 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class BlockChange:
-    """How one block's executions differ between two runs."""
+    """How one block's executions differ between two runs, for one input where there are several.
+
+    The block is a cause where nothing before it changed for that input.
+    """
 
     type: str
     name: str
     position: int
     input: int | None
     changes: tuple[Change, ...]
+    cause: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A run held against its recording: the changed blocks in execution order, or why it was not compared."""
+    """A run held against its recording, or why it was not compared.
+
+    `values` are the changes that count; `blocks` those on the way, in execution order, of `total` blocks.
+    """
 
     recorded_at: str
+    values: tuple[Change, ...]
     blocks: tuple[BlockChange, ...]
     total: int
     not_compared: str = ""
 
     @property
     def changed(self) -> bool:
-        """Whether any block changed."""
-        return bool(self.blocks)
+        """Whether anything changed that counts."""
+        return bool(self.values)
 
 
 class Source(StrEnum):

@@ -59,6 +59,12 @@ def beginnings(path: str) -> list[Steps]:
     return [steps for steps in _beginnings(compile_path(path).parsed) if steps]
 
 
+def plain_path(path: str) -> Steps:
+    """The path as steps where it is nothing but names and indexes, else none."""
+    steps, whole = _plain_beginning(compile_path(path).parsed)
+    return steps if whole else ()
+
+
 def find(path: str, document: object) -> object:
     """What the path finds in the document, or MISSING; raises PathError where a function refuses a value."""
     expression = compile_path(path)
