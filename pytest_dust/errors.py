@@ -79,7 +79,8 @@ def _excerpt(rows: Sequence[str], problem: Problem) -> list[str]:
     start = min(start, column - 1)
     shown = row[start : start + EXCERPT]
     caret = "".join("\t" if char == "\t" else " " for char in shown[: column - 1 - start])
-    return [f"    {shown.rstrip()}", f"    {caret}^"]
+    printable = "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in shown)
+    return [f"    {printable.rstrip()}", f"    {caret}^"]
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:

@@ -72,7 +72,12 @@ class _Variant(NamedTuple):
     parts: list[str]
     row: str
     look_up: references.LookUp
-    value: Mapping[str, Any]
+    value: Mapping[str, Any] | None
+
+    @property
+    def alone(self) -> list[Mapping[str, Any]] | None:
+        """The inputs of a case that names none: its row."""
+        return None if self.value is None else [self.value]
 
 
 @dataclass(slots=True)
@@ -159,6 +164,8 @@ class _Reader:
             if name not in written and name not in self.top:
                 self.notes.problems.append(Problem(Place(1, 1), message))
         self.check_inputs(written, path)
+        if self.circular(written, path):
+            return
         steady = {name: each for name, each in written.items() if not references.reads_table(each)}
         filled = self.notes.fill({name: steady[name] for name in steady if name != "id"}, path, self.look_up)
         read = self.keys(filled, path, allowed)
@@ -173,9 +180,9 @@ class _Reader:
                 entries = {**_entries(filled), **_entries(changed)}
                 own_id = tables.suffixed(id_ or "", variant.parts) if variant.parts else id_
                 if own_id in seen:
-                    self.notes.problem(
-                        (*path, "dataset"), f'a second row gives the id "{own_id}"; rename one'
-                    )
+                    what, key = ("row", "dataset") if "dataset" in written else ("combination", "matrix")
+                    taken = f'a second {what} gives the id "{own_id}"; rename one'
+                    self.notes.problem((*path, key), taken)
                 seen.add(own_id or "")
                 case = self.case(own_id, own, entries, path, variant)
                 if case is not None:
@@ -184,6 +191,14 @@ class _Reader:
             self.notes.row = ""
             self.notes.problem((*path, "dataset"), str(error))
         self.notes.row = ""
+
+    def circular(self, written: Mapping[str, Any], path: Path) -> bool:
+        """Whether what makes the case's rows or combinations refers to them itself, which is noted."""
+        wrong = [name for name in ("dataset", "matrix") if references.reads_table(written.get(name))]
+        for name in wrong:
+            what = "it says which rows and combinations there are"
+            self.notes.problem((*path, name), f"{name} reads no row or matrix, for {what}; write it out")
+        return bool(wrong)
 
     def check_inputs(self, written: Mapping[str, Any], path: Path) -> None:
         """Note a case with both forms of input, or none."""
@@ -199,7 +214,7 @@ class _Reader:
     def variants(self, read: Mapping[str, Any], *, table: bool) -> Iterator[_Variant]:
         """Each row of the case's dataset with each combination of its matrix."""
         if not table:
-            yield _Variant([], "", self.look_up, {})
+            yield _Variant([], "", self.look_up, None)
             return
         matrix = list(tables.combinations(read["matrix"])) if "matrix" in read else [("", {})]
         name = read.get("dataset")
@@ -211,7 +226,7 @@ class _Reader:
             for told, chosen in matrix:
                 roots = {**roots, "matrix": chosen} if "matrix" in read else roots
                 look_up = references.table(roots, self.look_up)
-                yield _Variant([*parts, *([told] if told else [])], place, look_up, row.value if row else {})
+                yield _Variant([*parts, *([told] if told else [])], place, look_up, row and row.value)
 
     def case(
         self,
@@ -225,7 +240,7 @@ class _Reader:
         plural = "inputs" in own
         expect = self.expect(entries, path, plural=plural)
         merged = {**self.shared, **own}
-        inputs = merged.get("inputs") or merged.get("input") or ([variant.value] if variant.value else None)
+        inputs = merged.get("inputs") or merged.get("input") or variant.alone
         if id_ is None or inputs is None or any(name not in merged for name in NEEDED):
             return None
         return Case(
@@ -271,7 +286,7 @@ class _Reader:
         except ArgumentError as error:
             one = None
             self.notes.problem((*path, *error.path), str(error), key=error.at_key)
-        if len(path) == len(("expect", name)):
+        if self.shared and len(path) == len(("expect", name)):  # in the short form it is the case's own
             self._expectations[known] = one
         return one
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_dust import yamlio
-from pytest_dust.checks.equality import decode
 from pytest_dust.model import Json
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -107,8 +106,9 @@ def _text(path: Path, name: str) -> str:
     try:
         with path.open("rb") as file:
             source = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise TableError(f"cannot read dataset {name} beside the suite: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        why = getattr(error, "strerror", None) or "no file has such a name"
+        raise TableError(f"cannot read dataset {name[:100]} beside the suite: {why}") from None
     if len(source) > MAX_BYTES:
         raise TableError(f"dataset {name} is larger than {MAX_BYTES // 1024 // 1024} MB; split it")
     try:
@@ -126,7 +126,6 @@ def _jsonl(text: str, name: str) -> Iterator[tuple[int, Any]]:
 
 def _json(text: str, name: str) -> Iterator[tuple[int, Any]]:
     """The elements of an array, read one by one so that each knows its line."""
-    decoder = json.JSONDecoder()
     space = re.compile(r"[ \t\r\n]*")
     at, line = _skip(text, 0, space), 1
     if text[at : at + 1] != "[":
@@ -143,14 +142,14 @@ def _json(text: str, name: str) -> Iterator[tuple[int, Any]]:
             at = _skip(text, at + 1, space)
         line, counted, first = line + text.count("\n", counted, at), at, False
         try:
-            value, at = decoder.raw_decode(text, at)
+            value, at = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
             lineno = getattr(error, "lineno", line)
-            raise TableError(f"{name}:{lineno}: not JSON: {getattr(error, 'msg', 'too deep')}") from None
+            raise TableError(f"{name}:{lineno}: not JSON: {_complaint(error)}") from None
         yield line, value
     if text[at + 1 :].strip():
         raise TableError(
-            f"{name}:{text.count(chr(10), 0, at) + 1}: text behind the end of the array; remove it"
+            f"{name}:{text.count(chr(10), 0, _skip(text, at + 1, space)) + 1}: text behind the end of the array; remove it"
         )
 
 
@@ -191,9 +190,29 @@ def _yaml(text: str, name: str) -> Iterator[tuple[int, Any]]:
 
 def _decoded(line: str, name: str, number: int) -> Any:
     try:
-        return decode(line)
+        return _DECODER.decode(line)
     except (ValueError, RecursionError) as error:
-        raise TableError(f"{name}:{number}: not JSON: {getattr(error, 'msg', error)}") from None
+        raise TableError(f"{name}:{number}: not JSON: {_complaint(error)}") from None
+
+
+def _complaint(error: Exception) -> str:
+    """What is wrong with JSON, less the place in it."""
+    return "nested too deeply" if isinstance(error, RecursionError) else getattr(error, "msg", str(error))
+
+
+def _finite(written: str) -> float:
+    number = float(written)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"{written[:40]} is too large for a number; quote it to mean text")
+    return number
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_number)
+"""As strict as YAML is read: no NaN, and no number that only infinity would hold."""
 
 
 def _shown(value: Any) -> str:

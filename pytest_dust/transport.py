@@ -160,6 +160,8 @@ def _events(response: httpx.Response, tape: Tape, began: float) -> Iterator[Even
             yield event
             if isinstance(event.data, dict) and event.data.get("type") in _FINAL:
                 return
+    except RecursionError:
+        raise _too_deep() from None
     except httpx.TimeoutException:
         raise
     except httpx.TransportError:
@@ -184,6 +186,10 @@ def _decoded(content: bytes, kind: str) -> Any:
     try:
         return ordered(decode(text))
     except RecursionError:
-        raise ServiceError("the service's answer is nested too deeply to be read") from None
+        raise _too_deep() from None
     except ValueError:
         return text
+
+
+def _too_deep() -> ServiceError:
+    return ServiceError("the service's answer is nested too deeply to be read")

@@ -44,8 +44,11 @@ def validator(written: Any, here: Here) -> Validator:
 def _loaded(name: str, here: Here) -> Any:
     path = here.folder / name
     try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise ArgumentError(f"cannot read {name} beside the suite: {error.strerror}") from None
+        source = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        why = getattr(error, "strerror", None) or "no file has such a name"
+        raise ArgumentError(f"cannot read {name[:100]} beside the suite: {why}") from None
+    try:
+        return json.loads(source)
     except (ValueError, RecursionError) as error:
         raise ArgumentError(f"{name} is not JSON: {str(error)[:100]}") from None

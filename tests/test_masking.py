@@ -1,0 +1,216 @@
+"""What must not be seen is masked wherever it stands, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_api import bounded
+
+from pytest_dust import cassette
+from pytest_dust.checks.equality import differences
+from pytest_dust.masking import MASKED, SHORTEST, Mask, mask
+from pytest_dust.model import App, RunRequest
+
+KEY = "sk-0123456789abcdef"
+REQUEST = {
+    "app": {"workspace": "w", "space": "v", "id": "a"},
+    "inputs": [{"user": {"email": "ada@example.org", "name": "Ada"}}, {"user": {"email": "bob@example.org"}}],
+    "config": {"MODEL": {"token": "a-longer-token"}},
+}
+
+
+def redacting(*names: str) -> Mask:
+    """Give a mask of redacted names alone."""
+    return mask({}, (), names)
+
+
+# ── secrets ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (KEY, "***"),
+        (f"Bearer {KEY}!", "Bearer ***!"),
+        (f"{KEY}{KEY}", "******"),
+        (KEY[:-1], KEY[:-1]),
+        (KEY.upper(), KEY.upper()),
+        ("", ""),
+    ],
+)
+def test_the_key_is_masked_in_texts(text, shown):
+    """The API key is masked wherever it stands in a text, and no other part of the text."""
+    assert mask({"DUST_API_KEY": f" {KEY}\n"}, (), ()).text(text) == shown
+
+
+def test_variables_that_ini_lists_are_secrets():
+    """The values of listed variables are masked as the key is; those unset or empty mask nothing."""
+    found = mask(
+        {"DUST_API_KEY": KEY, "TEAM_TOKEN": "geheim-12", "EMPTY": " "}, ("TEAM_TOKEN", "EMPTY", "X"), ()
+    )
+    assert found.text(f"geheim-12 {KEY} x") == "*** *** x"
+
+
+def test_a_short_secret_is_masked_where_it_is_all():
+    """A secret too short to be told from words is masked as a whole text only."""
+    short = "a" * (SHORTEST - 1)
+    assert Mask((short,)).text(short) == MASKED
+    assert Mask((short,)).text(f"b{short}") == f"b{short}"
+    assert Mask(("a" * SHORTEST,)).text("b" + "a" * SHORTEST) == "b***"
+
+
+def test_a_secret_inside_of_another_leaves_no_rest():
+    """Of two secrets, one of which begins the other, the longer is masked whole."""
+    found = mask({"A": "secret", "B": "secret-and-more"}, ("A", "B"), ())
+    assert found.text("x secret-and-more secret") == "x *** ***"
+
+
+def test_keys_are_masked_too():
+    """A secret that is a key of a mapping is masked as one that is a value."""
+    assert Mask((KEY,)).value({KEY: [KEY, {"a": 1}], "b": (KEY,)}) == {"***": ["***", {"a": 1}], "b": ["***"]}
+
+
+def test_a_mask_shows_no_secret():
+    """A mask in an assertion or a debugger tells how much it hides, and never what."""
+    found = mask({"DUST_API_KEY": KEY}, (), ("inputs.*.email",))
+    assert repr(found) == "<Mask of 1 secrets and 1 patterns>"
+    assert KEY not in f"{found} {found!r}"
+
+
+def test_nothing_to_mask_changes_nothing():
+    """Without secrets and patterns the very value comes back."""
+    assert Mask().value(REQUEST) is REQUEST
+    assert mask({}, ("X",), ("", ".")) == Mask()
+
+
+# ── redacted names ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("name", "gone"),
+    [
+        ("email", ["ada@example.org", "bob@example.org"]),
+        ("inputs.*.user.email", ["ada@example.org", "bob@example.org"]),
+        ("inputs[0].user.email", ["ada@example.org"]),
+        ("inputs[*].user.email", ["ada@example.org", "bob@example.org"]),
+        ("user.*", ["ada@example.org", "bob@example.org", "Ada"]),
+        ("inputs.1", ["bob@example.org"]),
+        ("config", ["a-longer-token"]),
+        ("*.to?en", ["a-longer-token"]),
+        ("Email", []),
+        ("inputs.email", []),
+    ],
+)
+def test_a_pattern_masks_what_it_names(name, gone):
+    """A dotted name masks each value whose path ends so; `*` and `?` stand for a step and in one."""
+    told = json.dumps(redacting(name).value(REQUEST))
+    texts = ["ada@example.org", "bob@example.org", "Ada", "a-longer-token"]
+    assert [text for text in texts if f'"{text}"' not in told] == [text for text in texts if text in gone]
+
+
+def test_a_redacted_value_of_any_type_is_one_mask():
+    """A redacted number, list or mapping leaves nothing of itself."""
+    for value in (12, None, True, [1, 2], {"a": {"b": 1}}, "x"):
+        assert redacting("a").value({"a": value, "b": 1}) == {"a": MASKED, "b": 1}
+
+
+@pytest.mark.parametrize("name", ["inputs.*.user.email", "user", "inputs"])
+def test_what_is_redacted_in_a_request_is_covered_everywhere(name):
+    """A text redacted in the request is masked wherever it comes back, in whatever text it stands."""
+    covering = redacting(name).covering(REQUEST)
+    assert covering.text("Dear ada@example.org, and bob@example.org!") == "Dear ***, and ***!"
+    assert covering.value({"run": {"said": ["to ada@example.org"]}}) == {"run": {"said": ["to ***"]}}
+
+
+def test_covering_takes_no_words_for_secrets():
+    """A redacted text too short to be told from words is masked in its place alone."""
+    covering = redacting("name").covering({"name": "Ada", "x": "Adam"})
+    assert covering.value({"name": "Ada", "said": "Adam"}) == {"name": "***", "said": "Adam"}
+
+
+def test_covering_without_patterns_is_the_mask_itself():
+    """Where nothing is redacted, a request adds nothing to hide."""
+    found = Mask((KEY,))
+    assert found.covering(REQUEST) is found
+
+
+# ── whatever comes ───────────────────────────────────────────────────────────────────────────────
+
+secret_texts = st.text("abc-0é\n", min_size=SHORTEST, max_size=12)
+words = st.text("abc-0é*", max_size=5)
+
+
+@st.composite
+def secretive(draw: Any) -> tuple[list[str], Any]:
+    """Give some secrets, and a JSON value with them in it."""
+    secrets = draw(st.lists(secret_texts, min_size=1, max_size=3, unique=True))
+    told = st.sampled_from(secrets)
+    texts = words | told | st.builds(lambda *parts: "".join(parts), words, told, words)
+    value = st.recursive(
+        st.none() | st.integers() | texts,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+        max_leaves=8,
+    )
+    return secrets, draw(value)
+
+
+def all_texts(value: Any) -> list[str]:
+    """Give every text and key in a value."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for key, each in value.items() for text in (key, *all_texts(each))]
+    return [text for each in value for text in all_texts(each)] if isinstance(value, list) else []
+
+
+@bounded
+@given(secretive())
+def test_no_secret_survives(drawn):
+    """No secret is left in any text or key of a masked value, whatever stands around it."""
+    secrets, value = drawn
+    found = mask(dict(enumerate_names(secrets)), [name for name, _ in enumerate_names(secrets)], ())
+    kept = [secret.strip() for secret in secrets if len(secret.strip()) >= SHORTEST]
+    for text in all_texts(found.value(value)):
+        left = text.replace(MASKED, "\0")  # what the stars themselves spell is no secret
+        assert not any(secret in left for secret in kept)
+
+
+def enumerate_names(secrets: list[str]) -> list[tuple[str, str]]:
+    """Give each secret a variable's name."""
+    return [(f"SECRET_{at}", secret) for at, secret in enumerate(secrets)]
+
+
+@bounded
+@given(secretive())
+def test_masking_twice_is_masking_once(drawn):
+    """What is masked stays as it is when it is masked again."""
+    secrets, value = drawn
+    found = Mask(tuple(sorted(secrets, key=len, reverse=True)))
+    assert found.value(found.value(value)) == found.value(value)
+
+
+@bounded
+@given(secretive(), st.booleans())
+def test_a_masked_request_is_bound_to_itself(drawn, redact):
+    """A request masked today and tomorrow is the same request, so that its cassette fits."""
+    secrets, value = drawn
+    request = RunRequest(App("w", "v", "a"), "latest", {"A": {"x": value}}, [{"email": secrets[0]}], None)
+    bound = cassette.bound(request)
+    session = Mask(tuple(secrets[1:]), (("email",),) if redact else ())
+    once, again = (session.covering(bound).value(bound) for _ in range(2))
+    assert not list(differences(once, again))
+    assert once.keys() == bound.keys()
+
+
+@bounded
+@given(secretive())
+def test_a_redacted_text_survives_nowhere_in_the_reply(drawn):
+    """A text that a pattern names in the request is in no text of what the service answers."""
+    secrets, reply = drawn
+    covering = redacting("inputs.*.token").covering({"inputs": [{"token": secrets[0]}]})
+    for text in all_texts(covering.value(reply)):
+        assert secrets[0] not in text.replace(MASKED, "\0")
