@@ -1,4 +1,4 @@
-"""Two runs held against each other: does what callers see differ, and in which block did it begin?"""
+"""Two runs held against each other: whether what callers see differs, and in which block it began."""
 
 from __future__ import annotations
 
@@ -238,7 +238,9 @@ def _executions(
     """What differs between one input's executions: of a `map` lined up by content, else by number."""
     before = [_told(one, ruler, (*above, at) if loop else above) for at, one in enumerate(old)]
     after = [_told(one, ruler, (*above, at) if loop else above) for at, one in enumerate(new)]
-    for change in differences(before, after) if loop == "map" else _by_number(before, after, looped=bool(loop)):
+    for change in (
+        differences(before, after) if loop == "map" else _by_number(before, after, looped=bool(loop))
+    ):
         if not ruler.alike(change):
             yield change
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -35,12 +35,17 @@ class Cassette:
 
     recorded_at: str
     request: Mapping[str, Json]
-    reply: Reply
+    replies: tuple[Reply, ...]
+    """One, or one for each attempt of a repeated case."""
+    specification: Json = None
+    """The app's blocks as they were saved, where they were known to be those that ran."""
 
 
-def bound(request: RunRequest) -> dict[str, Json]:
-    """What of a request a cassette is bound to."""
+def bound(request: RunRequest, runs: int | None = None) -> dict[str, Json]:
+    """What of a request a cassette is bound to; `runs` is how often a case is repeated."""
+    repeat: dict[str, Json] = {} if runs is None else {"repeat": runs}
     return {
+        **repeat,
         "app": {
             "workspace": request.app.workspace,
             "space": request.app.space,
@@ -83,19 +88,29 @@ def ordered(value: Any, depth: int = MAX_DEPTH) -> Any:
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def dumps(request: Mapping[str, Json], reply: Reply, recorded_at: str) -> bytes:
+def dumps(
+    request: Mapping[str, Json], replies: Sequence[Reply], recorded_at: str, specification: Json = None
+) -> bytes:
     """A cassette as the UTF-8 text of its file; `request` as `bound` gives it, masked."""
+    attempts = [_attempt(reply) for reply in replies]
     document = {
         "version": VERSION,
         "recorded_at": recorded_at,
         "request": ordered(request),
-        "flavor": str(reply.flavor),
-        "duration": round(reply.duration, 3),
-        "exchanges": [_written(exchange) for exchange in reply.exchanges],
+        **({"attempts": attempts} if "repeat" in request else attempts[0]),
+        **({} if specification is None else {"specification": ordered(specification)}),
     }
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     # Half of a surrogate pair, which JSON may hold and UTF-8 may not, becomes JSON's own escape of it.
     return text.encode("utf-8", "backslashreplace")
+
+
+def _attempt(reply: Reply) -> dict[str, Any]:
+    return {
+        "flavor": str(reply.flavor),
+        "duration": round(reply.duration, 3),
+        "exchanges": [_written(exchange) for exchange in reply.exchanges],
+    }
 
 
 def _written(exchange: Exchange) -> dict[str, Any]:
@@ -130,14 +145,20 @@ def loads(source: bytes) -> Cassette:
     if document["version"] != VERSION:
         written = str(document["version"])[:20]
         raise CassetteError(f"has format version {written}; this pytest-dust reads version {VERSION}")
+    attempts = _filled(document["attempts"], "attempts") if "attempts" in document else [document]
     return Cassette(
         recorded_at=_part(document, "recorded_at", str),
         request=_part(document, "request", dict),
-        reply=Reply(
-            _flavor(_part(document, "flavor", str)),
-            tuple(_exchange(each) for each in _filled(_part(document, "exchanges", list))),
-            float(_part(document, "duration", (int, float))),
-        ),
+        replies=tuple(_reply(each) for each in attempts),
+        specification=document.get("specification"),
+    )
+
+
+def _reply(written: Mapping[str, Any]) -> Reply:
+    return Reply(
+        _flavor(_part(written, "flavor", str)),
+        tuple(_exchange(each) for each in _filled(_part(written, "exchanges", list), "exchanges")),
+        float(_part(written, "duration", (int, float))),
     )
 
 
@@ -150,10 +171,10 @@ def _part(holder: Mapping[str, Any], name: str, kind: type | tuple[type, ...]) -
     return value
 
 
-def _filled(exchanges: list[Any]) -> list[dict[str, Any]]:
-    if not exchanges or not all(isinstance(each, dict) for each in exchanges):
-        raise CassetteError("is incomplete: it holds no exchanges")
-    return exchanges
+def _filled(parts: Any, what: str) -> list[dict[str, Any]]:
+    if not isinstance(parts, list) or not parts or not all(isinstance(each, dict) for each in parts):
+        raise CassetteError(f"is incomplete: it holds no {what}")
+    return parts
 
 
 def _flavor(text: str) -> Flavor:

@@ -29,6 +29,7 @@ class Listed:
     blocks: tuple[tuple[str, str], ...]
     config: Mapping[str, Json]
     input: Mapping[str, Json]
+    specification: Json = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Catalog:
             blocks=tuple((str(each.get("type")), str(each.get("name"))) for each in blocks),
             config=_config(_parsed(written.get("savedConfig"), dict), blocks),
             input=_input(run, blocks),
+            specification=blocks or None,
         )
 
     def _saved_run(self, id_: str, saved: object) -> Mapping[str, Any]:

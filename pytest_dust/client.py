@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import httpx
 
 from pytest_dust import __version__, refusals, transport
 from pytest_dust.conversation import Conversation
+from pytest_dust.launch import Overdue, Work, together
 from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Flavor, Json, Reply, RunRequest
 from pytest_dust.references import KEY_VARIABLE
@@ -20,6 +19,17 @@ from pytest_dust.references import KEY_VARIABLE
 _T = TypeVar("_T")
 Watch = Callable[[Event], None]
 """Who is told of a stream's events as they come, in the caller's thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to run: a request by its flavour, how often, in how many seconds each, masked how."""
+
+    request: RunRequest
+    flavor: Flavor
+    timeout: float
+    mask: Mask
+    times: int = 1
 
 
 @dataclass(slots=True)
@@ -31,23 +41,18 @@ class Network:
     _live: httpx.Client | None = None
     _replaying: httpx.Client | None = None
 
-    def run(
-        self, request: RunRequest, flavor: Flavor, timeout: float, mask: Mask, watch: Watch | None = None
-    ) -> Reply:
-        """Run the app at the service within `timeout` seconds; raises ServiceError."""
+    def run(self, order: Order, at_once: int, watch: Watch | None = None) -> list[Reply]:
+        """Run the app at the service as often as ordered, each within its time; raises ServiceError."""
         client = self._service()
-        began = time.monotonic()
-        tape = transport.Tape(deadline=began + timeout, mask=mask)
-        talk = Conversation(client, request, flavor, tape, timeout)
-        exchanges = _within(timeout, talk.hold, tape, watch)
-        took = round(time.monotonic() - began - talk.waited, 3)  # as a cassette keeps it
-        return Reply(flavor, exchanges, took, talk.waited)
+        works = [_work(client, order) for _ in range(order.times)]
+        return _in_time(works, at_once, order.timeout, watch)
 
     def ask(self, request: RunRequest, path: str, timeout: float, mask: Mask) -> Json:
         """The JSON at an address of the service, asked for again where that helps; raises ServiceError."""
         tape = transport.Tape(deadline=time.monotonic() + timeout, mask=mask)
         talk = Conversation(self._service(), request, Flavor.POLL, tape, timeout)
-        return _within(timeout, lambda: talk.get(path), tape, None).body
+        work: Work[Json, Event] = Work(lambda _tell: talk.get(path).body, timeout, tape.end)
+        return _in_time([work], 1, timeout, None)[0]
 
     def replay(self, request: RunRequest, reply: Reply) -> Reply:
         """Run the app from recorded exchanges, through the same client, without the network."""
@@ -86,43 +91,28 @@ def _client(base_url: str, inner: httpx.BaseTransport, headers: Mapping[str, str
     return httpx.Client(base_url=base_url, transport=inner, headers={**agent, **headers}, trust_env=False)
 
 
-def _within(seconds: float, work: Callable[[], _T], tape: transport.Tape, watch: Watch | None) -> _T:
-    """What `work` returns or raises, but for at most so many seconds.
+def _work(client: httpx.Client, order: Order) -> Work[Reply, Event]:
+    """One run, to be made in a thread of its own."""
+    tape = transport.Tape(mask=order.mask)
 
-    httpx times each read, not the whole: a server that sends a byte a second would keep us for ever. So
-    the work goes on in a thread of its own, which the end of the process does not wait for. Events come
-    back to this thread, as pytest's terminal may be written to from here alone.
+    def make(tell: Watch) -> Reply:
+        began = time.monotonic()
+        tape.deadline, tape.watch = began + order.timeout, tell
+        talk = Conversation(client, order.request, order.flavor, tape, order.timeout)
+        exchanges = talk.hold()
+        took = round(time.monotonic() - began - talk.waited, 3)  # as a cassette keeps it
+        return Reply(order.flavor, exchanges, took, talk.waited)
+
+    return Work(make, order.timeout, tape.end)
+
+
+def _in_time(works: list[Work[_T, Event]], at_once: int, seconds: float, watch: Watch | None) -> list[_T]:
+    """What the works return.
+
+    httpx times each read, not the whole: a server that sends a byte a second would keep us for ever, so
+    each goes on in a thread that may be left behind.
     """
-    ended: queue.SimpleQueue[Event | _Done[_T]] = queue.SimpleQueue()
-    if watch is not None:
-        tape.watch = ended.put
-    thread = threading.Thread(target=lambda: ended.put(_Done(work)), name="pytest-dust run", daemon=True)
-    thread.start()
     try:
-        while True:
-            message = ended.get(timeout=max(0.0, tape.deadline - time.monotonic()))
-            if isinstance(message, _Done):
-                return message.result()
-            if watch is not None:
-                watch(message)
-    except queue.Empty:
+        return together(works, at_once, watch)
+    except Overdue:
         raise refusals.timed_out(seconds) from None
-    finally:
-        tape.deadline = 0.0  # whatever is still under way stops at its next byte
-
-
-class _Done(Generic[_T]):
-    """How work in another thread ended."""
-
-    def __init__(self, work: Callable[[], _T]) -> None:
-        self._values: list[_T] = []
-        self._error: BaseException | None = None
-        try:
-            self._values.append(work())
-        except BaseException as error:  # noqa: BLE001  # raised again in the thread that asks
-            self._error = error
-
-    def result(self) -> _T:
-        if self._error is not None:
-            raise self._error
-        return self._values[0]

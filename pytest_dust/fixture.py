@@ -99,7 +99,7 @@ class Dust:
         spot = cassette.spot(self._node.path, file_name(case.id), folder, self._config.rootpath)
         recording = Recording(spot, self._relative(spot.path), self._command())
         outcome = run_case(case, recording, self._session.desk(None))
-        seen: RunView = _viewed(view(outcome.run, plural=case.plural), RunView)
+        seen: RunView = _viewed(view(outcome.shown.run, plural=case.plural), RunView)
         return seen
 
     def _name(self) -> str:

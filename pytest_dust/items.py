@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import pytest
 from pytest_dust import cassette, references, session, suite
 from pytest_dust.checks.binding import Here
 from pytest_dust.errors import DustError, SettingsError, SuiteError, did_you_mean
+from pytest_dust.item import CaseFailed, Item, Unrun, relative
 from pytest_dust.model import Place, Problem
 from pytest_dust.report import case as case_report
 from pytest_dust.report.progress import progress
@@ -20,17 +20,10 @@ from pytest_dust.tables import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from pytest_dust.drift_item import DriftItem
     from pytest_dust.model import Case, Mark, Outcome
-
-
-class CaseFailed(Exception):
-    """A case ran, and not all of its expectations hold: the one failure that `xfail` may expect."""
-
-
-class Unrun(Exception):
-    """A case gave no run; `xfail` does not hide it."""
+    from pytest_dust.pipeline import Recording
 
 
 class DustFile(pytest.File):
@@ -39,9 +32,9 @@ class DustFile(pytest.File):
     @property
     def shown(self) -> str:
         """The file's path as the user would type it."""
-        return _relative(self.path, self.config)
+        return relative(self.path, self.config)
 
-    def collect(self) -> Iterator[DustItem]:
+    def collect(self) -> Iterator[DustItem | DriftItem]:
         """One item per case; raises SuiteError with every mistake of the file."""
         shared = self.config.stash[session.KEY]
         folder = self.spot("").path.parent
@@ -55,6 +48,24 @@ class DustFile(pytest.File):
             raise SuiteError(self.shown, problems)
         shared.shelf.add(self.path, folder, [file_name(case.id) for case in cases])
         yield from items
+        if shared.settings.drift:
+            yield from self._drift_items(cases)
+
+    def _drift_items(self, cases: list[Case]) -> Iterator[DriftItem]:
+        """One item per app and pinned hash that no suite before this one asks for."""
+        pinned: dict[tuple[str | None, str | None, str, str], list[Case]] = {}
+        for case in cases:
+            app = case.app
+            if case.specification_hash != "latest":
+                key = (app.workspace, app.space, app.id, case.specification_hash)
+                pinned.setdefault(key, []).append(case)
+        drifts = self.config.stash[session.KEY].drifts
+        for at, (key, pinning) in enumerate((key, each) for key, each in pinned.items() if key not in drifts):
+            drifts.add(key)
+            name = "[specification]" if at == 0 else f"[specification-{key[3][:8]}]"
+            from pytest_dust.drift_item import DriftItem
+
+            yield DriftItem.from_parent(self, name=name, cases=pinning)
 
     def spot(self, case: str) -> cassette.Spot:
         """Where the cassette of one of the file's cases belongs."""
@@ -83,7 +94,7 @@ class DustFile(pytest.File):
         return super().repr_failure(excinfo)
 
 
-class DustItem(pytest.Item):
+class DustItem(Item):
     """One case."""
 
     def __init__(self, *, case: Case, **kwargs: Any) -> None:
@@ -91,13 +102,11 @@ class DustItem(pytest.Item):
         super().__init__(**kwargs)
         self.case = case
         self.outcome: Outcome | None = None
-        self.headline = ""
 
     @property
-    def suite(self) -> DustFile:
-        """The file that the case stands in."""
-        assert isinstance(self.parent, DustFile)  # noqa: S101  # collect() made it so
-        return self.parent
+    def line(self) -> int:
+        """The line on which the case begins."""
+        return self.case.place.line
 
     def mark(self) -> list[Problem]:
         """Put the suite's marks on the item; gives those that `--strict-markers` refuses."""
@@ -120,82 +129,89 @@ class DustItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the case; raises CaseFailed where an expectation does not hold, Unrun where there is no run."""
-        from pytest_dust.pipeline import Recording, check_case, run_case  # httpx and all: not for --co
+        from pytest_dust.pipeline import check_case, run_case  # httpx and all: not for --co
 
-        shared = self.config.stash[session.KEY]
-        spot = self.suite.spot(self.case.id)
-        recording = Recording(spot, _relative(spot.path, self.config), self.command)
         try:
             if self.config.getoption("dust_check"):
-                check_case(self.case, recording, shared.settings, shared.mask)
+                check_case(self.case, self.recording(), self.shared.settings, self.shared.mask)
                 return
             with progress(self.config, self.title) as watch:
-                self.outcome = run_case(self.case, recording, shared.desk(watch))
+                self.outcome = run_case(self.case, self.recording(), self.shared.desk(watch))
         except DustError as error:
-            self.headline = self._masked(error.headline)
-            raise Unrun(self._masked(str(error))) from None
-        if self.outcome.failures:
-            self.headline = self._masked(case_report.headline(self.outcome))
+            self.headline = self.masked(error.headline)
+            raise Unrun(self.masked(str(error))) from None
+        self._keep_difference(self.outcome)
+        if not self.outcome.holds or self.outcome.gated:
+            self.headline = self.masked(case_report.headline(self.outcome))
             raise CaseFailed(self.headline)
+
+    def recording(self) -> Recording:
+        """Where the case's cassette is, and how to record it anew."""
+        from pytest_dust.pipeline import Recording
+
+        spot = self.suite.spot(self.case.id)
+        return Recording(spot, relative(spot.path, self.config), self.command)
+
+    def estimate(self) -> tuple[int, int]:
+        """How many runs the case will make, and about how many tokens they will use."""
+        from pytest_dust.pipeline import estimate
+
+        return estimate(self.case, self.recording(), self.shared.settings, self.shared.mask)
+
+    def _keep_difference(self, outcome: Outcome) -> None:
+        """Write all that changed to the folder that --dust-diff-dir names."""
+        folder = self.shared.settings.diff_dir
+        comparison = outcome.shown.comparison
+        if folder is None or comparison is None or not comparison.changed:
+            return
+        from pytest_dust.report.full import full
+
+        path = self.config.invocation_params.dir / folder / self.suite.shown.replace("../", "")
+        path = path.with_name(path.name.removesuffix(suite.SUFFIX)) / f"{file_name(self.case.id)}.diff"
+        text = self.shared.mask.text("\n".join(full(self.title, comparison))) + "\n"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            self.headline = f"cannot write {path.name} to --dust-diff-dir: {error.strerror}"
+            raise Unrun(self.headline) from None
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """The case's report; a traceback, masked, only for what is no user's mistake."""
         row = f" ({self.case.row})" if self.case.row else ""
-        subject = case_report.Subject(f"{self.suite.shown}:{self.case.place.line}{row}", self.command)
-        headline = self.headline
+        other = bool(self.shared.settings.specification_hash)
+        subject = case_report.Subject(f"{self.suite.shown}:{self.line}{row}", self.command, pinned=other)
         if isinstance(excinfo.value, CaseFailed) and self.outcome is not None:
-            text = "\n".join(case_report.failed(subject, self.outcome))
-        elif isinstance(excinfo.value, Unrun):
-            mode = self.config.stash[session.KEY].settings.mode
-            text = "\n".join(case_report.troubled(subject, mode, str(excinfo.value)))
-        else:
-            text, headline = str(super().repr_failure(excinfo)), self._masked(excinfo.exconly())
-        return CaseReport(self._masked(text), Crash(self.suite.shown, self.case.place.line, headline))
-
-    def _masked(self, text: str) -> str:
-        """The text, safe to print, with every known secret in it masked."""
-        mask = self.config.stash[session.KEY].mask
-        return "\n".join(case_report.safe_lines(mask.text(text)))
-
-    @property
-    def title(self) -> str:
-        """The case as a user names it on the command line."""
-        return f"{self.suite.shown}::{self.name}"
-
-    def reportinfo(self) -> tuple[Path, int, str]:
-        """The case's file, its line from 0, and the title of its report.
-
-        The title ends in a space: pytest takes a title in which the node id ends for a Python name, and
-        would write `answer::dust::yaml::refund`.
-        """
-        return self.path, self.case.place.line - 1, f"{self.title} "
-
-    @property
-    def command(self) -> str:
-        """The command that runs this case alone, with the options that were typed."""
-        typed = self.config.stash[session.KEY].settings.typed
-        return shlex.join(["pytest", self.title, *typed])
+            return self.failed("\n".join(case_report.failed(subject, self.outcome)), self.headline)
+        if isinstance(excinfo.value, Unrun):
+            lines = case_report.troubled(subject, self.shared.settings.mode, str(excinfo.value))
+            return self.failed("\n".join(lines), self.headline)
+        return self.failed(str(super().repr_failure(excinfo)), excinfo.exconly())
 
     def facts(self) -> dict[str, Any]:
         """What the summary needs to know of the case, fit to travel from an xdist worker."""
+        facts: dict[str, Any] = {
+            "source": "checked" if self.config.getoption("dust_check") else "without a run",
+            "tokens": 0,
+            "waited": 0.0,
+            "begins": "",
+            "headline": self.headline,
+            "app": self.case.app.id,
+            "changes": [],
+        }
         outcome = self.outcome
         if outcome is None:
-            source = "checked" if self.config.getoption("dust_check") else "without a run"
-            facts = {"source": source, "tokens": 0, "waited": 0.0, "begins": ""}
-            return {**facts, "headline": self.headline}
-        comparison = outcome.comparison
-        return {
-            "source": str(outcome.source),
-            "tokens": outcome.tokens,
-            "waited": outcome.waited,
-            "begins": case_report.begins(comparison) if comparison and comparison.changed else "",
-            "headline": self.headline,
-        }
-
-
-def _relative(path: Path, config: pytest.Config) -> str:
-    """The path from where pytest was called, with forward slashes."""
-    return os.path.relpath(path, config.invocation_params.dir).replace(os.sep, "/")
+            return facts
+        facts |= {"source": str(outcome.source), "tokens": outcome.tokens, "waited": outcome.waited}
+        if outcome.repeat:
+            facts["spread"] = f"{outcome.passed} of {len(outcome.attempts)}"
+        if str(outcome.source) != "replayed" and not self.shared.settings.fresh and not outcome.repeat:
+            facts["cached"] = case_report.may_be_cached(self.case.config)
+        comparison = outcome.shown.comparison
+        if outcome.changed and comparison is not None:
+            facts["begins"] = self.masked(case_report.begins(comparison))
+            facts["changes"] = [self.masked(line) for line in case_report.compared(comparison)]
+        return facts
 
 
 def _unregistered(name: str, config: pytest.Config) -> str:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
-from pytest_dust.checks.arguments import EXPECTED_SCHEMA
+from pytest_dust.checks.arguments import EXPECTED_SCHEMA, needs_extra
+from pytest_dust.checks.binding import ArgumentError
+from pytest_dust.checks.paths import PathError, compile_path
 from pytest_dust.errors import did_you_mean
-from pytest_dust.model import App, Flavor, Mark, Path
+from pytest_dust.model import App, Flavor, Mark, Path, Repeat
 from pytest_dust.notes import Invalid, Notes, kind
 from pytest_dust.settings import SEGMENT
 
 MAX_ID = 100
 """Characters of a case id: what file systems hold as a name, with room for `.json`."""
+
+MAX_RUNS = 100
+"""Attempts of one case."""
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
@@ -209,6 +215,105 @@ def _matrix(notes: Notes, value: Any, path: Path) -> Mapping[str, list[Any]]:
     return value
 
 
+_BASELINE = ("compare", "ignore", "similar", "significant_digits", "unordered", "on_change")
+
+
+def _baseline(notes: Notes, value: Any, path: Path) -> Mapping[str, Any]:
+    """The keys that are given, read; those of a case are put over those of its suite."""
+    if not isinstance(value, dict) or not value:
+        raise notes.invalid(path, f"baseline is a mapping, such as {{compare: [result]}}, not {kind(value)}")
+    readers = {
+        "compare": _compare,
+        "ignore": _ignore,
+        "similar": _similar,
+        "significant_digits": _digits,
+        "unordered": _unordered,
+        "on_change": _on_change,
+    }
+    read: dict[str, Any] = {}
+    for name, written in value.items():
+        if name not in readers:
+            allowed = f"a baseline has: {', '.join(_BASELINE)}{did_you_mean(name, _BASELINE)}"
+            notes.problem((*path, name), f'unknown key "{name}"; {allowed}', key=True)
+            continue
+        with suppress(Invalid):
+            read[name] = readers[name](notes, written, (*path, name))
+    return read
+
+
+def _paths(notes: Notes, value: Any, path: Path, example: str) -> list[str]:
+    if not isinstance(value, list) or not value:
+        raise notes.invalid(path, f"{path[-1]} is a list of paths, such as [{example}]")
+    return [notes.text(each, (*path, at), "a path") for at, each in enumerate(value)]
+
+
+def _compare(notes: Notes, value: Any, path: Path) -> tuple[str, ...]:
+    read = _paths(notes, value, path, "result, blocks.CLASSIFY.output")
+    for at, each in enumerate(read):
+        try:
+            compile_path(each)
+        except PathError as error:
+            raise notes.invalid((*path, at), str(error)) from None
+    return tuple(read)
+
+
+def _ignore(notes: Notes, value: Any, path: Path) -> tuple[tuple[str, ...], ...]:
+    read = _paths(notes, value, path, "result.request_id")
+    return tuple(tuple(step for step in _steps(each) if step) for each in read)
+
+
+def _steps(path: str) -> list[str]:
+    return path.replace("[", ".").replace("]", "").replace('"', "").split(".")
+
+
+def _similar(notes: Notes, value: Any, path: Path) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise notes.invalid(path, "similar is a number from 0 to 1: how alike two texts must be")
+    try:
+        needs_extra("rapidfuzz", "similar")
+    except ArgumentError as error:
+        raise notes.invalid(path, f"similar {error}") from None
+    return float(value)
+
+
+def _digits(notes: Notes, value: Any, path: Path) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 17:
+        raise notes.invalid(path, "significant_digits is a whole number from 1 to 17")
+    return value
+
+
+def _unordered(notes: Notes, value: Any, path: Path) -> bool:
+    if not isinstance(value, bool):
+        raise notes.invalid(path, "unordered is true or false")
+    return value
+
+
+def _on_change(notes: Notes, value: Any, path: Path) -> str:
+    if value not in ("fail", "report"):
+        raise notes.invalid(
+            path, f"on_change is fail or report{did_you_mean(str(value), ('fail', 'report'))}"
+        )
+    return str(value)
+
+
+def _repeat(notes: Notes, value: Any, path: Path) -> Repeat:
+    names = ("runs", "min_pass")
+    if not isinstance(value, dict):
+        raise notes.invalid(path, f"repeat is a mapping, {{runs: 5, min_pass: 4}}, not {kind(value)}")
+    for name in value:
+        if name not in names:
+            hint = did_you_mean(name, names)
+            message = f'unknown key "{name}"; repeat has: runs, min_pass{hint}'
+            raise notes.invalid((*path, name), message, key=True)
+    runs = value.get("runs")
+    if isinstance(runs, bool) or not isinstance(runs, int) or not 1 <= runs <= MAX_RUNS:
+        raise notes.invalid((*path, "runs"), f"repeat.runs is a whole number from 1 to {MAX_RUNS}")
+    least = value.get("min_pass", runs)
+    if isinstance(least, bool) or not isinstance(least, int) or not 0 <= least <= runs:
+        raise notes.invalid((*path, "min_pass"), f"repeat.min_pass is a whole number from 0 to runs, {runs}")
+    return Repeat(runs, least)
+
+
 _SEGMENT_SCHEMA = {"type": ["string", "number"], "pattern": "^([A-Za-z0-9_-]+|.*\\$\\{.*)$"}
 _REASON = {"type": "string"}
 
@@ -287,6 +392,40 @@ KEYS: dict[str, Key] = {
         suite=True,
         case=True,
         help="JMESPaths into the run, and what they must hold.",
+    ),
+    "baseline": Key(
+        _baseline,
+        {
+            "type": "object",
+            "minProperties": 1,
+            "properties": {
+                "compare": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                "ignore": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                "similar": {"type": "number", "minimum": 0, "maximum": 1},
+                "significant_digits": {"type": "integer", "minimum": 1, "maximum": 17},
+                "unordered": {"type": "boolean"},
+                "on_change": {"enum": ["fail", "report"]},
+            },
+            "additionalProperties": False,
+        },
+        suite=True,
+        case=True,
+        help="How live runs are compared with their recordings.",
+    ),
+    "repeat": Key(
+        _repeat,
+        {
+            "type": "object",
+            "required": ["runs"],
+            "properties": {
+                "runs": {"type": "integer", "minimum": 1, "maximum": MAX_RUNS},
+                "min_pass": {"type": "integer", "minimum": 0},
+            },
+            "additionalProperties": False,
+        },
+        suite=True,
+        case=True,
+        help="How often each case is run afresh, and how many of the attempts must pass.",
     ),
     "cases": Key(
         _cases,

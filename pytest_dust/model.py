@@ -295,12 +295,63 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """A case that ran: its run, the expectations that failed, and what changed since the recording."""
+class Attempt:
+    """One run of a case: the expectations that failed, and what changed since the recording."""
 
-    source: Source
     run: Run
     tokens: int
-    waited: float
     failures: tuple[Failure, ...]
-    comparison: Comparison | None
+    comparison: Comparison | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every expectation holds."""
+        return not self.failures
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything changed that counts."""
+        return self.comparison is not None and self.comparison.changed
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A case that ran, once or as often as it is repeated."""
+
+    source: Source
+    attempts: tuple[Attempt, ...]
+    waited: float
+    repeat: Repeat | None = None
+    fails_on_change: bool = False
+
+    @property
+    def passed(self) -> int:
+        """How many attempts passed."""
+        return sum(attempt.passed for attempt in self.attempts)
+
+    @property
+    def holds(self) -> bool:
+        """Whether enough attempts passed."""
+        return self.passed >= (self.repeat.min_pass if self.repeat else len(self.attempts))
+
+    @property
+    def gated(self) -> bool:
+        """Whether the case fails because of a change alone."""
+        return self.holds and self.fails_on_change and self.changed
+
+    @property
+    def changed(self) -> bool:
+        """Whether any attempt changed."""
+        return any(attempt.changed for attempt in self.attempts)
+
+    @property
+    def shown(self) -> Attempt:
+        """The attempt that a report tells of: the first that failed, else that changed, else the first."""
+        if not self.holds:
+            return next(attempt for attempt in self.attempts if not attempt.passed)
+        return next((attempt for attempt in self.attempts if attempt.changed), self.attempts[0])
+
+    @property
+    def tokens(self) -> int:
+        """The tokens of all attempts."""
+        return sum(attempt.tokens for attempt in self.attempts)

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pytest_dust import api, baseline, cassette
 from pytest_dust import view as views
+from pytest_dust.budget import Budget
 from pytest_dust.cassette import Cassette, Spot
 from pytest_dust.checks import expectation
-from pytest_dust.client import Network, Watch
+from pytest_dust.client import Network, Order, Watch
 from pytest_dust.errors import CassetteError, ServiceError
 from pytest_dust.masking import Mask
-from pytest_dust.model import App, Case, Change, Comparison, Json, Outcome, Reply, Run, RunRequest, Source
+from pytest_dust.model import (
+    App,
+    Attempt,
+    Case,
+    Change,
+    Comparison,
+    Json,
+    Outcome,
+    Reply,
+    Run,
+    RunRequest,
+    Source,
+)
 from pytest_dust.report.misses import misfit, missing, unreadable
 from pytest_dust.settings import Mode, Settings
 
@@ -37,11 +51,14 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What a case is run with: the settings, the network, the session's mask, who is told of progress."""
+    """What a case is run with, shared by the cases of a session."""
 
     settings: Settings
     network: Network
     mask: Mask
+    budget: Budget
+    specification: Callable[[RunRequest, Run], Json]
+    """The app's blocks as they are saved, if they are those that ran."""
     watch: Watch | None = None
 
 
@@ -51,32 +68,54 @@ def run_case(case: Case, recording: Recording, desk: Desk) -> Outcome:
     Raises CassetteError or ServiceError where there is no run to judge.
     """
     request = build(case, desk.settings)
-    bound = cassette.bound(request)
+    bound = cassette.bound(request, case.repeat.runs if case.repeat else None)
     mask = desk.mask.covering(bound)
-    masked = mask.value(bound)
     try:
-        recording = load(recording, masked)
+        recording = load(recording, mask.value(bound))
         source = choose(desk.settings.mode, recording)
-        replayed = source is Source.REPLAYED
-        if replayed:
-            reply, run = _replayed(request, recording, desk.network)
+        if source is Source.REPLAYED:
+            replies, runs = _replayed(request, recording, desk.network)
         else:
-            reply = _live(case, request, desk, mask)
-            run = api.run(reply, request.block_filter, request.specification_hash)
-        comparison = None if replayed else _compare(recording, run)
+            replies, runs = _live(case, request, desk, mask)
+        attempts = tuple(_attempt(case, run, mask, None) for run in runs)
+        if source is not Source.REPLAYED:
+            attempts = tuple(_compared(case, attempt, recording) for attempt in attempts)
         if source is Source.RECORDED:
-            _write(recording, masked, reply)
-        view = views.view(run, plural=case.plural)
-        failures = expectation.failures(expectation.masked(case.expect, mask), view)
+            _write(recording, mask, bound, replies, desk.specification(request, runs[0]))
     except RecursionError:
         raise ServiceError("the run is nested too deeply to be read; narrow it with block_filter") from None
-    return Outcome(source, run, view["usage"]["total_tokens"], reply.waited, failures, comparison)
+    on_change = desk.settings.on_change or case.baseline.on_change
+    gates = source is Source.LIVE and on_change == "fail"
+    return Outcome(source, attempts, sum(reply.waited for reply in replies), case.repeat, gates)
+
+
+def _attempt(case: Case, run: Run, mask: Mask, comparison: Comparison | None) -> Attempt:
+    view = views.view(run, plural=case.plural)
+    failures = expectation.failures(expectation.masked(case.expect, mask), view)
+    return Attempt(run, view["usage"]["total_tokens"], failures, comparison)
 
 
 def check_case(case: Case, recording: Recording, settings: Settings, mask: Mask) -> None:
     """Hold a case's cassette against it, and run nothing; raises CassetteError where it does not fit."""
-    bound = cassette.bound(build(case, settings))
+    bound = cassette.bound(build(case, settings), case.repeat.runs if case.repeat else None)
     choose(Mode.REPLAY, load(recording, mask.covering(bound).value(bound)))
+
+
+def estimate(case: Case, recording: Recording, settings: Settings, mask: Mask) -> tuple[int, int]:
+    """How many runs the case will make, and about how many tokens they will use, by its recording."""
+    bound = cassette.bound(build(case, settings), case.repeat.runs if case.repeat else None)
+    recording = load(recording, mask.covering(bound).value(bound))
+    if settings.mode is Mode.REPLAY or (
+        settings.mode is Mode.RECORD and (recording.fits or recording.broken)
+    ):
+        return 0, 0
+    times = case.repeat.runs if case.repeat else 1
+    try:
+        runs = _runs(recording.cassette) if recording.cassette else []
+    except ServiceError:
+        runs = []
+    tokens = sum(views.usage(run)["total_tokens"] for run in runs)
+    return times, tokens * times // len(runs) if runs else 0
 
 
 def build(case: Case, settings: Settings) -> RunRequest:
@@ -116,17 +155,39 @@ def choose(mode: Mode, recording: Recording) -> Source:
     raise CassetteError(misfit(recording.shown, recording.moved, recording.record))
 
 
-def _live(case: Case, request: RunRequest, desk: Desk, mask: Mask) -> Reply:
-    timeout = case.timeout or desk.settings.timeout
-    return desk.network.run(_named(request), case.flavor, timeout, mask, desk.watch)
+def _live(case: Case, request: RunRequest, desk: Desk, mask: Mask) -> tuple[list[Reply], list[Run]]:
+    """The runs that are made now: of the version asked for, without the service's cache where that is bid."""
+    settings = desk.settings
+    times = case.repeat.runs if case.repeat else 1
+    versions = settings.specification_hash
+    version = versions.get(request.app.id, versions.get("", request.specification_hash))
+    fresh = settings.fresh or case.repeat is not None
+    config = without_cache(request.config) if fresh else request.config
+    sent = replace(named(request), specification_hash=version, config=config)
+    order = Order(sent, case.flavor, case.timeout or settings.timeout, mask, times)
+    desk.budget.take(times)
+    replies = desk.network.run(order, settings.concurrency, desk.watch)
+    runs = [api.run(reply, sent.block_filter, sent.specification_hash) for reply in replies]
+    desk.budget.note(sum(views.usage(run)["total_tokens"] for run in runs))
+    return replies, runs
 
 
-def _replayed(request: RunRequest, recording: Recording, network: Network) -> tuple[Reply, Run]:
-    """The run of a cassette; whatever is wrong with it is the cassette's fault, and no service's."""
+def without_cache(config: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The config with the service's own cache off for every block in it."""
+    return {
+        name: {**block, "use_cache": False} for name, block in config.items() if isinstance(block, Mapping)
+    }
+
+
+def _replayed(request: RunRequest, recording: Recording, network: Network) -> tuple[list[Reply], list[Run]]:
+    """The runs of a cassette; whatever is wrong with it is the cassette's fault, and no service's."""
     assert recording.cassette is not None  # noqa: S101  # it fits, so it is there
+    asked = _recorded(request, recording.cassette)
     try:
-        reply = network.replay(_recorded(request, recording.cassette), recording.cassette.reply)
-        return reply, api.run(reply, request.block_filter, request.specification_hash)
+        replies = [network.replay(asked, reply) for reply in recording.cassette.replies]
+        return replies, [
+            api.run(reply, request.block_filter, request.specification_hash) for reply in replies
+        ]
     except CassetteError as error:
         raise CassetteError(unreadable(recording.shown, str(error), recording.record)) from None
     except ServiceError as error:
@@ -134,7 +195,7 @@ def _replayed(request: RunRequest, recording: Recording, network: Network) -> tu
         raise CassetteError(unreadable(recording.shown, wrong, recording.record)) from None
 
 
-def _named(request: RunRequest) -> RunRequest:
+def named(request: RunRequest) -> RunRequest:
     """The request, if it names its workspace and space, which the network needs."""
     for name in ("workspace", "space"):
         if getattr(request.app, name) is None:
@@ -157,25 +218,39 @@ def _recorded(request: RunRequest, recorded: Cassette) -> RunRequest:
     return replace(request, app=app)
 
 
-def _compare(recording: Recording, run: Run) -> Comparison | None:
-    """What changed since the recording, if there is one of the same inputs."""
-    if recording.cassette is None:
-        return None
+def _compared(case: Case, attempt: Attempt, recording: Recording) -> Attempt:
+    """The attempt held against the recording, if there is one of the same inputs.
+
+    Of a repeated recording, the attempt need be like one only: what it showed once is no change.
+    """
     recorded = recording.cassette
+    if recorded is None:
+        return attempt
+    when = recorded.recorded_at
     if any(change.path[0] in ("app", "inputs", "block_filter") for change in recording.moved):
-        return Comparison(recorded.recorded_at, (), 0, "it was made for another app, input or filter")
+        apart = Comparison(when, (), (), 0, "it was made for another app, input or filter")
+        return replace(attempt, comparison=apart)
+    try:
+        olds = _runs(recorded)
+    except ServiceError:
+        return replace(attempt, comparison=Comparison(when, (), (), 0, "it holds no run"))
+    held = [baseline.compare(old, attempt.run, case.baseline, when, plural=case.plural) for old in olds]
+    return replace(attempt, comparison=next((one for one in held if not one.changed), held[0]))
+
+
+def _runs(recorded: Cassette) -> list[Run]:
     names = recorded.request.get("block_filter")
     block_filter = [str(name) for name in names] if isinstance(names, list) else None
-    try:
-        old = api.run(recorded.reply, block_filter, str(recorded.request.get("specification_hash")))
-    except ServiceError:
-        return Comparison(recorded.recorded_at, (), 0, "it holds no run")
-    return baseline.compare(old, run, recorded.recorded_at)
+    pinned = str(recorded.request.get("specification_hash"))
+    return [api.run(reply, block_filter, pinned) for reply in recorded.replies]
 
 
-def _write(recording: Recording, request: dict[str, Json], reply: Reply) -> None:
+def _write(
+    recording: Recording, mask: Mask, bound: dict[str, Json], replies: list[Reply], specification: Json
+) -> None:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = cassette.dumps(mask.value(bound), replies, now, mask.value(specification))
     try:
-        cassette.write(recording.spot, cassette.dumps(request, reply, now))
+        cassette.write(recording.spot, text)
     except CassetteError as error:
         raise CassetteError(f"cassette {recording.shown} {error}; the run itself went well") from None

@@ -40,7 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         if option.switch:
             group.addoption(option.flag, dest=option.ini, action="store_const", const="true", help=text)
         else:
-            group.addoption(option.flag, dest=option.ini, metavar=option.metavar, help=text)
+            action = "append" if option.many else "store"
+            group.addoption(option.flag, dest=option.ini, action=action, metavar=option.metavar, help=text)
         parser.addini(option.ini, f"{option.flag}: {option.help}")
     for name, (words, text) in ERRANDS.items():
         group.addoption(f"--dust-{name}", dest=f"dust_{name}", help=text, **words)
@@ -161,6 +162,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if reports:
         from pytest_dust.report.session import summary
 
-        lines = [*summary({**report.dust, "id": report.nodeid} for report in reports), *lines]
+        config = terminalreporter.config
+        cases = [{**report.dust, "id": report.nodeid} for report in reports]
+        lines = [*summary(cases, versions=bool(config.stash[SETTINGS].specification_hash)), *lines]
     for line in lines:
         terminalreporter.write_line(line)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dust.errors import SettingsError
+from pytest_dust.budget import Budget
+from pytest_dust.errors import ServiceError, SettingsError
 from pytest_dust.masking import Mask, mask
 from pytest_dust.stash import FOUND, SETTINGS
 from pytest_dust.upkeep import SUFFIX, Shelf
@@ -16,31 +17,95 @@ from pytest_dust.upkeep import SUFFIX, Shelf
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from pytest_dust.catalog import Listed
     from pytest_dust.checks.binding import Matcher
     from pytest_dust.client import Network, Watch
+    from pytest_dust.model import App, Json, Run, RunRequest
     from pytest_dust.pipeline import Desk
     from pytest_dust.settings import Settings
 
 
 @dataclass(slots=True)
 class Session:
-    """The settings, and the network once a case has run."""
+    """The settings, what is spent, and the network once a case has run."""
 
     settings: Settings
     mask: Mask
-    network: Network | None = None
+    budget: Budget
     shelf: Shelf = field(default_factory=Shelf)
     partial: bool = False
     """Whether only part of the suites was selected."""
+    drifts: set[tuple[str | None, str | None, str, str]] = field(default_factory=set)
+    """The apps and pinned hashes of which an item asks already."""
+    refusal: str = ""
+    """Why nothing is run: the estimate passes a ceiling."""
+    _network: Network | None = None
+    _listed: dict[App, list[Listed] | ServiceError] = field(default_factory=dict)
 
     def desk(self, watch: Watch | None) -> Desk:
-        """What a case is run with; the network is made when the first case runs."""
-        from pytest_dust.client import Network  # httpx: 65 ms
+        """What a case is run with; raises ServiceError where nothing may be run."""
         from pytest_dust.pipeline import Desk
 
-        if self.network is None:
-            self.network = Network(self.settings.base_url, os.environ)
-        return Desk(self.settings, self.network, self.mask, watch)
+        if self.refusal:
+            raise ServiceError(self.refusal)
+        return Desk(self.settings, self.network(), self.mask, self.budget, self.specification, watch)
+
+    def network(self) -> Network:
+        """The session's network, made when the first case runs."""
+        if self._network is None:
+            from pytest_dust.client import Network  # httpx: 65 ms
+
+            self._network = Network(self.settings.base_url, os.environ)
+        return self._network
+
+    def listed(self, app: App) -> Listed | None:
+        """The app as its space lists it, None where it does not; asked for once, raises ServiceError."""
+        from pytest_dust.catalog import Catalog
+
+        space = replace(app, id="")
+        if space not in self._listed:
+            catalog = Catalog(
+                self.network(), app.workspace or "", app.space or "", self.settings.timeout, self.mask
+            )
+            try:
+                self._listed[space] = catalog.apps()
+            except ServiceError as error:
+                self._listed[space] = error
+        listed = self._listed[space]
+        if isinstance(listed, ServiceError):
+            raise listed
+        return next((each for each in listed if each.id == app.id), None)
+
+    def specification(self, request: RunRequest, run: Run) -> Json:
+        """The app's saved blocks, if the key may list them and they are those that ran; else None."""
+        try:
+            listed = self.listed(request.app)
+        except ServiceError:
+            return None
+        ran = listed is not None and listed.specification_hash == run.specification_hash
+        return listed.specification if listed is not None and ran else None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Say what live cases will take, by their recordings, and refuse what passes a ceiling."""
+        config = session.config
+        idle = config.option.collectonly or config.getoption("dust_check")
+        if idle or self.settings.mode == "replay":
+            return
+        estimates = [item.estimate() for item in session.items if hasattr(item, "estimate")]
+        runs, tokens = (sum(each[at] for each in estimates) for at in (0, 1))
+        if not runs:
+            return
+        terminal = config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and not hasattr(config, "workerinput"):
+            about = f"{runs:,} runs, about {tokens:,} tokens by the recordings"
+            terminal.write_line(f"dust: about to make {about}")
+        try:
+            Budget(self.settings.max_runs, self.settings.max_tokens).refuse(runs, tokens)
+        except ServiceError as error:
+            if not hasattr(config, "workerinput"):
+                raise pytest.UsageError(str(error)) from None
+            self.refusal = str(error)  # a worker cannot end the session
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -71,8 +136,8 @@ class Session:
 
     def pytest_unconfigure(self) -> None:
         """Close the network if it was opened."""
-        if self.network is not None:
-            self.network.close()
+        if self._network is not None:
+            self._network.close()
 
 
 KEY = pytest.StashKey[Session]()
@@ -102,6 +167,9 @@ def open(config: pytest.Config) -> Session:  # noqa: A001
     """The session's shared part, begun at its first suite."""
     if KEY not in config.stash:
         settings = config.stash[SETTINGS]
-        config.stash[KEY] = Session(settings, mask(os.environ, settings.secrets, settings.redact))
+        masked = mask(os.environ, settings.secrets, settings.redact)
+        workers = getattr(config, "workerinput", {}).get("workercount", 1)
+        budget = Budget(settings.max_runs, settings.max_tokens).shared(workers)
+        config.stash[KEY] = Session(settings, masked, budget)
         config.pluginmanager.register(config.stash[KEY], "dust-session")
     return config.stash[KEY]

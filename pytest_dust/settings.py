@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -32,6 +32,10 @@ class Option(NamedTuple):
     variable: str = ""
     switch: bool = False
     """Given on the command line without a value."""
+    many: bool = False
+    """May be given several times; elsewhere its values are parted by commas."""
+    lasting: bool = True
+    """Belongs into the commands that reports suggest, if it was typed."""
 
     @property
     def flag(self) -> str:
@@ -51,6 +55,9 @@ class Option(NamedTuple):
 
 SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 """An id that stands in an address as one piece."""
+
+
+HASH = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class _Refused(ValueError):
@@ -98,6 +105,33 @@ def _id(text: str) -> str | None:
     return text or None
 
 
+def _change(text: str) -> str | None:
+    if text not in ("", "fail", "report"):
+        raise _Refused(f"there are: fail, report{did_you_mean(text, ('fail', 'report'))}")
+    return text or None
+
+
+def _ceiling(text: str) -> int | None:
+    if not (text.isascii() and text.isdecimal() and len(text) < 16) and text:
+        raise _Refused("give a whole number, 0 or more")
+    return int(text) if text else None
+
+
+def _versions(text: str) -> Mapping[str, str]:
+    """Which version of which app; the app "" stands for every other one."""
+    versions = {}
+    for each in text.split(",") if text else ():
+        app, _, version = each.strip().rpartition("=")
+        if (app and not SEGMENT.fullmatch(app)) or not (version == "latest" or HASH.fullmatch(version)):
+            raise _Refused("give 64 hex digits or latest, or APP_ID=HASH")
+        versions[app] = version.lower()
+    return versions
+
+
+def _optional_folder(text: str) -> str | None:
+    return text.strip() or None
+
+
 def _switch(text: str) -> bool:
     words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False}
     words["off"] = False
@@ -120,6 +154,7 @@ OPTIONS = (
         "MODE",
         "replay (from cassettes, offline), record (what is missing or does "
         "not fit), rerecord (everything) or live (compare with the cassettes)",
+        lasting=False,
     ),
     Option("base-url", "https://dust.tt", _base_url, "URL", "the service; https://eu.dust.tt for Europe"),
     Option("workspace", "", _id, "ID", "the workspace of suites that name none", "DUST_WORKSPACE_ID"),
@@ -133,6 +168,52 @@ OPTIONS = (
         "",
         "send the key over plain http:// to a host other than this machine",
         switch=True,
+    ),
+    Option(
+        "on-change",
+        "",
+        _change,
+        "WHAT",
+        "fail or report: what a change since the recording does to a case",
+        lasting=False,
+    ),
+    Option(
+        "specification-hash",
+        "",
+        _versions,
+        "HASH",
+        "run every suite live against this version of its app (64 hex digits or latest; APP_ID=HASH for one "
+        "app), and compare with the recordings; may be given several times",
+        many=True,
+        lasting=False,
+    ),
+    Option(
+        "drift",
+        "false",
+        _switch,
+        "",
+        "ask whether each pinned hash is still what is saved at Dust",
+        switch=True,
+        lasting=False,
+    ),
+    Option(
+        "fresh",
+        "false",
+        _switch,
+        "",
+        "turn the service's own cache off in live runs",
+        switch=True,
+        lasting=False,
+    ),
+    Option("max-runs", "", _ceiling, "N", "make at most so many runs in a session", lasting=False),
+    Option("max-tokens", "", _ceiling, "N", "use at most so many tokens in a session", lasting=False),
+    Option(
+        "diff-dir",
+        "",
+        _optional_folder,
+        "DIR",
+        "write what changed since the recordings here, in full",
+        lasting=False,
     ),
     Option("cassette-dir", "cassettes", _folder, "DIR", "where cassettes are, beside each suite"),
 )
@@ -157,6 +238,13 @@ class Settings:
     concurrency: int
     cassette_dir: str
     allow_http: bool = False
+    on_change: str | None = None
+    specification_hash: Mapping[str, str] = field(default_factory=dict)
+    drift: bool = False
+    fresh: bool = False
+    max_runs: int | None = None
+    max_tokens: int | None = None
+    diff_dir: str | None = None
     env: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     redact: tuple[str, ...] = ()
@@ -165,7 +253,7 @@ class Settings:
 
 
 def resolve(
-    command_line: Mapping[str, str | None],
+    command_line: Mapping[str, str | list[str] | None],
     environ: Mapping[str, str],
     ini: Mapping[str, str],
     lists: Mapping[str, tuple[str, ...]] | None = None,
@@ -180,12 +268,23 @@ def resolve(
         except _Refused as error:
             shown = re.sub(r"//[^/@]*@", "//…@", text[:80])  # a password in an address
             raise SettingsError(f'{source}: "{shown}" cannot be used; {error}') from None
-        if source == option.flag and option.name != "mode":
+        if source == option.flag and option.lasting:
             typed.append(option.flag if option.switch else f"{option.flag}={text}")
     values |= {name.removeprefix("dust_"): listed for name, listed in (lists or {}).items()}
     chosen = Settings(**values, typed=tuple(typed))
+    if chosen.specification_hash:
+        chosen = _against_versions(chosen)
     _refuse_open_line(chosen)
     return chosen
+
+
+def _against_versions(chosen: Settings) -> Settings:
+    """The settings for trying other versions of apps: live, so that nothing is written."""
+    if chosen.mode in (Mode.RECORD, Mode.RERECORD):
+        raise SettingsError(
+            f"--dust-specification-hash runs live and writes nothing; leave out --dust-mode={chosen.mode}"
+        )
+    return replace(chosen, mode=Mode.LIVE)
 
 
 def _refuse_open_line(chosen: Settings) -> None:
@@ -212,14 +311,14 @@ def _is_loopback(host: str) -> bool:
 
 def _chosen(
     option: Option,
-    command_line: Mapping[str, str | None],
+    command_line: Mapping[str, str | list[str] | None],
     environ: Mapping[str, str],
     ini: Mapping[str, str],
 ) -> tuple[str, str]:
     """The option's text and where it came from."""
     typed = command_line.get(option.name)
     if typed is not None:
-        return typed, option.flag
+        return typed if isinstance(typed, str) else ",".join(typed), option.flag
     if environ.get(option.environment):
         return environ[option.environment], f"environment variable {option.environment}"
     if ini.get(option.ini):

@@ -15,7 +15,7 @@ from pytest_dust.checks.binding import ArgumentError, Here
 from pytest_dust.checks.paths import PathError
 from pytest_dust.errors import SuiteError
 from pytest_dust.keys import KEYS, Key, unknown
-from pytest_dust.model import Case, Expectation, Flavor, Path, Place, Problem
+from pytest_dust.model import Baseline, Case, Expectation, Flavor, Path, Place, Problem
 from pytest_dust.notes import Invalid, Notes, kind
 
 SUFFIX = ".dust.yaml"
@@ -257,6 +257,8 @@ class _Reader:
             marks=(*self.shared.get("marks", ()), *own.get("marks", ())),
             expect=expect,
             description=merged.get("description", ""),
+            baseline=Baseline(**{**self.shared.get("baseline", {}), **own.get("baseline", {})}),
+            repeat=merged.get("repeat"),
             row=variant.row,
         )
 

@@ -148,9 +148,8 @@ def _json(text: str, name: str) -> Iterator[tuple[int, Any]]:
             raise TableError(f"{name}:{lineno}: not JSON: {_complaint(error)}") from None
         yield line, value
     if text[at + 1 :].strip():
-        raise TableError(
-            f"{name}:{text.count(chr(10), 0, _skip(text, at + 1, space)) + 1}: text behind the end of the array; remove it"
-        )
+        line = text.count("\n", 0, _skip(text, at + 1, space)) + 1
+        raise TableError(f"{name}:{line}: text behind the end of the array; remove it")
 
 
 def _skip(text: str, at: int, space: re.Pattern[str]) -> int:

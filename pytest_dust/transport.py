@@ -41,6 +41,10 @@ class Tape:
     mask: Mask = field(default_factory=Mask)
     watch: Callable[[Event], None] = field(default=lambda _event: None)
 
+    def end(self) -> None:
+        """Bid whatever is still under way to stop at its next byte."""
+        self.deadline = 0.0
+
 
 def live(base_url: str) -> httpx.BaseTransport:
     """A transport to the service, by the proxy that the environment names, if any."""

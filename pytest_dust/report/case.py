@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from pytest_dust.model import MISSING, Bound, Failure, Outcome, Source, Status
+from pytest_dust.model import MISSING, Attempt, Bound, Failure, Outcome, Source, Status
 from pytest_dust.report.values import ROOM, contrast, plural, safe, show, show_path
+from pytest_dust.report.words import by_words
 from pytest_dust.view import error
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ MAX_FAILURES = 20
 """Failed expectations that are written out; more are counted."""
 MAX_CHANGES = 8
 """Changed values of the first block, or of one expectation, that are written out."""
+LONG = 80
+"""Characters from which on a text is compared word by word."""
 MAX_BLOCKS = 12
 """Consequent blocks that are named."""
 
@@ -29,24 +34,43 @@ class Subject:
 
     where: str
     command: str
+    pinned: bool = False
+    """Whether another version ran than the suite pins."""
 
 
 def failed(subject: Subject, outcome: Outcome) -> Iterator[str]:
-    """The lines of a case whose expectations do not all hold."""
+    """The lines of a case whose expectations do not all hold, or that a change fails."""
+    shown = outcome.shown
     yield heading(subject, outcome)
-    if outcome.run.status == Status.ERRORED:
+    if outcome.repeat:
         yield ""
-        yield f"  the run errored in {_error(outcome)}"
-    for failure in outcome.failures[:MAX_FAILURES]:
+        yield from _spread(outcome)
+    if shown.run.status == Status.ERRORED:
+        yield ""
+        yield f"  the run errored in {_error(shown)}"
+    for failure in shown.failures[:MAX_FAILURES]:
         yield ""
         yield from _failure(failure)
-    if len(outcome.failures) > MAX_FAILURES:
-        yield f"\n  … and {plural(len(outcome.failures) - MAX_FAILURES, 'more expectation')}"
-    if outcome.comparison is not None:
+    if len(shown.failures) > MAX_FAILURES:
+        yield f"\n  … and {plural(len(shown.failures) - MAX_FAILURES, 'more expectation')}"
+    if shown.comparison is not None:
         yield ""
-        yield from compared(outcome.comparison)
+        yield from compared(shown.comparison)
     yield ""
     yield _what_now(subject, outcome)
+
+
+def _spread(outcome: Outcome) -> Iterator[str]:
+    """How many attempts passed, and which expectations failed how often."""
+    assert outcome.repeat is not None  # noqa: S101  # as the caller saw
+    count = len(outcome.attempts)
+    needed = outcome.repeat.min_pass
+    yield f"  {outcome.passed} of {count} attempts passed, {needed} must (run without the service's cache)"
+    times = Counter(path for one in outcome.attempts for path in {each.path for each in one.failures})
+    for path, failing in times.most_common(MAX_CHANGES):
+        yield f"    {safe(path)}   failed in {failing} of {count}"
+    at = outcome.attempts.index(outcome.shown) + 1
+    yield f"  attempt {at}:"
 
 
 def troubled(subject: Subject, mode: str, message: str) -> Iterator[str]:
@@ -59,7 +83,7 @@ def troubled(subject: Subject, mode: str, message: str) -> Iterator[str]:
 
 def heading(subject: Subject, outcome: Outcome) -> str:
     """Where the case stands, and which run it was."""
-    run = outcome.run
+    run = outcome.shown.run
     facts = [subject.where, str(outcome.source)]
     facts += [f"run {_short(run.id)}"] if run.id else []
     facts += [f"hash {_short(run.specification_hash)}"] if run.specification_hash else []
@@ -71,18 +95,31 @@ def heading(subject: Subject, outcome: Outcome) -> str:
 
 def headline(outcome: Outcome) -> str:
     """The case in one line, for pytest's short summary: where it began, then what failed first."""
-    first = outcome.failures[0]
+    shown = outcome.shown
+    began = f"{begins(shown.comparison)}: " if shown.comparison and shown.changed else ""
+    if outcome.repeat and not outcome.gated:
+        began = f"{outcome.passed} of {len(outcome.attempts)} attempts passed: {began}"
+    if not shown.failures:
+        return f"{began}{_values(shown.comparison)} (on_change: fail)" if shown.comparison else began
+    first = shown.failures[0]
     path, expected, actual = next(_parts(first))
-    more = f" (+{len(outcome.failures) - 1} more)" if len(outcome.failures) > 1 else ""
-    began = f"{begins(outcome.comparison)}: " if outcome.comparison and outcome.comparison.changed else ""
-    if outcome.run.status == Status.ERRORED and first.path == "status":
-        return f"{began}errored in {_error(outcome)}{more}"
+    more = f" (+{len(shown.failures) - 1} more)" if len(shown.failures) > 1 else ""
+    if shown.run.status == Status.ERRORED and first.path == "status":
+        return f"{began}errored in {_error(shown)}{more}"
     return f"{began}{path}: expected {expected}, actual {actual}{more}"
 
 
-def _error(outcome: Outcome) -> str:
-    text = error(outcome.run) or ""
+def _error(attempt: Attempt) -> str:
+    text = error(attempt.run) or ""
     return safe(text if len(text) <= ROOM else f"{text[:ROOM]}…")
+
+
+def _values(comparison: Comparison) -> str:
+    """The first change that counts, and how many there are."""
+    first = comparison.values[0]
+    old, new = contrast(first.old, first.new)
+    more = f" (+{len(comparison.values) - 1} more)" if len(comparison.values) > 1 else ""
+    return f"{show_path(first.path)} {old} → {new}{more}"
 
 
 def compared(comparison: Comparison) -> Iterator[str]:
@@ -92,22 +129,40 @@ def compared(comparison: Comparison) -> Iterator[str]:
         yield f"  Not compared with the recording of {day}: {comparison.not_compared}."
         return
     if not comparison.changed:
-        yield f"  Nothing changed since the recording of {day}."
+        on_the_way = _names(None, comparison.blocks) if comparison.blocks else ""
+        less = f", but on the way {on_the_way}" if on_the_way else ""
+        yield f"  Nothing that counts changed since the recording of {day}{less}."
+        return
+    if not comparison.blocks:
+        yield f"  Changed since the recording of {day}:"
+        yield from _rows("", comparison.values)
         return
     first = comparison.blocks[0]
     yield f"  Changed since the recording of {day}; {begins(comparison)}{_position(comparison)}:"
-    for line in _block(first):
-        yield f"    {line}"
+    yield from _rows(f"{safe(first.name)}  ", first.changes)
     rest = comparison.blocks[1:]
-    if rest:
-        values = sum(len(block.changes) for block in rest)
-        yield f"    then: {_names(first, rest)} ({plural(values, 'value')})"
+    elsewhere = [one for one in rest if one.cause and one.name != first.name]
+    for cause in elsewhere[:MAX_CHANGES]:
+        yield f"    for input {cause.input} it begins in {safe(cause.name)} ({safe(cause.type)})"
+    follow = [one for one in rest if one not in elsewhere]
+    if follow:
+        values = sum(len(block.changes) for block in follow)
+        yield f"    then: {_names(first, follow)} ({plural(values, 'value')})"
 
 
-def begins(comparison: Comparison) -> str:
-    """The words people grep for."""
+def begins(comparison: Comparison | None) -> str:
+    """The words people grep for; nothing where no block is known to have changed."""
+    if comparison is None or not comparison.blocks:
+        return "it changed" if comparison and comparison.changed else ""
     first = comparison.blocks[0]
     return f"it begins in {safe(first.name)} ({safe(first.type)})"
+
+
+def may_be_cached(config: Mapping[str, object]) -> bool:
+    """Whether the service may have answered from its cache, which is on for a block unless it is off."""
+    return not config or any(
+        not (isinstance(block, Mapping) and block.get("use_cache") is False) for block in config.values()
+    )
 
 
 def safe_lines(message: str) -> list[str]:
@@ -121,14 +176,28 @@ def _position(comparison: Comparison) -> str:
     return block if first.input is None else f"{block}, input {first.input}"
 
 
-def _block(block: BlockChange) -> Iterator[str]:
-    shown = block.changes[:MAX_CHANGES]
-    rows = [(_change_path(change), *contrast(change.old, change.new)) for change in shown]
-    width = max(len(path) for path, _, _ in rows)
-    for path, old, new in rows:
-        yield f"{safe(block.name)}  {path:<{width}}   {old} → {new}"
-    if len(block.changes) > MAX_CHANGES:
-        yield f"… and {plural(len(block.changes) - MAX_CHANGES, 'more value')}"
+def _rows(before: str, changes: Sequence[Change]) -> Iterator[str]:
+    """Changed values, old → new, long texts word by word."""
+    shown = changes[:MAX_CHANGES]
+    width = max(len(_change_path(change)) for change in shown)
+    for change in shown:
+        path = _change_path(change)
+        words = _words(change)
+        if words:
+            yield f"    {before}{path}"
+            yield f"      {words}"
+        else:
+            old, new = contrast(change.old, change.new)
+            yield f"    {before}{path:<{width}}   {old} → {new}"
+    if len(changes) > MAX_CHANGES:
+        yield f"    … and {plural(len(changes) - MAX_CHANGES, 'more value')}"
+
+
+def _words(change: Change) -> str:
+    old, new = change.old, change.new
+    if not (isinstance(old, str) and isinstance(new, str)) or max(len(old), len(new)) < LONG:
+        return ""
+    return by_words(old, new)[: 3 * ROOM]
 
 
 def _change_path(change: Change) -> str:
@@ -139,9 +208,10 @@ def _change_path(change: Change) -> str:
     return show_path(change.path) or "the block"
 
 
-def _names(first: BlockChange, blocks: Sequence[BlockChange]) -> str:
+def _names(first: BlockChange | None, blocks: Sequence[BlockChange]) -> str:
     """The blocks that changed too; the first one again, where it did so for another input."""
-    told = (f"{one.name} (input {one.input})" if one.name == first.name else one.name for one in blocks)
+    again = first.name if first else None
+    told = (f"{one.name} (input {one.input})" if one.name == again else one.name for one in blocks)
     names = [safe(name) for name in dict.fromkeys(told)]
     more = f", … {len(names) - MAX_BLOCKS} more" if len(names) > MAX_BLOCKS else ""
     return ", ".join(names[:MAX_BLOCKS]) + more
@@ -189,6 +259,11 @@ def _what_now(subject: Subject, outcome: Outcome) -> str:
     """What to type next."""
     if outcome.source is Source.REPLAYED:
         return f"  to ask the app as it is now: {subject.command} --dust-mode=live"
+    if subject.pinned and outcome.source is Source.LIVE:
+        record = f"{subject.command} --dust-mode=record"
+        return f"  if this is right, pin the new hash in the suite and record it: {record}"
+    if outcome.gated:
+        return f"  if this is right, record it: {subject.command} --dust-mode=rerecord"
     if outcome.source is Source.LIVE:
         return f"  if this is right, edit the suite and record it: {subject.command} --dust-mode=rerecord"
     return f"  the run is recorded; if it is right, edit the suite: {subject.where}"

@@ -3,39 +3,65 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 MAX_LISTED = 10
-"""Changed cases named in the summary; more are counted."""
+"""Cases named under one head of the summary; more are counted."""
+SOURCES = ("checked", "replayed", "recorded", "live", "without a run")
+
+Facts = Mapping[str, Any]
+"""What a case told: its source, tokens, and where it changed."""
 
 
-def summary(cases: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """How many cases came from where, the tokens that were used, and passing cases that changed."""
-    sources: Counter[str] = Counter()
-    tokens = 0
-    waited = 0.0
-    changed: list[Mapping[str, Any]] = []
-    for case in cases:
-        sources[case["source"]] += 1
-        tokens += case["tokens"] if case["source"] in ("live", "recorded") else 0
-        waited += case["waited"]
-        if case["begins"] and not case["headline"]:
-            changed.append(case)
-    if not sources:
-        return
-    counts = ", ".join(
-        f"{sources[source]:,} {source}"
-        for source in ("checked", "replayed", "recorded", "live", "without a run")
-        if sources[source]
-    )
+def summary(cases: Iterable[Facts], *, versions: bool = False) -> Iterator[str]:
+    """How many cases came from where, what they used, and what changed; by app where versions are tried."""
+    cases = list(cases)
+    sources = Counter(case["source"] for case in cases)
+    counts = ", ".join(f"{sources[source]:,} {source}" for source in SOURCES if sources[source])
+    made = [case for case in cases if case["source"] in ("live", "recorded")]
+    tokens = sum(case["tokens"] for case in made)
     yield f"dust: {counts}, {tokens:,} tokens used"
-    if waited:
+    if waited := sum(case["waited"] for case in cases):
         yield f"dust: waited {waited:.0f} s, as the service's rate limit (429) asked"
-    if changed:
-        noun = "case that passed" if len(changed) == 1 else "cases that passed"
-        yield f"dust: {len(changed):,} {noun} changed since the recording:"
-        for case in changed[:MAX_LISTED]:
-            yield f"  {case['id']}: {case['begins']}"
-        if len(changed) > MAX_LISTED:
-            yield f"  … and {len(changed) - MAX_LISTED:,} more"
+    if cached := sum(bool(case.get("cached")) for case in made):
+        noun = "case" if cached == 1 else "cases"
+        yield (
+            f"dust: {cached:,} {noun} may have come from Dust's cache (use_cache is on or left out); "
+            "--dust-fresh turns it off"
+        )
+    yield from _spreads([case for case in cases if case.get("spread")])
+    if versions:
+        yield from _by_app(made)
+    yield from _changed([case for case in cases if case["begins"] and not case["headline"]])
+
+
+def _spreads(cases: Sequence[Facts]) -> Iterator[str]:
+    for case in cases[:MAX_LISTED]:
+        yield f"dust: {case['id']}: {case['spread']} attempts passed"
+    if len(cases) > MAX_LISTED:
+        yield f"dust: … and {len(cases) - MAX_LISTED:,} more repeated cases"
+
+
+def _by_app(cases: Sequence[Facts]) -> Iterator[str]:
+    """Per app: how many cases changed, and in which blocks that began."""
+    for app in dict.fromkeys(case["app"] for case in cases):
+        own = [case for case in cases if case["app"] == app]
+        begins = Counter(case["begins"].removeprefix("it begins in ") for case in own if case["begins"])
+        changed = sum(begins.values())
+        where = ", ".join(f"{count:,} in {block}" for block, count in begins.most_common(MAX_LISTED))
+        told = f", beginning {where}" if where else ""
+        yield f"dust: app {app}: {len(own) - changed:,} unchanged, {changed:,} changed{told}"
+
+
+def _changed(cases: Sequence[Facts]) -> Iterator[str]:
+    """What changed in cases that passed."""
+    if not cases:
+        return
+    noun = "case that passed" if len(cases) == 1 else "cases that passed"
+    yield f"dust: {len(cases):,} {noun} changed since the recording:"
+    for case in cases[:MAX_LISTED]:
+        yield f"  {case['id']}: {case['begins']}"
+        yield from (f"  {line}" for line in case["changes"][1:])
+    if len(cases) > MAX_LISTED:
+        yield f"  … and {len(cases) - MAX_LISTED:,} more"

@@ -1,0 +1,55 @@
+"""What a session may spend: runs and tokens, counted as they are spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_dust.errors import ServiceError
+
+
+@dataclass(slots=True)
+class Budget:
+    """The ceilings of a session, and what is spent so far; None is no ceiling."""
+
+    max_runs: int | None = None
+    max_tokens: int | None = None
+    runs: int = 0
+    tokens: int = 0
+
+    def take(self, runs: int) -> None:
+        """Spend runs; raises ServiceError where the ceiling would be passed."""
+        if self.max_runs is not None and self.runs + runs > self.max_runs:
+            raise ServiceError(
+                f"not run: {self.runs:,} of at most {self.max_runs:,} runs are made (--dust-max-runs); "
+                "raise it, or select fewer cases"
+            )
+        if self.max_tokens is not None and self.tokens >= self.max_tokens:
+            raise ServiceError(
+                f"not run: {self.tokens:,} of at most {self.max_tokens:,} tokens are used "
+                "(--dust-max-tokens); raise it, or select fewer cases"
+            )
+        self.runs += runs
+
+    def note(self, tokens: int) -> None:
+        """Count tokens that were used."""
+        self.tokens += tokens
+
+    def refuse(self, runs: int, tokens: int) -> None:
+        """Raise ServiceError where what is to be spent, as estimated, passes a ceiling."""
+        for limit, need, name in (
+            (self.max_runs, runs, "runs"),
+            (self.max_tokens, tokens, "tokens"),
+        ):
+            if limit is not None and need > limit:
+                raise ServiceError(
+                    f"this session would take {need:,} {name}, as the recordings tell, and --dust-max-{name} "
+                    f"allows {limit:,}; raise it, or select fewer cases"
+                )
+
+    def shared(self, workers: int) -> Budget:
+        """The share of one of so many workers, which cannot ask each other what they spent."""
+        return Budget(_share(self.max_runs, workers), _share(self.max_tokens, workers))
+
+
+def _share(limit: int | None, workers: int) -> int | None:
+    return None if limit is None else limit // workers

@@ -1,0 +1,83 @@
+"""What all that a suite file gives to pytest has in common: its name, its command, its report."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_dust import session
+from pytest_dust.report.case import safe_lines
+from pytest_dust.report.terminal import CaseReport, Crash
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_dust.items import DustFile
+
+
+class CaseFailed(Exception):
+    """A case ran, and not all of its expectations hold: the one failure that `xfail` may expect."""
+
+
+class Unrun(Exception):
+    """A case gave no run; `xfail` does not hide it."""
+
+
+class Item(pytest.Item):
+    """What a suite file gives to pytest to run."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Begin without a headline."""
+        super().__init__(**kwargs)
+        self.headline = ""
+
+    @property
+    def suite(self) -> DustFile:
+        """The file that the item stands in."""
+        parent: Any = self.parent
+        return parent  # type: ignore[no-any-return]
+
+    @property
+    def title(self) -> str:
+        """The item as a user names it on the command line."""
+        return f"{self.suite.shown}::{self.name}"
+
+    @property
+    def command(self) -> str:
+        """The command that runs this item alone, with the options that were typed."""
+        typed = self.shared.settings.typed
+        return shlex.join(["pytest", self.title, *typed])
+
+    @property
+    def shared(self) -> session.Session:
+        """What the items of the session share."""
+        return self.config.stash[session.KEY]
+
+    @property
+    def line(self) -> int:
+        """The line of the file that the item stands on."""
+        return 1
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """The item's file, its line from 0, and the title of its report.
+
+        The title ends in a space: pytest takes a title in which the node id ends for a Python name, and
+        would write `answer::dust::yaml::refund`.
+        """
+        return self.path, self.line - 1, f"{self.title} "
+
+    def masked(self, text: str) -> str:
+        """The text, safe to print, with every known secret in it masked."""
+        return "\n".join(safe_lines(self.shared.mask.text(text)))
+
+    def failed(self, text: str, headline: str) -> CaseReport:
+        """A report that pytest can show."""
+        return CaseReport(self.masked(text), Crash(self.suite.shown, self.line, self.masked(headline)))
+
+
+def relative(path: Path, config: pytest.Config) -> str:
+    """The path from where pytest was called, with forward slashes."""
+    return os.path.relpath(path, config.invocation_params.dir).replace(os.sep, "/")

@@ -1,0 +1,33 @@
+"""The report of an app that is not, or not certainly, what a suite pins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pytest_dust.drift import BlockDrift
+from pytest_dust.report.values import contrast, safe, show_path
+from pytest_dust.report.words import by_words
+
+MAX_CHANGES = 12
+
+
+def drifted(app: str, pinned: str, saved: str, blocks: Sequence[BlockDrift], *, known: bool) -> Iterator[str]:
+    """The lines of an app whose saved version is another: which blocks are added, removed or changed."""
+    yield f"  the app {safe(app)} has moved away from the version that this suite pins:"
+    yield f"    pinned   {safe(pinned)}"
+    yield f"    saved    {safe(saved)}"
+    yield ""
+    if not known:
+        yield "  which blocks changed is not known: no recording holds the pinned version's specification"
+    elif not blocks:
+        yield "  its blocks are the same as recorded; what differs is not among their spec and config"
+    for block in blocks:
+        yield f"  {block.kind:<8} {safe(block.name)} ({safe(block.type)})"
+        for change in block.changes[:MAX_CHANGES]:
+            yield f"    {show_path(change.path)}"
+            words = ""
+            if isinstance(change.old, str) and isinstance(change.new, str):
+                words = by_words(change.old, change.new)
+            yield f"      {words or ' → '.join(contrast(change.old, change.new))}"
+    yield ""
+    yield f"  try the new version: pytest --dust-specification-hash={safe(app)}={safe(saved)}"

@@ -1,0 +1,31 @@
+"""Everything that changed in a case, unbounded, for a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from pytest_dust.model import MISSING, Change, Comparison
+from pytest_dust.report.values import show_path
+
+
+def full(title: str, comparison: Comparison) -> Iterator[str]:
+    """The lines of a case's whole difference: what counts, then block by block, old above new."""
+    yield f"{title}: changed since the recording of {comparison.recorded_at}"
+    for change in comparison.values:
+        yield from _change(show_path(change.path), change)
+    for block in comparison.blocks:
+        yield ""
+        where = "" if block.input is None else f", input {block.input}"
+        yield f"{block.name} ({block.type}), block {block.position} of {comparison.total}{where}"
+        for change in block.changes:
+            yield from _change(show_path(change.path) or "the block", change)
+
+
+def _change(path: str, change: Change) -> Iterator[str]:
+    yield ""
+    yield path
+    for sign, side in (("-", change.old), ("+", change.new)):
+        if side is not MISSING:
+            text = side if isinstance(side, str) else json.dumps(side, indent=2, ensure_ascii=False)
+            yield from (f"{sign} {line}" for line in text.split("\n"))
