@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Context, Decimal, InvalidOperation
 from fnmatch import fnmatchcase
@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from pytest_dust.checks import paths
 from pytest_dust.checks.equality import differences
+from pytest_dust.checks.matchers import likeness
 from pytest_dust.model import (
     MISSING,
     Baseline,
@@ -42,7 +43,6 @@ class _Ruler:
 
     def __init__(self, rules: Baseline) -> None:
         self.rules = rules
-        self._ratio: Callable[[str, str], float] | None = None
 
     def differences(self, old: Any, new: Any, path: Path) -> Iterator[Change]:
         """Where two values at a path of the run view differ by more than the rules allow."""
@@ -81,11 +81,7 @@ class _Ruler:
         old, new = change.old, change.new
         if self.rules.similar is None or not (isinstance(old, str) and isinstance(new, str)):
             return False
-        if self._ratio is None:
-            from rapidfuzz.fuzz import ratio  # 10 ms, and an extra
-
-            self._ratio = ratio
-        return self._ratio(old, new) / 100 >= self.rules.similar
+        return likeness(old, new) >= self.rules.similar
 
 
 def _ignored(path: tuple[str, ...], ignore: tuple[tuple[str, ...], ...]) -> bool:

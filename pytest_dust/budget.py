@@ -42,7 +42,7 @@ class Budget:
         ):
             if limit is not None and need > limit:
                 raise ServiceError(
-                    f"this session would take {need:,} {name}, as the recordings tell, and --dust-max-{name} "
+                    f"this session would take about {need:,} {name}, and --dust-max-{name} "
                     f"allows {limit:,}; raise it, or select fewer cases"
                 )
 

@@ -166,8 +166,8 @@ class DustItem(Item):
             return
         from pytest_dust.report.full import full
 
-        path = self.config.invocation_params.dir / folder / self.suite.shown.replace("../", "")
-        path = path.with_name(path.name.removesuffix(suite.SUFFIX)) / f"{file_name(self.case.id)}.diff"
+        below = [part for part in self.suite.shown.removesuffix(suite.SUFFIX).split("/") if part != ".."]
+        path = self.config.invocation_params.dir.joinpath(folder, *below, f"{file_name(self.case.id)}.diff")
         text = self.shared.mask.text("\n".join(full(self.title, comparison))) + "\n"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

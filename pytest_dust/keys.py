@@ -305,12 +305,15 @@ def _repeat(notes: Notes, value: Any, path: Path) -> Repeat:
             hint = did_you_mean(name, names)
             message = f'unknown key "{name}"; repeat has: runs, min_pass{hint}'
             raise notes.invalid((*path, name), message, key=True)
-    runs = value.get("runs")
+    if "runs" not in value:
+        raise notes.invalid(path, "repeat needs runs, such as {runs: 5, min_pass: 4}")
+    runs = value["runs"]
     if isinstance(runs, bool) or not isinstance(runs, int) or not 1 <= runs <= MAX_RUNS:
         raise notes.invalid((*path, "runs"), f"repeat.runs is a whole number from 1 to {MAX_RUNS}")
     least = value.get("min_pass", runs)
-    if isinstance(least, bool) or not isinstance(least, int) or not 0 <= least <= runs:
-        raise notes.invalid((*path, "min_pass"), f"repeat.min_pass is a whole number from 0 to runs, {runs}")
+    if isinstance(least, bool) or not isinstance(least, int) or not 1 <= least <= runs:
+        message = f"repeat.min_pass is a whole number from 1 to {runs}, its runs"
+        raise notes.invalid((*path, "min_pass"), message)
     return Repeat(runs, least)
 
 
@@ -419,7 +422,7 @@ KEYS: dict[str, Key] = {
             "required": ["runs"],
             "properties": {
                 "runs": {"type": "integer", "minimum": 1, "maximum": MAX_RUNS},
-                "min_pass": {"type": "integer", "minimum": 0},
+                "min_pass": {"type": "integer", "minimum": 1},
             },
             "additionalProperties": False,
         },

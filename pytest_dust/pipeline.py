@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -104,7 +105,8 @@ def check_case(case: Case, recording: Recording, settings: Settings, mask: Mask)
 def estimate(case: Case, recording: Recording, settings: Settings, mask: Mask) -> tuple[int, int]:
     """How many runs the case will make, and about how many tokens they will use, by its recording."""
     bound = cassette.bound(build(case, settings), case.repeat.runs if case.repeat else None)
-    recording = load(recording, mask.covering(bound).value(bound))
+    with suppress(RecursionError):  # the run itself will tell
+        recording = load(recording, mask.covering(bound).value(bound))
     if settings.mode is Mode.REPLAY or (
         settings.mode is Mode.RECORD and (recording.fits or recording.broken)
     ):
@@ -112,7 +114,7 @@ def estimate(case: Case, recording: Recording, settings: Settings, mask: Mask) -
     times = case.repeat.runs if case.repeat else 1
     try:
         runs = _runs(recording.cassette) if recording.cassette else []
-    except ServiceError:
+    except (ServiceError, RecursionError):
         runs = []
     tokens = sum(views.usage(run)["total_tokens"] for run in runs)
     return times, tokens * times // len(runs) if runs else 0

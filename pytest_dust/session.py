@@ -11,6 +11,7 @@ import pytest
 from pytest_dust.budget import Budget
 from pytest_dust.errors import ServiceError, SettingsError
 from pytest_dust.masking import Mask, mask
+from pytest_dust.report.values import plural
 from pytest_dust.stash import FOUND, SETTINGS
 from pytest_dust.upkeep import SUFFIX, Shelf
 
@@ -98,8 +99,8 @@ class Session:
             return
         terminal = config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None and not hasattr(config, "workerinput"):
-            about = f"{runs:,} runs, about {tokens:,} tokens by the recordings"
-            terminal.write_line(f"dust: about to make {about}")
+            about = f", about {plural(tokens, 'token')} by the recordings" if tokens else ""
+            terminal.write_line(f"dust: about to make {plural(runs, 'run')}{about}")
         try:
             Budget(self.settings.max_runs, self.settings.max_tokens).refuse(runs, tokens)
         except ServiceError as error:

@@ -121,8 +121,8 @@ def _versions(text: str) -> Mapping[str, str]:
     """Which version of which app; the app "" stands for every other one."""
     versions = {}
     for each in text.split(",") if text else ():
-        app, _, version = each.strip().rpartition("=")
-        if (app and not SEGMENT.fullmatch(app)) or not (version == "latest" or HASH.fullmatch(version)):
+        app, given, version = each.strip().rpartition("=")
+        if (given and not SEGMENT.fullmatch(app)) or not (version == "latest" or HASH.fullmatch(version)):
             raise _Refused("give 64 hex digits or latest, or APP_ID=HASH")
         versions[app] = version.lower()
     return versions

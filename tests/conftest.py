@@ -64,11 +64,13 @@ class Service(dust_server.DustServer):
         self.behaviour = lambda _request: dust_server.Reply([body], status, content_type)
 
     def alter(self, change: Callable[[dict[str, Any]], None]) -> None:
-        """Answer as Dust does, but with each run changed by `change`."""
+        """Answer as Dust does, but with each run changed by `change`; the list of apps stays as it is."""
 
         def behaviour(request):
             reply = dust_server.DustServer.answer(self, request)
             document = dust_server.json.loads(b"".join(reply.chunks))
+            if "run" not in document:
+                return None
             change(document["run"])
             return dust_server.json_reply(document)
 

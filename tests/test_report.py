@@ -102,7 +102,7 @@ def test_a_path_that_finds_nothing(made, golden):
     """A path that leads nowhere shows how far it got, and what is there."""
     example = made(SUPPORT, REFUND + "  result.lable: billing\n  blocks.CLASIFY.output.label: billing\n")
     result = example.offline().run()
-    assert "nothing: " in result.report
+    assert "nothing; " in result.report
     golden("missing_path", result.out)
 
 
@@ -189,7 +189,8 @@ def test_a_long_text_that_changed_is_shown_where_it_changed(made, server):
     example = made(SUPPORT, REFUND.replace("billing", "none"))
     said[0] = "after"
     report = bounded(example.run("--dust-mode=live"))
-    assert re.search(r"output\.answer +…\"[^→]*says\. before[^→]* → …\"[^→]*says\. after", report)
+    shown = r"output\.answer\n +….*policy says\. \[-beforeThe-\]\{\+afterThe\+\} policy says\..*…$"
+    assert re.search(shown, report, re.MULTILINE)
 
 
 def test_hundreds_of_differences_stay_few_lines(made, server):
@@ -348,12 +349,21 @@ def test_control_characters_in_an_error_of_the_service_are_harmless(made, server
     ET.fromstring(result.example.files["out.xml"])
 
 
-def test_a_block_named_to_deceive_is_shown_as_text(made, server):
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [("another", r"it begins in A\\u001b\[2J\S*B \(llm\)"), (None, r"on the way A\\u001b\[2J\S*B\.")],
+    ids=["that counts", "on the way"],
+)
+def test_a_block_named_to_deceive_is_shown_as_text(made, server, answer, told):
     """A block's name is the app's word as well, and is shown without its control characters."""
     example = made(SUPPORT, REFUND.replace("billing", "x"))
-    server.alter(
-        lambda run: run["traces"].insert(1, [["llm", "A\x1b[2J\nB"], [[{"value": 1, "error": None}]]])
-    )
+
+    def change(run):
+        run["traces"].insert(1, [["llm", "A\x1b[2J\nB"], [[{"value": 1, "error": None}]]])
+        if answer is not None:
+            run["traces"][-1][1][0][0]["value"].update(answer=answer)
+
+    server.alter(change)
     result = example.run("--dust-mode=live", subprocess=True)
     assert "\x1b" not in result.out
-    assert re.search(r"it begins in A\\u001b\[2J\S*B \(llm\)", result.out)
+    assert re.search(told, result.out)

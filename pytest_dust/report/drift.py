@@ -9,6 +9,8 @@ from pytest_dust.report.values import contrast, safe, show_path
 from pytest_dust.report.words import by_words
 
 MAX_CHANGES = 12
+MAX_WORDS = 600
+"""Characters of a text compared word by word."""
 
 
 def drifted(app: str, pinned: str, saved: str, blocks: Sequence[BlockDrift], *, known: bool) -> Iterator[str]:
@@ -27,7 +29,7 @@ def drifted(app: str, pinned: str, saved: str, blocks: Sequence[BlockDrift], *, 
             yield f"    {show_path(change.path)}"
             words = ""
             if isinstance(change.old, str) and isinstance(change.new, str):
-                words = by_words(change.old, change.new)
+                words = by_words(change.old, change.new)[:MAX_WORDS]
             yield f"      {words or ' → '.join(contrast(change.old, change.new))}"
     yield ""
     yield f"  try the new version: pytest --dust-specification-hash={safe(app)}={safe(saved)}"

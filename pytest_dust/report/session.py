@@ -24,7 +24,7 @@ def summary(cases: Iterable[Facts], *, versions: bool = False) -> Iterator[str]:
     yield f"dust: {counts}, {tokens:,} tokens used"
     if waited := sum(case["waited"] for case in cases):
         yield f"dust: waited {waited:.0f} s, as the service's rate limit (429) asked"
-    if cached := sum(bool(case.get("cached")) for case in made):
+    if cached := sum(bool(case.get("cached") and case["tokens"] and not case["begins"]) for case in made):
         noun = "case" if cached == 1 else "cases"
         yield (
             f"dust: {cached:,} {noun} may have come from Dust's cache (use_cache is on or left out); "
@@ -62,6 +62,6 @@ def _changed(cases: Sequence[Facts]) -> Iterator[str]:
     yield f"dust: {len(cases):,} {noun} changed since the recording:"
     for case in cases[:MAX_LISTED]:
         yield f"  {case['id']}: {case['begins']}"
-        yield from (f"  {line}" for line in case["changes"][1:])
+        yield from case["changes"][1:]
     if len(cases) > MAX_LISTED:
         yield f"  … and {len(cases) - MAX_LISTED:,} more"
