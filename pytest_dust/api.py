@@ -263,7 +263,7 @@ def _opening(trace: Trace, run: Run) -> Trace | None:
 
 
 def _traced(rows: Sequence[Sequence[Execution]], opening: Trace) -> int:
-    """How often a blocking answer shows a block of a `while`: its rounds, and the idle one at a proper end."""
+    """How often a blocking answer shows a block of a `while`: each round, an idle one at a proper end."""
     rounds = max(map(len, rows), default=0)
     ended = all(row and row[-1].error is None and row[-1].value is not True for row in opening.executions)
     return rounds + ended
