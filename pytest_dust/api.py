@@ -241,23 +241,32 @@ def _seen(trace: Trace, block_filter: Sequence[str], run: Run) -> Trace:
     A blocking answer then cannot tell a `map` of one element, nor a block that a `while` never reached,
     from a block outside of loops; no flavour may seem to know more.
     """
-    if trace.type in OPENING.values() or _loop_shows(trace, block_filter, run):
+    opening = _opening(trace, run)
+    if trace.type in OPENING.values() or (opening is not None and opening.name in block_filter):
         return trace
     rows = tuple(() if row == (Execution(None),) else row for row in trace.executions)
-    again = trace.loop == "while" and any(rows)
+    again = trace.loop == "while" and (opening is None or _traced(rows, opening) > 1)
     return replace(trace, executions=rows, loop="while" if again else _by_length(rows))
 
 
-def _loop_shows(trace: Trace, block_filter: Sequence[str], run: Run) -> bool:
-    loop = ""
+def _opening(trace: Trace, run: Run) -> Trace | None:
+    """The block that opens the loop around a trace; None outside of loops, or where it is not there."""
+    loop: Trace | None = None
     for each in run.traces:
-        if each.type in OPENING:
-            loop = each.name
         if (each.type, each.name) == (trace.type, trace.name):
-            return bool(loop) and loop in block_filter
-        if each.type in OPENING.values():
-            loop = ""
-    return False
+            return loop
+        if each.type in OPENING:
+            loop = each
+        elif each.type in OPENING.values():
+            loop = None
+    return None
+
+
+def _traced(rows: Sequence[Sequence[Execution]], opening: Trace) -> int:
+    """How often a blocking answer shows a block of a `while`: each round, an idle one at a proper end."""
+    rounds = max(map(len, rows), default=0)
+    ended = all(row and row[-1].error is None and row[-1].value is not True for row in opening.executions)
+    return rounds + ended
 
 
 def _refuse_unlogged(answer: Json) -> None:

@@ -57,7 +57,8 @@ class Network:
     def replay(self, request: RunRequest, reply: Reply) -> Reply:
         """Run the app from recorded exchanges, through the same client, without the network."""
         if self._replaying is None:
-            self._replaying = _client(self.base_url, transport.replaying(), {})
+            origin = httpx.URL(self.base_url).copy_with(path="/")
+            self._replaying = _client(str(origin), transport.replaying(), {})
         tape = transport.Tape(iter(reply.exchanges))
         exchanges = Conversation(self._replaying, request, reply.flavor, tape, None).hold()
         return Reply(reply.flavor, exchanges, reply.duration)

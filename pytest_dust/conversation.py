@@ -24,6 +24,8 @@ CONNECTS = 3
 """Attempts to connect; nothing is sent before one succeeds."""
 ASKS = 5
 """Attempts of one GET."""
+LONGEST_WAIT = 1e9
+"""Seconds that no rate limit means."""
 
 
 @dataclass(slots=True)
@@ -88,7 +90,7 @@ class Conversation:
                 raise self._broken(error) from None
             except httpx.HTTPError as error:
                 if last:
-                    raise refusals.unreachable(self.client.base_url, error) from None
+                    raise refusals.unanswered(self.client.base_url, error) from None
             else:
                 if self._may_wait(exchange, attempt):
                     continue
@@ -111,7 +113,7 @@ class Conversation:
     def _accepted(self, exchange: Exchange) -> Exchange:
         """The exchange, if it may hold a run."""
         if exchange.status != httpx.codes.OK:
-            raise refusals.refused(exchange, self.request)
+            raise refusals.refused(exchange, self.request, self.flavor)
         if isinstance(exchange.body, str):
             raise refusals.no_json(exchange, self.client.base_url)
         return exchange
@@ -159,10 +161,10 @@ def _retry_after(value: str | None, attempt: int) -> float:
     if value is None:
         return float(2 ** (attempt - 1))
     if value.strip().isdecimal():
-        return float(value)
+        return min(float(value), LONGEST_WAIT)
     try:
         until = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return float(2 ** (attempt - 1))
     aware = until if until.tzinfo else until.replace(tzinfo=UTC)
     return max(0.0, (aware - datetime.now(UTC)).total_seconds())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,7 +41,9 @@ def _apps(_config: pytest.Config, settings: Settings) -> Iterator[str]:
     """The space's apps."""
     from pytest_dust.report.apps import table
 
-    yield from table(_catalog(settings).apps())
+    with _catalog(settings) as catalog:
+        apps = catalog.apps()
+    yield from table(apps)
 
 
 def _new(config: pytest.Config, settings: Settings) -> Iterator[str]:
@@ -49,24 +53,27 @@ def _new(config: pytest.Config, settings: Settings) -> Iterator[str]:
     app_id, *files = config.getoption("dust_new")
     if len(files) > 1:
         raise ServiceError(f"--dust-new takes APP_ID and at most one FILE, not {' '.join(files)}")
-    app = _catalog(settings).app(app_id)
+    with _catalog(settings) as catalog:
+        app = catalog.app(app_id)
     folder = config.invocation_params.dir
     path = folder / (files[0] if files else file_name(app))
     if not path.name.endswith(".dust.yaml"):
         raise ServiceError(f"{path.name} would be no suite; end its name in .dust.yaml")
     try:
+        if path.exists():
+            raise ServiceError(f"{path.name} exists; name another FILE, or remove it")
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write("\n".join(first_suite(app)) + "\n")
-    except FileExistsError:
-        raise ServiceError(f"{path.name} exists; name another FILE, or remove it") from None
     except OSError as error:
         raise ServiceError(f"cannot write {path.name}: {error.strerror}") from None
     shown = os.path.relpath(path, folder)
-    yield f"wrote {shown}; fill in its expect, then record it: pytest {shown} --dust-mode=record"
+    yield f"wrote {shown}; fill in its expect, then record it: pytest {shlex.quote(shown)} --dust-mode=record"
 
 
-def _catalog(settings: Settings) -> Catalog:
+@contextmanager
+def _catalog(settings: Settings) -> Iterator[Catalog]:
+    """The space's apps, and the network that is open meanwhile."""
     from pytest_dust.catalog import Catalog
     from pytest_dust.client import Network
 
@@ -75,4 +82,7 @@ def _catalog(settings: Settings) -> Catalog:
             raise ServiceError(f"no {name}; give --dust-{name}, or export DUST_{name.upper()}_ID=…")
     network = Network(settings.base_url, os.environ)
     masked = mask(os.environ, settings.secrets, settings.redact)
-    return Catalog(network, settings.workspace or "", settings.space or "", settings.timeout, masked)
+    try:
+        yield Catalog(network, settings.workspace or "", settings.space or "", settings.timeout, masked)
+    finally:
+        network.close()

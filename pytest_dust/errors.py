@@ -47,7 +47,7 @@ class SuiteError(DustError):
 
         With the file's `text`, each shows its line and a caret under its place.
         """
-        self.problems = tuple(sorted(set(problems)))
+        self.problems = tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.place))
         rows = text.splitlines()
         super().__init__(
             "\n".join(

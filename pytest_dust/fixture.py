@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_dust import cassette
-from pytest_dust.model import App, Case, Flavor, Place
+from pytest_dust.errors import DustError
+from pytest_dust.model import Case, Place
 from pytest_dust.tables import file_name
 
 if TYPE_CHECKING:
@@ -84,21 +86,24 @@ class Dust:
         case = Case(
             id=self._name(),
             place=Place(1, 1),
-            app=_app(app),
-            specification_hash=specification_hash,
-            config=dict(config or {}),
-            inputs=[dict(input)] if input is not None else [dict(each) for each in inputs or ()],
+            app=_read("app", {"id": app} if isinstance(app, str) else app),
+            specification_hash=_read("specification_hash", specification_hash),
+            config=_read("config", {} if config is None else config),
+            inputs=_read("inputs", inputs) if input is None else _read("input", input),
             plural=input is None,
-            block_filter=None if block_filter is None else tuple(block_filter),
-            flavor=Flavor(flavor),
-            timeout=timeout,
+            block_filter=None if block_filter is None else _read("block_filter", block_filter),
+            flavor=_read("flavor", flavor),
+            timeout=None if timeout is None else _read("timeout", timeout),
             marks=(),
             expect=(),
         )
         folder = self._session.settings.cassette_dir
         spot = cassette.spot(self._node.path, file_name(case.id), folder, self._config.rootpath)
         recording = Recording(spot, self._relative(spot.path), self._command())
-        outcome = run_case(case, recording, self._session.desk(None))
+        try:
+            outcome = run_case(case, recording, self._session.desk(None))
+        except DustError as error:  # raised anew: its text masked, and no traceback of ours above it
+            raise type(error)(self._session.mask.text(str(error))) from None
         seen: RunView = _viewed(view(outcome.shown.run, plural=case.plural), RunView)
         return seen
 
@@ -111,13 +116,35 @@ class Dust:
         return os.path.relpath(path, self._config.invocation_params.dir).replace(os.sep, "/")
 
     def _command(self) -> str:
-        return shlex.join(["pytest", self._node.nodeid, *self._session.settings.typed])
+        _, *names = self._node.nodeid.split("::", 1)
+        shown = "::".join([self._relative(self._node.path), *names])
+        return shlex.join(["pytest", shown, *self._session.settings.typed])
 
 
-def _app(app: str | Mapping[str, str]) -> App:
-    if isinstance(app, str):
-        return App(None, None, app)
-    return App(app.get("workspace"), app.get("space"), app["id"])
+def _read(name: str, value: Any) -> Any:
+    """An argument as the suite's key of that name is read; raises ValueError for what no suite may have."""
+    from pytest_dust.keys import KEYS
+    from pytest_dust.notes import Invalid, Notes
+    from pytest_dust.yamlio import read
+
+    try:
+        plain = json.loads(json.dumps(value, allow_nan=False, default=_plain))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{name} is no JSON: {error}") from None
+    notes = Notes(read("{}"))
+    try:
+        return KEYS[name].read(notes, plain, (name,))
+    except Invalid:
+        raise ValueError("; ".join(problem.message for problem in notes.problems)) from None
+
+
+def _plain(value: object) -> Any:
+    """A mapping or sequence of another class as a dict or list."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} has no JSON")
 
 
 def _viewed(value: Any, kind: type[View] = View) -> Any:

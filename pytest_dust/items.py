@@ -91,7 +91,8 @@ class DustFile(pytest.File):
             more = f" (+{len(others)} more)" if others else ""
             headline = mask.text(first.line(self.shown) + more)
             return CaseReport(mask.text(str(excinfo.value)), Crash(self.shown, first.place.line, headline))
-        return super().repr_failure(excinfo)
+        crash = Crash(self.shown, 1, mask.text(excinfo.exconly()))
+        return CaseReport(mask.text(str(super().repr_failure(excinfo))), crash)
 
 
 class DustItem(Item):

@@ -13,7 +13,7 @@ from pytest_dust.checks.paths import PathError, compile_path
 from pytest_dust.errors import did_you_mean
 from pytest_dust.model import App, Flavor, Mark, Path, Repeat
 from pytest_dust.notes import Invalid, Notes, kind
-from pytest_dust.settings import SEGMENT
+from pytest_dust.settings import OPTIONS, SEGMENT
 
 MAX_ID = 100
 """Characters of a case id: what file systems hold as a name, with room for `.json`."""
@@ -318,6 +318,8 @@ def _repeat(notes: Notes, value: Any, path: Path) -> Repeat:
 
 
 _SEGMENT_SCHEMA = {"type": ["string", "number"], "pattern": "^([A-Za-z0-9_-]+|.*\\$\\{.*)$"}
+_INPUT_SCHEMA = {"anyOf": [{"type": "object"}, {"type": "string", "pattern": "^\\$\\{.*\\}$"}]}
+_MARK_SCHEMA = {"pattern": "^[a-zA-Z][a-zA-Z0-9_]*$|\\$\\{", "not": {"enum": list(_WITHOUT_EFFECT)}}
 _REASON = {"type": "string"}
 
 KEYS: dict[str, Key] = {
@@ -374,11 +376,12 @@ KEYS: dict[str, Key] = {
             "type": "array",
             "items": {
                 "anyOf": [
-                    {"type": "string", "pattern": "^[a-zA-Z][a-zA-Z0-9_]*$"},
+                    {"type": "string", **_MARK_SCHEMA},
                     {
                         "type": "object",
                         "minProperties": 1,
                         "maxProperties": 1,
+                        "propertyNames": _MARK_SCHEMA,
                         "properties": {"skip": _REASON, "xfail": _REASON},
                         "additionalProperties": {"type": "array"},
                     },
@@ -391,7 +394,12 @@ KEYS: dict[str, Key] = {
     ),
     "expect": Key(
         _expect,
-        {"type": "object", "minProperties": 1, "additionalProperties": EXPECTED_SCHEMA},
+        {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": "\\S"},
+            "additionalProperties": EXPECTED_SCHEMA,
+        },
         suite=True,
         case=True,
         help="JMESPaths into the run, and what they must hold.",
@@ -447,7 +455,7 @@ KEYS: dict[str, Key] = {
     "description": Key(_description, {"type": "string"}, suite=False, case=True, help="For people."),
     "input": Key(
         _input,
-        {"anyOf": [{"type": "object"}, {"type": "string", "pattern": "^\\$\\{.*\\}$"}]},
+        _INPUT_SCHEMA,
         suite=False,
         case=True,
         help="The app's input.",
@@ -456,7 +464,7 @@ KEYS: dict[str, Key] = {
         _inputs,
         {
             "anyOf": [
-                {"type": "array", "items": {"type": ["object", "string"]}, "minItems": 1},
+                {"type": "array", "items": _INPUT_SCHEMA, "minItems": 1},
                 {"type": "string", "pattern": "^\\$\\{.*\\}$"},
             ]
         },
@@ -493,5 +501,10 @@ def unknown(name: str, allowed: Callable[[Key], bool], *, in_case: bool) -> str:
         return f"{name} stands at the top of the file, for all its cases, not in a case"
     if name in KEYS:
         return f"{name} stands in a case, not here; put it below cases: - id: …"
+    if name in ("workspace", "space"):
+        return f"{name} stands in app: {{{name}: …, id: …}}, or is given by --dust-{name}"
+    option = name.removeprefix("dust_").replace("_", "-")
+    if any(option == each.name for each in OPTIONS):
+        return f"{name} is no key but an option: --dust-{option}, or ini dust_{option.replace('-', '_')}"
     owner = "a case" if in_case else "a suite"
     return f'unknown key "{name}"; {owner} has: {", ".join(here)}{did_you_mean(name, here)}'

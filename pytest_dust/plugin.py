@@ -68,7 +68,10 @@ def _settings(config: pytest.Config) -> settings.Settings:
     try:
         return settings.resolve(command_line, os.environ, ini, lists)
     except SettingsError as error:
-        raise pytest.UsageError(str(error)) from None
+        from pytest_dust.masking import mask
+
+        masked = mask(os.environ, lists["dust_secrets"], ())
+        raise pytest.UsageError(masked.text(str(error))) from None
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:

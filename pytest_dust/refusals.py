@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import httpx
 
 from pytest_dust.errors import ServiceError
-from pytest_dust.model import Exchange, Json, RunRequest
+from pytest_dust.model import Exchange, Flavor, Json, RunRequest
 from pytest_dust.references import KEY_VARIABLE
 
 _CHECK = {
@@ -51,7 +51,7 @@ def timed_out(seconds: float) -> ServiceError:
 
 def unreachable(base_url: httpx.URL, error: httpx.HTTPError) -> ServiceError:
     """The network gave no answer."""
-    reason = str(error) or type(error).__name__
+    reason = _reason(error)
     match error:
         case httpx.ConnectError() | httpx.ConnectTimeout():
             text = f"cannot connect to {base_url}: {reason}; check the network and --dust-base-url"
@@ -63,6 +63,17 @@ def unreachable(base_url: httpx.URL, error: httpx.HTTPError) -> ServiceError:
                 "the run may have started, so it was not repeated: run the case again"
             )
     return ServiceError(text)
+
+
+def unanswered(base_url: httpx.URL, error: httpx.HTTPError) -> ServiceError:
+    """The network gave no answer to a question that was asked again and again."""
+    if isinstance(error, httpx.ConnectError | httpx.ProxyError):
+        return unreachable(base_url, error)
+    reason = _reason(error)
+    return ServiceError(
+        f"the connection to {base_url} broke each time, at last with: {reason}; "
+        "check the network and run the case again"
+    )
 
 
 def nameless_stream() -> ServiceError:
@@ -83,17 +94,18 @@ def waits_too_long(exchange: Exchange, request: RunRequest, pause: float, timeou
     """A rate limit that outlasts the case."""
     return ServiceError(
         f"{refused(exchange, request)} "
-        f"(the next try is due in {pause:g} s, and the run has {timeout:g} s in all)"
+        f"(the next try is due in {pause:.0f} s, and the run has {timeout:g} s in all)"
     )
 
 
-def refused(exchange: Exchange, request: RunRequest) -> ServiceError:
+def refused(exchange: Exchange, request: RunRequest, flavor: Flavor | None = None) -> ServiceError:
     """An answer that is no run, in one or two sentences."""
     otherwise = "check the request and --dust-base-url"
     if httpx.codes.is_server_error(exchange.status):
         otherwise = "the service is in trouble; try again later"
     check = _CHECK.get(exchange.status, otherwise)
-    if exchange.status == httpx.codes.INTERNAL_SERVER_ERROR and exchange.method == "POST":
+    created = exchange.method == "POST" and flavor is Flavor.BLOCKING
+    if created and exchange.status == httpx.codes.INTERNAL_SERVER_ERROR:
         check = f"a blocking run of an unknown specification_hash gives this: {_hash_check(request)}"
     if httpx.codes.is_redirect(exchange.status):
         check = "redirects are not followed: set --dust-base-url to the address itself"
@@ -109,6 +121,12 @@ def no_json(exchange: Exchange, base_url: httpx.URL) -> ServiceError:
         f"the service answered 200 with {_excerpt(exchange.body)} as {kind} instead of JSON; "
         f"check that {base_url} is Dust itself and no proxy or login page stands between"
     )
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    """What the HTTP library says, without the bytes it may quote: those could be anything."""
+    reason = re.split(r": b(?:ytearray\()?['\"]", str(error))[0]
+    return reason if 0 < len(reason) <= 200 else type(error).__name__
 
 
 def _hash_check(request: RunRequest) -> str:

@@ -24,8 +24,8 @@ def schema(matchers: Mapping[str, Matcher]) -> dict[str, Any]:
         "type": "object",
         "required": ["app"],
         "if": {"required": ["cases"]},
-        "then": _mapping(suite, "A suite with cases."),
-        "else": {**_mapping(alone, "A suite of one case."), **_HAS_INPUT},
+        "then": {**_mapping(suite, "A suite with cases."), **_HAS_HASH},
+        "else": {**_mapping(alone, "A suite of one case."), **_HAS_INPUT, "required": [_HASH]},
         "$defs": {
             "case": {**_mapping(case, "A case."), "required": ["id"], **_HAS_INPUT},
             "expected": {"anyOf": [{"not": {"type": "object"}}, {"$ref": "#/$defs/matchers"}]},
@@ -47,6 +47,10 @@ def text(matchers: Mapping[str, Matcher]) -> str:
     return json.dumps(schema(matchers), indent=2, ensure_ascii=False) + "\n"
 
 
+_HASH = "specification_hash"
+_HAS_HASH = {
+    "anyOf": [{"required": [_HASH]}, {"properties": {"cases": {"items": {"required": [_HASH]}}}}],
+}
 _HAS_INPUT = {
     "oneOf": [
         {"required": ["input"]},

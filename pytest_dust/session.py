@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -150,6 +151,10 @@ def matchers(file: pytest.File) -> dict[str, Matcher]:
 
     table = dict(MATCHERS)
     for given in file.ihook.pytest_dust_matchers():
+        if not isinstance(given, Mapping):
+            raise SettingsError(
+                f"pytest_dust_matchers: give a dict of names to functions, not {type(given).__name__}"
+            )
         for name, holds in given.items():
             if name in table:
                 taken = "is built in" if name in MATCHERS else "is given twice"

@@ -293,14 +293,17 @@ def _refuse_open_line(chosen: Settings) -> None:
     if chosen.mode is Mode.REPLAY or chosen.allow_http or address.scheme == "https":
         return
     host = address.hostname or ""
-    if host != "localhost" and not _is_loopback(host):
+    if not is_this_machine(host):
         raise SettingsError(
             f"{chosen.base_url} is not encrypted, and the API key would be sent to it; "
             "use https://, or --dust-allow-http if you must"
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether an address leads nowhere else than here."""
+    if host == "localhost":
+        return True
     from ipaddress import ip_address  # only where a key may go over http://: 3 ms
 
     try:

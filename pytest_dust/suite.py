@@ -167,7 +167,9 @@ class _Reader:
         if self.circular(written, path):
             return
         steady = {name: each for name, each in written.items() if not references.reads_table(each)}
-        filled = self.notes.fill({name: steady[name] for name in steady if name != "id"}, path, self.look_up)
+        filled = self.notes.fill(
+            {name: steady[name] for name in steady if name != "id" or not path}, path, self.look_up
+        )
         read = self.keys(filled, path, allowed)
         seen: set[str] = set()
         try:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -105,7 +106,8 @@ def _value_id(value: Json, name: str, at: int) -> str:
 def _text(path: Path, name: str) -> str:
     try:
         with path.open("rb") as file:
-            source = file.read(MAX_BYTES + 1)
+            size = os.fstat(file.fileno()).st_size  # read() sets aside all that it may read
+            source = file.read(min(size, MAX_BYTES) + 1)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         why = getattr(error, "strerror", None) or "no file has such a name"
         raise TableError(f"cannot read dataset {name[:100]} beside the suite: {why}") from None

@@ -6,9 +6,12 @@ to what a cassette keeps, and only then seen, so a replay cannot differ from the
 
 from __future__ import annotations
 
+import logging
+import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
@@ -17,8 +20,9 @@ import httpx
 from pytest_dust.cassette import ordered
 from pytest_dust.checks.equality import decode
 from pytest_dust.errors import CassetteError, ServiceError
-from pytest_dust.masking import Mask
+from pytest_dust.masking import MASKED, Mask
 from pytest_dust.model import Event, Exchange
+from pytest_dust.settings import is_this_machine
 
 MAX_REPLY = 8 * 1024 * 1024
 """Bytes of a reply: the service's own limit."""
@@ -26,7 +30,10 @@ EXCHANGE = "pytest_dust.exchange"
 TAPE = "pytest_dust.tape"
 READ_HEADERS = ("content-type", "retry-after")
 STREAM = "text/event-stream"
+LOGGERS = ("httpx", *(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks")))
+"""Those who log requests, and what headers came back for them."""
 _FINAL = ("final",)
+_MASK: ContextVar[Mask | None] = ContextVar("pytest_dust.mask", default=None)
 
 
 @dataclass(slots=True)
@@ -47,10 +54,14 @@ class Tape:
 
 
 def live(base_url: str) -> httpx.BaseTransport:
-    """A transport to the service, by the proxy that the environment names, if any."""
+    """A transport to the service, by the proxy that the environment names, if any.
+
+    Never by one to this machine itself: the key would travel to the proxy in clear.
+    """
     url = httpx.URL(base_url)
-    proxy = None if proxy_bypass(url.host) else getproxies().get(url.scheme)
-    return _Normalising(httpx.HTTPTransport(proxy=proxy))
+    near = is_this_machine(url.host) or proxy_bypass(url.host)
+    proxy = None if near else getproxies().get(url.scheme)
+    return _Normalising(httpx.HTTPTransport(proxy=proxy), url.raw_path.decode("ascii").rstrip("/"))
 
 
 def replaying() -> httpx.BaseTransport:
@@ -79,9 +90,14 @@ def _next(request: httpx.Request) -> httpx.Response:
     asked = f"{request.method} {request.url.raw_path.decode('ascii')}"
     if exchange is None:
         raise CassetteError(f"holds no more replies, but the run asks {asked}")
-    if f"{exchange.method} {exchange.path}" != asked:
+    if not _fits(f"{exchange.method} {exchange.path}", asked):
         raise CassetteError(f"answers {exchange.method} {exchange.path}, but the run asks {asked}")
     return _response(request, exchange)
+
+
+def _fits(kept: str, asked: str) -> bool:
+    """Whether an address is the recorded one; what is masked in that may be anything."""
+    return kept == asked or re.fullmatch("[^/]*".join(map(re.escape, kept.split(MASKED))), asked) is not None
 
 
 def _response(request: httpx.Request, exchange: Exchange) -> httpx.Response:
@@ -91,16 +107,22 @@ def _response(request: httpx.Request, exchange: Exchange) -> httpx.Response:
 class _Normalising(httpx.BaseTransport):
     """Sends requests on and turns each reply into an exchange."""
 
-    def __init__(self, inner: httpx.BaseTransport) -> None:
+    def __init__(self, inner: httpx.BaseTransport, prefix: str) -> None:
         self._inner = inner
+        self._prefix = prefix  # of the base URL, which a recording does not depend on
+        for name in LOGGERS:
+            logging.getLogger(name).addFilter(_discreet)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         tape: Tape = request.extensions[TAPE]
+        _MASK.set(tape.mask)  # for this run, which has a thread of its own
         began = time.monotonic()
         response = self._inner.handle_request(request)
         response.request = request
         try:
-            return _response(request, _exchange(request, response, tape, began))
+            exchange = _exchange(request, response, tape, began)
+            path = exchange.path.removeprefix(self._prefix)
+            return _response(request, replace(exchange, path=path))
         finally:
             response.close()
 
@@ -108,15 +130,23 @@ class _Normalising(httpx.BaseTransport):
         self._inner.close()
 
 
+def _discreet(record: logging.LogRecord) -> bool:
+    """Mask a log record of our own requests; a filter that lets each record through."""
+    mask = _MASK.get()
+    if mask is not None and mask.secrets:
+        record.msg, record.args = mask.text(record.getMessage()), ()
+    return True
+
+
 def _exchange(request: httpx.Request, response: httpx.Response, tape: Tape, began: float) -> Exchange:
     """The reply, read whole."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     streamed = kind == STREAM and response.status_code == httpx.codes.OK
-    events = tuple(_events(response, tape, began)) if streamed else None
+    events = _untorn(list(_events(response, tape, began)), tape.mask) if streamed else None
     headers = {name: response.headers[name] for name in READ_HEADERS if name in response.headers}
     return Exchange(
         method=request.method,
-        path=request.url.raw_path.decode("ascii"),
+        path=tape.mask.text(request.url.raw_path.decode("ascii")),
         status=response.status_code,
         headers=tape.mask.value(headers),
         body=None if streamed else tape.mask.value(_decoded(b"".join(_parts(response, tape)), kind)),
@@ -170,6 +200,31 @@ def _events(response: httpx.Response, tape: Tape, began: float) -> Iterator[Even
         raise
     except httpx.TransportError:
         return
+
+
+def _untorn(events: list[Event], mask: Mask) -> tuple[Event, ...]:
+    """The events, with those secrets masked too which the tokens of a text tear into pieces."""
+    texts: dict[str, list[tuple[int, str]]] = {}
+    for at, event in enumerate(events if mask.secrets else ()):
+        match event.data:
+            case {"type": str(kind), "content": {"tokens": {"text": str(text)}, **place}}:
+                texts.setdefault(f"{kind} {place}", []).append((at, text))
+    for pieces in texts.values():
+        whole = "".join(text for _, text in pieces)
+        masked = mask.text(whole)
+        if masked != whole:  # the first then has all of it
+            for at, _ in pieces:
+                events[at] = _saying(events[at], masked)
+                masked = ""
+    return tuple(events)
+
+
+def _saying(event: Event, text: str) -> Event:
+    """The event of a token with another text."""
+    data: Any = event.data
+    content = data["content"]
+    tokens = {**content["tokens"], "text": text}
+    return Event(event.at, {**data, "content": {**content, "tokens": tokens}})
 
 
 def _data(text: str) -> Any:

@@ -75,6 +75,8 @@ def _remove(path: Path) -> None:
 
 
 def _folders(parent: Path) -> list[Path]:
+    if parent.is_symlink():  # leads to what may be another's
+        return []
     try:
         return sorted(each for each in parent.iterdir() if each.is_dir() and not each.is_symlink())
     except OSError:
@@ -91,7 +93,7 @@ def _is_left(folder: Path, suites: Path) -> bool:
 
 def _is_ours(path: Path) -> bool:
     """Whether a file is a cassette that we wrote, and no link."""
-    if path.is_symlink():
+    if path.is_symlink() or not path.is_file():
         return False
     try:
         cassette.loads(path.read_bytes())

@@ -78,6 +78,7 @@ class Service(dust_server.DustServer):
 
     def reset(self) -> None:
         """Forget what a test did."""
+        self.behave()
         self.requests.clear()
         self.undrift()
         self.delay, self.behaviour = 0.0, None

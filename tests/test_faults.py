@@ -116,7 +116,15 @@ def test_a_host_that_there_is_not(one):
 
 def test_a_wrong_proxy(one):
     """A proxy that cannot be used is named as such, with the variable that sets it."""
-    trouble(one.exporting(HTTP_PROXY="nonsense://proxy.invalid"), r"proxy", r"HTTP_PROXY|HTTPS_PROXY")
+    far = one.exporting(HTTPS_PROXY="nonsense://proxy.invalid", DUST_BASE_URL="https://dust.invalid")
+    trouble(far, r"proxy", r"HTTP_PROXY|HTTPS_PROXY")
+
+
+def test_no_proxy_stands_before_this_machine(one, server):
+    """Runs at this machine itself pass no proxy, which would be sent the key in clear."""
+    near = one.exporting(HTTP_PROXY="http://127.0.0.1:9", http_proxy="http://127.0.0.1:9")
+    near.run("--dust-mode=live")
+    assert server.runs == 1
 
 
 def hurried(one):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_dust.report.values import safe
 
@@ -48,14 +48,14 @@ def first_suite(app: Listed) -> Iterator[str]:
         yield "# Which models the blocks call; use_cache: false keeps Dust from answering from its own cache."
         yield "config:"
         for name, config in app.config.items():
-            yield f"  {_yaml(name)}: {_yaml(config)}"
+            yield f"  {_key(name)}: {_yaml(config)}"
     yield "cases:"
     yield "  - id: first"
     yield "    description: What this case shows"
     if app.input:
         yield "    input:"
         for name, value in app.input.items():
-            yield f"      {_yaml(name)}: {_yaml(value)}"
+            yield f"      {_key(name)}: {_yaml(value)}"
     else:
         yield "    input: {}  # the keys that the app's INPUT block reads"
     yield "    expect:"
@@ -67,11 +67,25 @@ def first_suite(app: Listed) -> Iterator[str]:
         yield f"      # blocks.{safe(name)}.output: {{type: object}}"
 
 
+def _key(name: str) -> str:
+    """A key on one line."""
+    return _yaml(name) if "${" not in name else safe(json.dumps(name, ensure_ascii=False))
+
+
 def _yaml(value: object) -> str:
     """The value on one line; JSON is YAML, and plain words need no quotes."""
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", value) and value not in _WORDS:
         return value
-    return safe(json.dumps(value, ensure_ascii=False))
+    return safe(json.dumps(_literal(value), ensure_ascii=False))
+
+
+def _literal(value: Any) -> Any:
+    """The value with `${` in its texts written so that it is no reference; keys are read as they stand."""
+    if isinstance(value, str):
+        return value.replace("${", "$${")
+    if isinstance(value, dict):
+        return {key: _literal(each) for key, each in value.items()}
+    return [_literal(each) for each in value] if isinstance(value, list) else value
 
 
 _WORDS = ("true", "false", "null")

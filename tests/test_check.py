@@ -1,0 +1,324 @@
+"""`--dust-check`, and what becomes of cassettes that belong to no case."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+
+from conftest import SUPPORT_CASES, suite
+
+APP = "9f1d3b5a7c"
+TWO = SUPPORT_CASES.partition("  - id: wrong")[0]
+ORPHAN = "cassettes/answer/wrong.json"
+BROKEN = {"broken.dust.yaml": "app: {id: 9f1d3b5a7c}\nspecification_hash: latest\ninptu: {}\n"}
+each_way = pytest.mark.parametrize("way", [(), ("-n", "4")], ids=["alone", "xdist"])
+
+
+def check(example, *way):
+    """The result of `--dust-check`, in processes of its own where it is shared."""
+    return example.run("--dust-check", *way, subprocess=bool(way))
+
+
+@pytest.fixture
+def shrunk(recorded, server):
+    """A recorded project whose suite has lost the case `wrong`, and left its cassette."""
+    return recorded.having({"answer.dust.yaml": suite(server, APP, TWO)})
+
+
+# ── the check ────────────────────────────────────────────────────────────────────────────────────
+
+
+@each_way
+def test_what_fits_is_no_finding(recorded, server, way):
+    """With every cassette there and fitting, the check ends well and runs nothing, failing cases included."""
+    result = check(recorded, *way)
+    assert (result.ret, result.outcomes) == (0, {"passed": 3})
+    assert "dust: 3 checked" in result.out
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"cassettes/answer/refund.json": None}, "no cassette"),
+        ({"cassettes/answer/refund.json": "{"}, "is not JSON"),
+        ({"cassettes/answer/refund.json": "{}"}, "is JSON, but no cassette"),
+        (BROKEN, "broken.dust.yaml:3:1: "),
+    ],
+    ids=["missing", "broken-json", "no-cassette", "broken-suite"],
+)
+def test_each_finding_is_told_and_ends_with_1(recorded, server, change, words):
+    """A missing or broken cassette and a broken suite are told, all cases are checked, and the exit is 1."""
+    result = check(recorded.having(change))
+    assert result.ret == 1
+    assert words in result.out
+    assert result.outcomes.get("passed") == (3 if change is BROKEN else 2)
+    assert server.requests == []
+
+
+def test_a_cassette_that_does_not_fit_is_a_finding(recorded):
+    """A changed input is a finding that names the field and the command."""
+    result = check(recorded.replacing("answer.dust.yaml", "my refund", "the refund"))
+    assert (result.ret, result.outcomes) == (1, {"passed": 2, "failed": 1})
+    assert "inputs[0].question" in result.report
+    assert "--dust-mode=record" in result.report
+
+
+@each_way
+def test_an_orphan_is_a_finding(shrunk, way):
+    """A cassette of no case ends the check with 1, and is told in one line."""
+    result = check(shrunk, *way)
+    assert (result.ret, result.outcomes) == (1, {"passed": 2})
+    assert f"dust: 1 orphaned cassette, of no case: {ORPHAN}; remove with --dust-prune" in result.out
+
+
+@pytest.mark.parametrize("mode", ["replay", "record", "rerecord", "live"])
+def test_the_check_opens_no_socket_in_any_mode(recorded, server, mode):
+    """Whatever the mode, the check asks nothing and writes nothing."""
+    conftest = (
+        "import sys\n"
+        "def hook(event, args):\n"
+        "    if event in ('socket.connect', 'socket.getaddrinfo'):\n"
+        "        print('SOCKET', event, args)\n"
+        "sys.addaudithook(hook)\n"
+    )
+    example = recorded.using(server).having({"conftest.py": conftest, "cassettes/answer/refund.json": None})
+    result = example.run("--dust-check", f"--dust-mode={mode}", "-s", subprocess=True)
+    assert result.ret == 1
+    assert "SOCKET" not in result.out + result.err
+    assert server.requests == []
+    assert result.example.cassettes == example.cassettes
+
+
+@each_way
+def test_other_tests_are_left_out(recorded, way):
+    """Python tests do not run, and are counted as deselected; they are no part left out of the suites."""
+    python = {"test_it.py": "def test_it(): open('ran', 'w').close()\n"}
+    result = check(recorded.having(python), *way)
+    assert result.ret == 0
+    assert result.outcomes["passed"] == 3
+    assert "ran" not in result.example.files
+
+
+def test_skips_and_expected_failures_hold(recorded):
+    """A case that is skipped is not checked; one expected to fail is, and a misfit is no such failure."""
+    marked = recorded.replacing("answer.dust.yaml", "id: wrong", "id: wrong\n    marks: [xfail]")
+    assert check(marked).outcomes.get("failed") is None
+    result = check(marked.replacing("answer.dust.yaml", "question: Hello", "question: Hallo"))
+    assert (result.ret, result.outcomes["failed"]) == (1, 1)
+
+
+def test_a_selection_is_checked_alone(shrunk):
+    """With `-k` and `::` only what is chosen is checked, and orphans are not looked for."""
+    for chosen in (("-k", "refund"), ("answer.dust.yaml::refund",), ("answer.dust.yaml",)):
+        result = shrunk.run("--dust-check", *chosen)
+        assert result.ret == 0
+        assert "orphaned" not in result.out
+
+
+def test_processes_find_together_what_one_finds(recorded):
+    """With `-n 4` a missing cassette, a broken one and a broken suite are told as in one process."""
+    change = {"cassettes/answer/refund.json": None, "cassettes/answer/parcel.json": "{", **BROKEN}
+    result = check(recorded.having(change), "-n", "4")
+    assert (result.ret, result.outcomes) == (1, {"passed": 1, "failed": 2, "error": 1})
+    assert all(words in result.out for words in ("no cassette", "is not JSON", "broken.dust.yaml:3:1: "))
+
+
+# ── orphans ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@each_way
+def test_orphans_are_one_line_with_a_count(recorded, way):
+    """The summary of a whole run counts orphans in one line and names the first three."""
+    extra = {
+        f"cassettes/answer/old{at}.json": recorded.files["cassettes/answer/refund.json"] for at in range(9)
+    }
+    result = recorded.having(extra).run(*way, subprocess=bool(way))
+    lines = [line for line in result.out.splitlines() if "orphaned" in line and line.startswith("dust")]
+    assert lines == [
+        (
+            "dust: 9 orphaned cassettes, of no case: cassettes/answer/old0.json, cassettes/answer/old1.json, "
+            "cassettes/answer/old2.json and 6 more; remove with --dust-prune"
+        )
+    ]
+    assert set(result.example.cassettes) == set(recorded.having(extra).cassettes)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ("-k", "refund"),
+        ("answer.dust.yaml::refund",),
+        ("answer.dust.yaml",),
+        ("--deselect=answer.dust.yaml::parcel",),
+        ("--co",),
+    ],
+    ids=str,
+)
+def test_a_part_of_the_suites_shows_no_orphans(shrunk, chosen):
+    """Where only part was selected nobody is told of orphans, and `--dust-prune` removes nothing."""
+    result = shrunk.run(*chosen)
+    assert "orphaned" not in result.out
+    pruned = shrunk.run("--dust-prune", *chosen)
+    assert ORPHAN in pruned.example.cassettes
+    if "--co" not in chosen:
+        assert "dust: pruned nothing, as only part of the suites was selected" in pruned.out
+
+
+@each_way
+def test_prune_removes_orphans(shrunk, way):
+    """`--dust-prune` removes each orphan, says so, and leaves the cassettes of cases alone."""
+    result = shrunk.run("--dust-prune", *way, subprocess=bool(way))
+    assert f"dust: pruned 1 orphaned cassette: {ORPHAN}" in result.out
+    assert set(shrunk.cassettes) - set(result.example.cassettes) == {ORPHAN}
+    again = result.example.run("--dust-prune")
+    assert "dust: no orphaned cassettes to prune" in again.out
+
+
+def test_prune_touches_no_file_it_did_not_write(shrunk):
+    """Other files, foreign JSON, broken cassettes and those of another version stay as they are."""
+    ours = shrunk.files[ORPHAN]
+    assert b'"version": 1' in ours
+    kept = {
+        "cassettes/answer/notes.txt": "mine",
+        "cassettes/answer/package.json": '{"name": "mine"}',
+        "cassettes/answer/list.json": "[1]",
+        "cassettes/answer/empty.json": "",
+        "cassettes/answer/half.json": ours[: len(ours) // 2],
+        "cassettes/answer/newer.json": ours.replace(b'"version": 1', b'"version": 99'),
+        "cassettes/answer/deep/mine.json": ours,
+        "cassettes/other.json": ours,
+        "mine.json": ours,
+    }
+    result = shrunk.having(kept).run("--dust-prune")
+    assert ORPHAN not in result.example.files
+    assert all(name in result.example.files for name in kept)
+
+
+def test_prune_follows_no_link(shrunk, tmp_path_factory):
+    """A symbolic link is not removed, and nothing behind one is."""
+    shrunk.write()
+    ours = shrunk.files[ORPHAN]
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "gone").mkdir()
+    for path in (outside / "mine.json", outside / "gone" / "mine.json"):
+        path.write_bytes(ours)
+    (shrunk.root / "cassettes" / "answer" / "link.json").symlink_to(outside / "mine.json")
+    (shrunk.root / "cassettes" / "gone").symlink_to(outside / "gone")
+    result = shrunk.left().run("--dust-prune")
+    assert "dust: pruned 1 orphaned cassette" in result.out
+    assert (shrunk.root / "cassettes" / "answer" / "link.json").is_symlink()
+    assert (outside / "mine.json").read_bytes() == (outside / "gone" / "mine.json").read_bytes() == ours
+
+
+def test_prune_stays_out_of_a_linked_cassette_folder(shrunk, tmp_path_factory):
+    """Where the folder of cassettes itself is a link, nothing in it is removed."""
+    shrunk.write()
+    outside = tmp_path_factory.mktemp("outside") / "cassettes"
+    (shrunk.root / "cassettes").rename(outside)
+    (shrunk.root / "cassettes").symlink_to(outside)
+    shrunk.pytester.runpytest_inprocess("--dust-prune", "-p", "no:hypothesispytest")
+    assert (outside / "answer" / "wrong.json").exists()
+
+
+@each_way
+def test_prune_with_a_broken_suite_keeps_its_cassettes(recorded, way):
+    """Nobody knows the cases of a suite with mistakes, so its cassettes stay."""
+    broken = recorded.replacing("answer.dust.yaml", "id: refund", "id: Refund").having({"b.dust.yaml": SHORT})
+    for options in (
+        ("--dust-prune",),
+        ("--dust-prune", "--continue-on-collection-errors"),
+        ("--dust-prune", "--dust-check"),
+    ):
+        result = broken.run(*options, *way, subprocess=bool(way))
+        assert set(result.example.cassettes) == set(recorded.cassettes)
+
+
+SHORT = "app: {id: 9f1d3b5a7c}\nspecification_hash: latest\ninput: {question: Hi}\n"
+
+
+def test_prune_after_a_suite_was_renamed(recorded):
+    """The cassettes of a renamed suite are orphans, and the empty folder goes with them."""
+    text = recorded.files["answer.dust.yaml"]
+    result = recorded.having({"answer.dust.yaml": None, "reply.dust.yaml": text}).run("--dust-prune")
+    assert "dust: pruned 3 orphaned cassettes" in result.out
+    assert result.example.cassettes == {}
+    assert not (recorded.root / "cassettes" / "answer").exists()
+
+
+def test_prune_after_a_suite_was_removed(recorded):
+    """The cassettes of a suite that is gone are orphans where another suite stands beside it."""
+    result = recorded.having({"answer.dust.yaml": None, "b.dust.yaml": SHORT}).run("--dust-prune")
+    assert "dust: pruned 3 orphaned cassettes" in result.out
+    assert result.example.cassettes == {}
+
+
+def test_two_suites_side_by_side_keep_their_own(recorded, server):
+    """What one suite lost is pruned from its own folder only, though the other has a case of that name."""
+    text = recorded.files["answer.dust.yaml"]
+    both = recorded.having({"b.dust.yaml": text, "sub/answer.dust.yaml": text}).using(server)
+    both = both.run("--dust-mode=record").example.offline()
+    assert len(both.cassettes) == 9
+    less = both.having({"answer.dust.yaml": suite(server, APP, TWO)})
+    result = less.run("--dust-prune")
+    assert set(both.cassettes) - set(result.example.cassettes) == {ORPHAN}
+
+
+def test_a_suite_that_is_not_collected_keeps_its_cassettes(recorded):
+    """A suite left out by `--ignore` or by naming another folder has no orphans."""
+    text = recorded.files["answer.dust.yaml"]
+    both = recorded.having({"b.dust.yaml": SHORT, "sub/answer.dust.yaml": text})
+    for options in (("--ignore=answer.dust.yaml",), ("sub",)):
+        result = both.run("--dust-prune", *options)
+        assert set(result.example.cassettes) == set(recorded.cassettes)
+
+
+def test_prune_in_an_absolute_folder(recorded, server, tmp_path_factory):
+    """With an absolute cassette folder the orphans there are removed, and nothing else."""
+    folder = tmp_path_factory.mktemp("kept")
+    option = f"--dust-cassette-dir={folder}"
+    text = recorded.files["answer.dust.yaml"]
+    example = recorded.having({"sub/answer.dust.yaml": text}).using(server)
+    example.run("--dust-mode=record", option)
+    assert len(list(folder.rglob("*.json"))) == 6
+    (folder / "mine.json").write_text("{}")
+    less = example.having({"answer.dust.yaml": suite(server, APP, TWO)}).offline()
+    result = less.run("--dust-prune", option)
+    assert "dust: pruned 1 orphaned cassette" in result.out
+    left = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.json"))
+    assert left == [
+        "answer/parcel.json", "answer/refund.json", "mine.json",
+        *(f"sub/answer/{name}.json" for name in ("parcel", "refund", "wrong")),
+    ]  # fmt: skip
+
+
+def test_the_fixtures_cassettes_stay(recorded, server):
+    """Cassettes of Python tests are no orphans while their module is there, and are once it is gone."""
+    text = f"def test_it(dust):\n    dust.run(app='{APP}', input={{'question': 'Hi'}})\n"
+    both = recorded.having({"test_it.py": text}).using(server).run("--dust-mode=record").example.offline()
+    assert "cassettes/test_it.py/test_it.json" in both.cassettes
+    result = both.run("--dust-prune")
+    assert "dust: no orphaned cassettes to prune" in result.out
+    assert result.example.cassettes == both.cassettes
+    gone = both.having({"test_it.py": None}).run("--dust-prune")
+    assert "dust: pruned 1 orphaned cassette: cassettes/test_it.py/test_it.json" in gone.out
+
+
+def test_an_interrupted_session_prunes_nothing(shrunk):
+    """After an interruption nothing is removed."""
+    conftest = "def pytest_runtest_setup(item):\n    raise KeyboardInterrupt\n"
+    result = shrunk.having({"conftest.py": conftest}).run("--dust-prune", subprocess=True)
+    assert result.ret == 2
+    assert ORPHAN in result.example.cassettes
+
+
+def test_a_pipe_in_a_cassettes_place_hangs_nobody(shrunk):
+    """What is no regular file is left alone, unread."""
+    shrunk.write()
+    pipe = shrunk.root / "cassettes" / "answer" / "pipe.json"
+    os.mkfifo(pipe)
+    result = shrunk.run("--dust-prune")
+    assert re.search(r"pruned 1 orphaned cassette: .*wrong\.json", result.out)
+    assert pipe.exists()

@@ -1,0 +1,176 @@
+"""Errors that teach: every mistake with its place, its line, what is allowed and the nearest right name."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from conftest import suite as suite_of
+from pytest_dust import references, suite
+from pytest_dust.errors import SuiteError
+
+APP = "9f1d3b5a7c"
+HEAD = "app: {id: 9f1d3b5a7c}\nspecification_hash: latest\n"
+CASE = "cases:\n  - id: one\n    input: {question: Hi}\n"
+
+
+def mistakes(text: str) -> str:
+    """What the author of such a suite reads."""
+    with pytest.raises(SuiteError) as caught:
+        suite.load(text.encode(), "t.dust.yaml", references.environment({}, frozenset()))
+    return str(caught.value)
+
+
+def blocks(told: str) -> list[list[str]]:
+    """The lines told, one list per mistake."""
+    found: list[list[str]] = []
+    for line in told.split("\n"):
+        if line.startswith("t.dust.yaml:"):
+            found.append([])
+        found[-1].append(line)
+    return found
+
+
+def pointed(block: list[str]) -> str:
+    """What stands above the caret, to the end of the line shown."""
+    _, line, caret = block
+    assert re.fullmatch(r"[ \t]*\^", caret)
+    return line[len(caret) - 1 :]
+
+
+def test_all_mistakes_come_at_once_sorted_each_with_its_line():
+    """Every mistake of a file is told, in the file's order, with its line and a caret under the place."""
+    told = blocks(mistakes(
+        "app: {id: 9f1d3b5a7c, spcae: x}\nspecification_hash: latest\ntimeout: -1\n"
+        "cases:\n  - id: One\n    inptu: {}\n    input: {}\n    expect: {result.label: {contian: a}}\n"
+    ))  # fmt: skip
+    assert [block[0].split(": ", 1)[0] for block in told] == [
+        f"t.dust.yaml:{place}" for place in ("1:23", "3:10", "5:9", "6:5", "8:29")
+    ]
+    assert [pointed(block).split(":")[0].split(",")[0] for block in told] == [
+        "spcae",
+        "-1",
+        "One",
+        "inptu",
+        "contian",
+    ]
+    assert "did you mean space?" in told[0][0]
+    assert "did you mean input?" in told[3][0]
+    assert "did you mean contains?" in told[4][0]
+
+
+def test_the_caret_stands_under_the_place_whatever_the_letters():
+    """Letters beyond ASCII before the place count one each, as the column does."""
+    (block,) = blocks(mistakes(HEAD + "cases:\n  - {id: one, description: größe 你, inptu: {}, input: {}}\n"))
+    assert pointed(block).startswith("inptu")
+
+
+def test_the_caret_stands_under_the_place_behind_tabs():
+    """A tab before the place stands before the caret, too, so that any tab width shows it rightly."""
+    (block,) = blocks(mistakes(HEAD + "cases:\n  - {id: one,\t\tinptu: {}, input: {}}\n"))
+    assert pointed(block).startswith("inptu")
+    assert block[2].count("\t") == block[1].count("\t") == 2
+
+
+@pytest.mark.parametrize("before", [0, 30, 60, 90, 99, 100, 101, 500, 5000])
+@pytest.mark.parametrize("after", [0, 100, 5000])
+def test_a_long_line_shows_the_part_with_the_place(before, after):
+    """Of a line too long to show, the part around the place is shown, in at most a hundred characters."""
+    case = f"id: one, description: a{'x' * before}, inptu: {{}}, input: {{y: {'z' * after}}}"
+    text = f"{HEAD}cases:\n  - {{{case}}}\n"
+    (block,) = blocks(mistakes(text))
+    assert pointed(block).startswith("inptu")
+    assert len(block[1]) <= 104
+
+
+def test_a_place_in_an_empty_line_shows_none():
+    """A mistake of the whole file that stands in an empty or no line is told without one."""
+    assert mistakes("").count("\n") == 0
+    assert mistakes("\n\n").count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (HEAD + "input: {}\n" + CASE, ":3:1: input stands in a case, not here; put it below cases: - id: …"),
+        (HEAD + "id: x\n" + CASE, ":3:1: id stands in a case, not here; put it below cases: - id: …"),
+        (HEAD + "id: x\ninput: {}\n", ":3:1: id stands in a case, not here; put it below cases: - id: …"),
+        (HEAD + "dataset: q.csv\n" + CASE, ":3:1: dataset stands in a case, not here"),
+        (
+            HEAD + CASE + "    app: {id: x}\n",
+            ":6:5: app stands at the top of the file, for all its cases, not in a case",
+        ),
+        (
+            HEAD + CASE + "    cases: []\n",
+            ":6:5: cases stands at the top of the file, for all its cases, not in a case",
+        ),
+        (HEAD + "contains: x\n" + CASE, ':3:1: unknown key "contains"; a suite has: app, '),
+        (HEAD + CASE + "    timout: 3\n", "(did you mean timeout?)"),
+    ],
+)
+def test_a_misplaced_key_is_told_where_it_belongs(text, told):
+    """A key in the wrong place is told its right one; an unknown one the nearest."""
+    assert told in mistakes(text)
+
+
+@pytest.mark.parametrize(
+    "name", ["mode", "base_url", "concurrency", "cassette_dir", "workspace", "space", "dust_mode"]
+)
+@pytest.mark.parametrize("place", ["", "    "], ids=["suite", "case"])
+def test_an_option_as_a_key_is_told(name, place):
+    """An option's name as a key is told to be an option, or where in `app` it stands."""
+    told = mistakes(HEAD + (CASE if place else "") + f"{place}{name}: x\n" + ("" if place else CASE))
+    assert re.search(rf":\d+:\d+: {name} (is no key but an option: --dust-|stands in app: )", told)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("result.label[", "not a JMESPath: it ends too early"),
+        ("result..label", "not a JMESPath: unexpected '.' at character 8 of the path"),
+        ("result.$x", "not a JMESPath: unexpected '$' at character 8 of the path"),
+        ("lenght(result)", "JMESPath has no function lenght() (did you mean length?)"),
+        ("reslut.label", 'a run has no "reslut"; it has: '),
+        ("results[0]", '"results" needs inputs; with one input it is "result"'),
+        ("blocks.A.ouput", "(did you mean output?)"),
+    ],
+)
+def test_a_wrong_path_says_where_in_it(path, told):
+    """A path that cannot be read names the character; one that no run can answer names what a run has."""
+    lines = mistakes(HEAD + CASE + f"    expect: {{'{path}': 1}}\n").split("\n")
+    assert lines[0].startswith("t.dust.yaml:6:14: ")
+    assert told in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "column", "told"),
+    [
+        ("{x: 1}", 23, "to compare with a mapping write equals: {…}"),
+        ("{length: {gtr: 2}}", 32, 'unknown matcher "gtr"'),
+        ("{}", 22, "an empty mapping expects nothing"),
+        ("{any_of: [1, {gt: a}]}", 40, "needs a number"),
+    ],
+)
+def test_a_matcher_is_told_at_its_own_place(written, column, told):
+    """A mistake deep in matchers points at the matcher or argument itself."""
+    line = mistakes(HEAD + CASE + f"    expect: {{result: {written}}}\n").split("\n")[0]
+    assert line.startswith(f"t.dust.yaml:6:{column}: ")
+    assert told in line
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("result.lable", "result has: answer, label"),
+        ("blocks.CLASIFY.output", "blocks has: INPUT, CLASSIFY, LOOKUP, ANSWER"),
+        ("result.label.deep", "result.label is text"),
+        ("result[0]", "result has: answer, label"),
+    ],
+)
+def test_a_path_that_finds_nothing_says_how_far_it_got(project, server, path, words):
+    """A path that finds nothing says what stands where it ended, and names blocks in their order."""
+    text = suite_of(server, APP, f"input: {{question: Where is my refund?}}\nexpect: {{'{path}': x}}\n")
+    result = project.having({"a.dust.yaml": text}).using(server).run("--dust-mode=record")
+    assert result.outcomes == {"failed": 1}
+    assert words in result.report
