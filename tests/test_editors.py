@@ -25,7 +25,9 @@ EXAMPLES = sorted((TESTS.parent / "example_suites").rglob("*.dust.yaml"))
 LOOK_UP = references.environment({"DUST_SPACE_ID": "vlt_x", "DUST_EMPTY": ""}, frozenset())
 
 BEYOND_SCHEMA = {
-    "the grammar of another language": {"bad_path", "bad_path_end", "bad_regex", "baseline_compare", "unknown_function"},
+    "the grammar of another language": {
+        "bad_path", "bad_path_end", "bad_regex", "baseline_compare", "unknown_function",
+    },
     "names inside of a path": {
         "outputs_with_input", "result_with_inputs", "results_with_input", "unknown_block_name",
         "unknown_root",

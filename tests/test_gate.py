@@ -109,11 +109,11 @@ def made(project, server):
 
 @pytest.fixture
 def golden_in_colour(project):
-    """Hold coloured output against `golden/NAME.txt`, each escape written as `"codes"`."""
+    """Hold coloured output against `golden/NAME.txt`, each escape written in angle quotes."""
 
     def hold(name: str, text: str) -> None:
         path = GOLDEN / f"{name}.txt"
-        found = stable(re.sub(r"\x1b\[([\d;]*)m", r""\1"", text), project.root)
+        found = stable(re.sub(r"\x1b\[([\d;]*)m", r"‹\1›", text), project.root)
         found = re.sub(r"in N\.NNs|in \d+\.\d\ds", "in N.NNs", found)
         if os.environ.get("UPDATE_GOLDEN") == "1":
             path.write_text(found, encoding="utf-8")
