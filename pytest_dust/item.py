@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dust import session
+from pytest_dust import cassette, session
 from pytest_dust.report.case import safe_lines
 from pytest_dust.report.terminal import CaseReport, Crash
+from pytest_dust.tables import file_name
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from pytest_dust.items import DustFile
 
 
 class CaseFailed(Exception):
@@ -24,6 +23,20 @@ class CaseFailed(Exception):
 
 class Unrun(Exception):
     """A case gave no run; `xfail` does not hide it."""
+
+
+class SuiteFile(pytest.File):
+    """A suite file: where it is, and where its cassettes are."""
+
+    @property
+    def shown(self) -> str:
+        """The file's path as the user would type it."""
+        return relative(self.path, self.config)
+
+    def spot(self, case: str) -> cassette.Spot:
+        """Where the cassette of one of the file's cases belongs."""
+        folder = self.config.stash[session.KEY].settings.cassette_dir
+        return cassette.spot(self.path, file_name(case), folder, self.config.rootpath)
 
 
 class Item(pytest.Item):
@@ -35,10 +48,10 @@ class Item(pytest.Item):
         self.headline = ""
 
     @property
-    def suite(self) -> DustFile:
+    def suite(self) -> SuiteFile:
         """The file that the item stands in."""
-        parent: Any = self.parent
-        return parent  # type: ignore[no-any-return]
+        assert isinstance(self.parent, SuiteFile)  # noqa: S101  # only suite files make items
+        return self.parent
 
     @property
     def title(self) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dust import cassette, references, session, suite
+from pytest_dust import references, session, suite
 from pytest_dust.checks.binding import Here
 from pytest_dust.errors import DustError, SettingsError, SuiteError, did_you_mean
-from pytest_dust.item import CaseFailed, Item, Unrun, relative
+from pytest_dust.item import CaseFailed, Item, SuiteFile, Unrun, relative
 from pytest_dust.model import Place, Problem
 from pytest_dust.report import case as case_report
 from pytest_dust.report.progress import progress
@@ -26,13 +26,8 @@ if TYPE_CHECKING:
     from pytest_dust.pipeline import Recording
 
 
-class DustFile(pytest.File):
-    """A `*.dust.yaml` file."""
-
-    @property
-    def shown(self) -> str:
-        """The file's path as the user would type it."""
-        return relative(self.path, self.config)
+class DustFile(SuiteFile):
+    """A `*.dust.yaml` file as a collector of its cases."""
 
     def collect(self) -> Iterator[DustItem | DriftItem]:
         """One item per case; raises SuiteError with every mistake of the file."""
@@ -59,18 +54,13 @@ class DustFile(pytest.File):
             if case.specification_hash != "latest":
                 key = (app.workspace, app.space, app.id, case.specification_hash)
                 pinned.setdefault(key, []).append(case)
+        from pytest_dust.drift_item import DriftItem
+
         drifts = self.config.stash[session.KEY].drifts
         for at, (key, pinning) in enumerate((key, each) for key, each in pinned.items() if key not in drifts):
             drifts.add(key)
             name = "[specification]" if at == 0 else f"[specification-{key[3][:8]}]"
-            from pytest_dust.drift_item import DriftItem
-
             yield DriftItem.from_parent(self, name=name, cases=pinning)
-
-    def spot(self, case: str) -> cassette.Spot:
-        """Where the cassette of one of the file's cases belongs."""
-        folder = self.config.stash[session.KEY].settings.cassette_dir
-        return cassette.spot(self.path, file_name(case), folder, self.config.rootpath)
 
     def _source(self) -> bytes:
         try:
