@@ -160,7 +160,7 @@ def parse(answer: Json, duration: float, block_filter: Sequence[str] | None = No
     ended = status.get("run")
     if ended not in list(Status):
         raise ServiceError(_not_ended(ended))
-    return _filtered(
+    return filtered(
         Run(
             id=_text(run.get("run_id")),
             specification_hash=_text(run.get("specification_hash")),
@@ -192,7 +192,7 @@ def _streamed(events: Sequence[Event], duration: float, block_filter: Sequence[s
         replace(each, duration=durations.get((each.type, each.name)))
         for each in _statuses(list(last.values()))
     ]
-    return _filtered(
+    return filtered(
         Run(
             id=run_id,
             specification_hash=None,
@@ -222,7 +222,7 @@ def _durations(events: Sequence[Event]) -> dict[tuple[str, str], float]:
     return took
 
 
-def _filtered(run: Run, block_filter: Sequence[str] | None) -> Run:
+def filtered(run: Run, block_filter: Sequence[str] | None) -> Run:
     """The run as the filter shows it, to which the service itself keeps in blocking runs alone."""
     if block_filter is None:
         return run

@@ -47,9 +47,6 @@ class Budget:
                 )
 
     def shared(self, workers: int) -> Budget:
-        """The share of one of so many workers, which cannot ask each other what they spent."""
-        return Budget(_share(self.max_runs, workers), _share(self.max_tokens, workers))
-
-
-def _share(limit: int | None, workers: int) -> int | None:
-    return None if limit is None else limit // workers
+        """The share of one of so many workers, which cannot ask each other how many tokens they used."""
+        tokens = None if self.max_tokens is None else self.max_tokens // workers
+        return Budget(self.max_runs, tokens)

@@ -11,7 +11,7 @@ import httpx
 
 from pytest_dust import __version__, refusals, transport
 from pytest_dust.conversation import Conversation
-from pytest_dust.launch import Overdue, Work, together
+from pytest_dust.launch import Overdue, Watched, Work, together
 from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Flavor, Json, Reply, RunRequest
 from pytest_dust.references import KEY_VARIABLE
@@ -41,11 +41,11 @@ class Network:
     _live: httpx.Client | None = None
     _replaying: httpx.Client | None = None
 
-    def run(self, order: Order, at_once: int, watch: Watch | None = None) -> list[Reply]:
+    def run(self, order: Order, at_once: int, watched: Watched[Reply, Event] | None = None) -> list[Reply]:
         """Run the app at the service as often as ordered, each within its time; raises ServiceError."""
         client = self._service()
         works = [_work(client, order) for _ in range(order.times)]
-        return _in_time(works, at_once, order.timeout, watch)
+        return _in_time(works, at_once, order.timeout, watched)
 
     def ask(self, request: RunRequest, path: str, timeout: float, mask: Mask) -> Json:
         """The JSON at an address of the service, asked for again where that helps; raises ServiceError."""
@@ -107,13 +107,15 @@ def _work(client: httpx.Client, order: Order) -> Work[Reply, Event]:
     return Work(make, order.timeout, tape.end)
 
 
-def _in_time(works: list[Work[_T, Event]], at_once: int, seconds: float, watch: Watch | None) -> list[_T]:
+def _in_time(
+    works: list[Work[_T, Event]], at_once: int, seconds: float, watched: Watched[_T, Event] | None
+) -> list[_T]:
     """What the works return.
 
     httpx times each read, not the whole: a server that sends a byte a second would keep us for ever, so
     each goes on in a thread that may be left behind.
     """
     try:
-        return together(works, at_once, watch)
+        return together(works, at_once, watched)
     except Overdue:
         raise refusals.timed_out(seconds) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -33,16 +34,21 @@ class DriftItem(Item):
         try:
             listed = self._listed(first)
         except DustError as error:
-            self.headline = error.headline
-            raise Unrun(str(error)) from None
+            doubt = f"nobody can tell whether the app {first.app.id} is still what is pinned:"
+            self.headline = self.masked(f"{doubt} {error.headline}")
+            raise Unrun(f"{doubt}\n{error}") from None
         saved = str(listed.specification_hash)
         if saved == first.specification_hash:
             return
         recorded = self._recorded()
-        blocks = list(drift(recorded, listed.specification)) if recorded is not None else []
+        blocks = list(drift(recorded, listed.specification)) if recorded is not None else None
         pinned = first.specification_hash
-        lines = drifted(first.app.id, pinned, saved, blocks, known=recorded is not None)
-        names = ", ".join(f"{each.name} {each.kind}" for each in blocks[:3]) or "another version is saved"
+        option = f"--dust-specification-hash={first.app.id}={saved}"
+        command = shlex.join(["pytest", option, *self.shared.settings.typed])
+        lines = drifted(first.app.id, pinned, saved, blocks, command)
+        names = (
+            ", ".join(f"{each.name} {each.kind}" for each in (blocks or [])[:3]) or "another version is saved"
+        )
         self.headline = f"app {first.app.id} drifted: {names}"
         raise CaseFailed("\n".join(lines))
 
@@ -68,7 +74,9 @@ class DriftItem(Item):
         for case in self.cases:
             with suppress(DustError):
                 found = cassette.read(self.suite.spot(case.id))
-                if found is not None and found.specification is not None:
+                if found is None or found.request.get("specification_hash") != case.specification_hash:
+                    continue  # missing, or stale: of another version than the pinned one
+                if found.specification is not None:
                     return found.specification
         return None
 
@@ -79,4 +87,6 @@ class DriftItem(Item):
         text = str(excinfo.value)
         if isinstance(excinfo.value, Unrun):
             text = "\n".join(f"  {line}" for line in text.split("\n"))
-        return self.failed(f"{self.suite.shown}   drift\n\n{text}", self.headline)
+            return self.failed(f"{self.suite.shown}   drift\n\n{text}", self.headline)
+        first = f"{self.suite.shown}   {self.headline}"  # all that xdist's controller has for the summary
+        return self.failed(f"{first}\n\n{text}", self.headline)

@@ -50,7 +50,7 @@ class DustFile(SuiteFile):
         """One item per app and pinned hash that no suite before this one asks for."""
         pinned: dict[tuple[str | None, str | None, str, str], list[Case]] = {}
         for case in cases:
-            app = case.app
+            app = self.config.stash[session.KEY].settings.address(case.app)
             if case.specification_hash != "latest":
                 key = (app.workspace, app.space, app.id, case.specification_hash)
                 pinned.setdefault(key, []).append(case)
@@ -143,8 +143,8 @@ class DustItem(Item):
         spot = self.suite.spot(self.case.id)
         return Recording(spot, relative(spot.path, self.config), self.command)
 
-    def estimate(self) -> tuple[int, int]:
-        """How many runs the case will make, and about how many tokens they will use."""
+    def estimate(self) -> tuple[int, int, bool]:
+        """How many runs the case will make, about how many tokens, and whether a recording tells."""
         from pytest_dust.pipeline import estimate
 
         return estimate(self.case, self.recording(), self.shared.settings, self.shared.mask)
@@ -170,7 +170,8 @@ class DustItem(Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """The case's report; a traceback, masked, only for what is no user's mistake."""
         row = f" ({self.case.row})" if self.case.row else ""
-        other = bool(self.shared.settings.specification_hash)
+        pinned = self.case.specification_hash
+        other = self.shared.settings.version_of(self.case.app.id, pinned) != pinned
         subject = case_report.Subject(f"{self.suite.shown}:{self.line}{row}", self.command, pinned=other)
         if isinstance(excinfo.value, CaseFailed) and self.outcome is not None:
             return self.failed("\n".join(case_report.failed(subject, self.outcome)), self.headline)
@@ -196,9 +197,11 @@ class DustItem(Item):
         facts |= {"source": str(outcome.source), "tokens": outcome.tokens, "waited": outcome.waited}
         if outcome.repeat:
             facts["spread"] = f"{outcome.passed} of {len(outcome.attempts)}"
-        if str(outcome.source) != "replayed" and not self.shared.settings.fresh and not outcome.repeat:
-            facts["cached"] = case_report.may_be_cached(self.case.config)
+        fresh = self.shared.settings.fresh or bool(outcome.repeat)
+        if str(outcome.source) != "replayed" and case_report.may_be_cached(self.case.config, fresh=fresh):
+            facts["cached"] = True
         comparison = outcome.shown.comparison
+        facts["compared"] = comparison is not None and not comparison.not_compared
         if outcome.changed and comparison is not None:
             facts["begins"] = self.masked(case_report.begins(comparison))
             facts["changes"] = [self.masked(line) for line in case_report.compared(comparison)]

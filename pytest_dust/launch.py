@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
@@ -23,18 +23,26 @@ class Work(Generic[_T, _E]):
     stop: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Watched(Generic[_T, _E]):
+    """What the caller's own thread does meanwhile: before each start, at each result, at each event."""
+
+    start: Callable[[], None] = field(default=lambda: None)
+    result: Callable[[int, _T], None] = field(default=lambda _at, _value: None)
+    event: Callable[[_E], None] | None = None
+
+
 class Overdue(Exception):
     """Work took longer than it may."""
 
 
-def together(
-    works: Sequence[Work[_T, _E]], at_once: int, watch: Callable[[_E], None] | None = None
-) -> list[_T]:
+def together(works: Sequence[Work[_T, _E]], at_once: int, watched: Watched[_T, _E] | None = None) -> list[_T]:
     """What each work returns, in their order; raises what the first to fail raises, or Overdue.
 
     At most `at_once` are under way, each in a daemon thread, which the end of the process does not wait
     for. Events come back to the caller's thread.
     """
+    watched = watched or Watched()
     messages: queue.SimpleQueue[tuple[int, _E | _Done[_T]]] = queue.SimpleQueue()
     waiting = deque(enumerate(works))
     due: dict[int, float] = {}
@@ -42,15 +50,20 @@ def together(
     try:
         while waiting or due:
             while waiting and len(due) < at_once:
+                watched.start()
                 at, work = waiting.popleft()
                 due[at] = time.monotonic() + work.seconds
                 _start(at, work, messages)
-            at, message = messages.get(timeout=max(0.0, min(due.values()) - time.monotonic()))
+            left = min(due.values()) - time.monotonic()
+            at, message = messages.get(timeout=max(0.0, left))
             if isinstance(message, _Done):
                 values[at] = message.result()
+                watched.result(at, values[at])
                 del due[at]
-            elif watch is not None:
-                watch(message)
+            elif left <= 0:  # events that never cease would put it off for ever
+                raise Overdue
+            elif watched.event is not None:
+                watched.event(message)
     except queue.Empty:
         raise Overdue from None
     finally:

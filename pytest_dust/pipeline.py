@@ -14,6 +14,7 @@ from pytest_dust.cassette import Cassette, Spot
 from pytest_dust.checks import expectation
 from pytest_dust.client import Network, Order, Watch
 from pytest_dust.errors import CassetteError, ServiceError
+from pytest_dust.launch import Watched
 from pytest_dust.masking import Mask
 from pytest_dust.model import (
     App,
@@ -102,28 +103,29 @@ def check_case(case: Case, recording: Recording, settings: Settings, mask: Mask)
     choose(Mode.REPLAY, load(recording, mask.covering(bound).value(bound)))
 
 
-def estimate(case: Case, recording: Recording, settings: Settings, mask: Mask) -> tuple[int, int]:
-    """How many runs the case will make, and about how many tokens they will use, by its recording."""
+def estimate(case: Case, recording: Recording, settings: Settings, mask: Mask) -> tuple[int, int, bool]:
+    """How many runs the case will make, about how many tokens, and whether a recording tells."""
     bound = cassette.bound(build(case, settings), case.repeat.runs if case.repeat else None)
     with suppress(RecursionError):  # the run itself will tell
         recording = load(recording, mask.covering(bound).value(bound))
     if settings.mode is Mode.REPLAY or (
         settings.mode is Mode.RECORD and (recording.fits or recording.broken)
     ):
-        return 0, 0
+        return 0, 0, True
     times = case.repeat.runs if case.repeat else 1
     try:
         runs = _runs(recording.cassette) if recording.cassette else []
     except (ServiceError, RecursionError):
         runs = []
     tokens = sum(views.usage(run)["total_tokens"] for run in runs)
-    return times, tokens * times // len(runs) if runs else 0
+    return times, tokens * times // len(runs) if runs else 0, bool(runs)
 
 
 def build(case: Case, settings: Settings) -> RunRequest:
     """What the case asks of the service, with workspace and space from the settings where it names none."""
-    app = App(case.app.workspace or settings.workspace, case.app.space or settings.space, case.app.id)
-    return RunRequest(app, case.specification_hash, case.config, case.inputs, case.block_filter)
+    return RunRequest(
+        settings.address(case.app), case.specification_hash, case.config, case.inputs, case.block_filter
+    )
 
 
 def load(recording: Recording, request: dict[str, Json]) -> Recording:
@@ -161,17 +163,20 @@ def _live(case: Case, request: RunRequest, desk: Desk, mask: Mask) -> tuple[list
     """The runs that are made now: of the version asked for, without the service's cache where that is bid."""
     settings = desk.settings
     times = case.repeat.runs if case.repeat else 1
-    versions = settings.specification_hash
-    version = versions.get(request.app.id, versions.get("", request.specification_hash))
+    version = settings.version_of(request.app.id, request.specification_hash)
     fresh = settings.fresh or case.repeat is not None
     config = without_cache(request.config) if fresh else request.config
     sent = replace(named(request), specification_hash=version, config=config)
     order = Order(sent, case.flavor, case.timeout or settings.timeout, mask, times)
-    desk.budget.take(times)
-    replies = desk.network.run(order, settings.concurrency, desk.watch)
-    runs = [api.run(reply, sent.block_filter, sent.specification_hash) for reply in replies]
-    desk.budget.note(sum(views.usage(run)["total_tokens"] for run in runs))
-    return replies, runs
+    runs: dict[int, Run] = {}
+
+    def note(at: int, reply: Reply) -> None:
+        runs[at] = api.run(reply, sent.block_filter, sent.specification_hash)
+        desk.budget.note(views.usage(runs[at])["total_tokens"])
+
+    watched = Watched(lambda: desk.budget.take(1), note, desk.watch)
+    replies = desk.network.run(order, settings.concurrency, watched)
+    return replies, [runs[at] for at in range(times)]
 
 
 def without_cache(config: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -229,22 +234,45 @@ def _compared(case: Case, attempt: Attempt, recording: Recording) -> Attempt:
     if recorded is None:
         return attempt
     when = recorded.recorded_at
-    if any(change.path[0] in ("app", "inputs", "block_filter") for change in recording.moved):
-        apart = Comparison(when, (), (), 0, "it was made for another app, input or filter")
+    if any(change.path[0] in ("app", "inputs") for change in recording.moved):
+        apart = Comparison(when, (), (), 0, "it was made for another app or other inputs")
         return replace(attempt, comparison=apart)
+    seen = _filter(recorded)
+    common = None if seen == case.block_filter else _both(seen, case.block_filter)
     try:
-        olds = _runs(recorded)
+        olds = [api.filtered(run, common) for run in _runs(recorded)]
     except ServiceError:
         return replace(attempt, comparison=Comparison(when, (), (), 0, "it holds no run"))
-    held = [baseline.compare(old, attempt.run, case.baseline, when, plural=case.plural) for old in olds]
-    return replace(attempt, comparison=next((one for one in held if not one.changed), held[0]))
+    new = api.filtered(attempt.run, common)
+    held = [baseline.compare(old, new, case.baseline, when, plural=case.plural) for old in olds]
+    return replace(attempt, comparison=_outside(held))
+
+
+def _outside(held: list[Comparison]) -> Comparison:
+    """What changed against every recorded attempt: a value that one of them showed is no change."""
+    paths = [{change.path for change in one.values} for one in held]
+    nearest = min(held, key=lambda one: len(one.values))
+    return replace(
+        nearest,
+        values=tuple(change for change in nearest.values if all(change.path in each for each in paths)),
+    )
+
+
+def _both(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The blocks that two filters let through, where None lets all."""
+    if one is None or other is None:
+        return other if one is None else one
+    return tuple(name for name in other if name in one)
+
+
+def _filter(recorded: Cassette) -> tuple[str, ...] | None:
+    names = recorded.request.get("block_filter")
+    return tuple(str(name) for name in names) if isinstance(names, list) else None
 
 
 def _runs(recorded: Cassette) -> list[Run]:
-    names = recorded.request.get("block_filter")
-    block_filter = [str(name) for name in names] if isinstance(names, list) else None
     pinned = str(recorded.request.get("specification_hash"))
-    return [api.run(reply, block_filter, pinned) for reply in recorded.replies]
+    return [api.run(reply, _filter(recorded), pinned) for reply in recorded.replies]
 
 
 def _write(

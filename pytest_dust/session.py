@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_dust.settings import Settings
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # pytest keeps plugins in sets
 class Session:
     """The settings, what is spent, and the network once a case has run."""
 
@@ -103,11 +103,13 @@ class Session:
             about = f", about {plural(tokens, 'token')} by the recordings" if tokens else ""
             terminal.write_line(f"dust: about to make {plural(runs, 'run')}{about}")
         try:
-            Budget(self.settings.max_runs, self.settings.max_tokens).refuse(runs, tokens)
+            self.budget.refuse(runs, tokens)
         except ServiceError as error:
             if not hasattr(config, "workerinput"):
                 raise pytest.UsageError(str(error)) from None
             self.refusal = str(error)  # a worker cannot end the session
+        if not all(known for _, _, known in estimates):
+            self.budget = self.budget.shared(getattr(config, "workerinput", {}).get("workercount", 1))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -174,8 +176,7 @@ def open(config: pytest.Config) -> Session:  # noqa: A001
     if KEY not in config.stash:
         settings = config.stash[SETTINGS]
         masked = mask(os.environ, settings.secrets, settings.redact)
-        workers = getattr(config, "workerinput", {}).get("workercount", 1)
-        budget = Budget(settings.max_runs, settings.max_tokens).shared(workers)
+        budget = Budget(settings.max_runs, settings.max_tokens)
         config.stash[KEY] = Session(settings, masked, budget)
         config.pluginmanager.register(config.stash[KEY], "dust-session")
     return config.stash[KEY]

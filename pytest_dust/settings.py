@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pytest_dust.errors import SettingsError, did_you_mean
+from pytest_dust.model import App
 
 
 class Mode(StrEnum):
@@ -249,7 +250,15 @@ class Settings:
     secrets: tuple[str, ...] = ()
     redact: tuple[str, ...] = ()
     typed: tuple[str, ...] = ()
-    """The options given on the command line, apart from the mode, to repeat in commands we suggest."""
+    """The options given on the command line that belong into commands we suggest."""
+
+    def address(self, app: App) -> App:
+        """An app's address, with workspace and space from the settings where the suite names none."""
+        return App(app.workspace or self.workspace, app.space or self.space, app.id)
+
+    def version_of(self, app: str, pinned: str) -> str:
+        """Which version of an app is run live: the one that is tried, else the pinned one."""
+        return self.specification_hash.get(app, self.specification_hash.get("", pinned))
 
 
 def resolve(
@@ -290,7 +299,8 @@ def _against_versions(chosen: Settings) -> Settings:
 def _refuse_open_line(chosen: Settings) -> None:
     """Refuse to send the key where anyone on the way can read it."""
     address = urlsplit(chosen.base_url)
-    if chosen.mode is Mode.REPLAY or chosen.allow_http or address.scheme == "https":
+    offline = chosen.mode is Mode.REPLAY and not chosen.drift
+    if offline or chosen.allow_http or address.scheme == "https":
         return
     host = address.hostname or ""
     if not is_this_machine(host):

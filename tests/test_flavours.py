@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from conftest import KEY, OTHERS_PLUGINS, dust_server, suite
 from pytest_dust import api, cassette
 from pytest_dust import view as views
-from pytest_dust.client import Network
+from pytest_dust.client import Network, Order
 from pytest_dust.errors import ServiceError
 from pytest_dust.masking import Mask
 from pytest_dust.model import App, Flavor, RunRequest
@@ -88,12 +88,13 @@ def seen(reply, request):
 
 def run(network, request, flavor, timeout=10.0):
     """Run an app by one road."""
-    return network.run(request, Flavor(flavor), timeout, Mask())
+    (reply,) = network.run(Order(request, Flavor(flavor), timeout, Mask()), 1)
+    return reply
 
 
 def kept(request, reply):
     """Give a reply as its cassette gives it back."""
-    return cassette.loads(cassette.dumps(cassette.bound(request), reply, "2026-01-01T00:00:00Z")).reply
+    return cassette.loads(cassette.dumps(cassette.bound(request), [reply], "2026-01-01T00:00:00Z")).replies[0]
 
 
 # ── three roads, one run ─────────────────────────────────────────────────────────────────────────

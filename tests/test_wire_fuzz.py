@@ -15,7 +15,7 @@ from test_flavours import APPS, INPUTS, asking, kept
 from conftest import KEY, dust_server
 from pytest_dust import api
 from pytest_dust import view as views
-from pytest_dust.client import Network
+from pytest_dust.client import Network, Order
 from pytest_dust.errors import CassetteError, ServiceError
 from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Exchange, Flavor, Reply, Run
@@ -151,7 +151,7 @@ def plain(words: str) -> None:
 def judged(network: Network, request: Any, flavor: Flavor, timeout: float = 1.0) -> Run | None:
     """Ask for a run, and hold whatever comes of it against what may come of it."""
     try:
-        reply = network.run(request, flavor, timeout, Mask((KEY,)))
+        (reply,) = network.run(Order(request, flavor, timeout, Mask((KEY,))), 1)
         run = api.run(reply, request.block_filter, request.specification_hash)
     except ServiceError as error:
         return plain(str(error))

@@ -158,10 +158,14 @@ def begins(comparison: Comparison | None) -> str:
     return f"it begins in {safe(first.name)} ({safe(first.type)})"
 
 
-def may_be_cached(config: Mapping[str, object]) -> bool:
-    """Whether the service may have answered from its cache, which is on for a block unless it is off."""
+def may_be_cached(config: Mapping[str, object], *, fresh: bool) -> bool:
+    """Whether the service may have answered from its cache, which is on for a block unless it is off.
+
+    `fresh` turns it off for the configured blocks, and for no others.
+    """
     return not config or any(
-        not (isinstance(block, Mapping) and block.get("use_cache") is False) for block in config.values()
+        not fresh and not (isinstance(block, Mapping) and block.get("use_cache") is False)
+        for block in config.values()
     )
 
 
@@ -261,7 +265,8 @@ def _what_now(subject: Subject, outcome: Outcome) -> str:
         return f"  to ask the app as it is now: {subject.command} --dust-mode=live"
     if subject.pinned and outcome.source is Source.LIVE:
         record = f"{subject.command} --dust-mode=record"
-        return f"  if this is right, pin the new hash in the suite and record it: {record}"
+        ran = outcome.shown.run.specification_hash or "the new hash"
+        return f"  if this is right, pin {safe(ran)} in the suite and record it: {record}"
     if outcome.gated:
         return f"  if this is right, record it: {subject.command} --dust-mode=rerecord"
     if outcome.source is Source.LIVE:

@@ -28,7 +28,7 @@ def summary(cases: Iterable[Facts], *, versions: bool = False) -> Iterator[str]:
         noun = "case" if cached == 1 else "cases"
         yield (
             f"dust: {cached:,} {noun} may have come from Dust's cache (use_cache is on or left out); "
-            "--dust-fresh turns it off"
+            "--dust-fresh turns it off for configured blocks"
         )
     yield from _spreads([case for case in cases if case.get("spread")])
     if versions:
@@ -46,12 +46,14 @@ def _spreads(cases: Sequence[Facts]) -> Iterator[str]:
 def _by_app(cases: Sequence[Facts]) -> Iterator[str]:
     """Per app: how many cases changed, and in which blocks that began."""
     for app in dict.fromkeys(case["app"] for case in cases):
-        own = [case for case in cases if case["app"] == app]
+        own = [case for case in cases if case["app"] == app and case["compared"]]
+        apart = sum(case["app"] == app for case in cases) - len(own)
+        less = f", {apart:,} not compared" if apart else ""
         begins = Counter(case["begins"].removeprefix("it begins in ") for case in own if case["begins"])
         changed = sum(begins.values())
         where = ", ".join(f"{count:,} in {block}" for block, count in begins.most_common(MAX_LISTED))
         told = f", beginning {where}" if where else ""
-        yield f"dust: app {app}: {len(own) - changed:,} unchanged, {changed:,} changed{told}"
+        yield f"dust: app {app}: {len(own) - changed:,} unchanged, {changed:,} changed{told}{less}"
 
 
 def _changed(cases: Sequence[Facts]) -> Iterator[str]:

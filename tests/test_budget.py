@@ -1,0 +1,414 @@
+"""What a session costs: the estimate before it, its ceilings, and answers from the service's cache."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from conftest import dust_server, suite
+from pytest_dust.budget import Budget
+from pytest_dust.errors import ServiceError
+
+SUPPORT, HALVE = "9f1d3b5a7c", "c0de0042aa"
+REPEATED = """\
+cases:
+  - id: refund
+    input: {question: Where is my refund?}
+    repeat: {runs: 3}
+  - id: parcel
+    input: {question: Track my parcel}
+"""
+PYTHON = """\
+import pytest
+
+@pytest.mark.parametrize("question", ["a", "b", "c", "d"])
+def test_it(dust, question):
+    run = dust.run(app="9f1d3b5a7c", specification_hash="HASH", input={"question": question})
+    assert run.result.label == "other"
+"""
+CACHE_ON = "config: {CLASSIFY: {use_cache: true}, ANSWER: {model_id: m}}\n"
+
+
+def estimated(result):
+    """The line that says what the session will take."""
+    return re.findall(r"^dust: (about to make .*)$", result.out, re.MULTILINE)
+
+
+def used(result):
+    """The tokens that the session used, by its summary."""
+    return int(re.search(r"^dust: .* ([\d,]+) tokens used$", result.out, re.MULTILINE)[1].replace(",", ""))
+
+
+def bodies(server):
+    """The bodies of the runs that were asked for."""
+    return [request.body for request in server.requests if request.method == "POST"]
+
+
+@pytest.fixture
+def repeated(project, server):
+    """A project with a repeated case and a plain one, online and not recorded yet."""
+    return project.having({"answer.dust.yaml": suite(server, SUPPORT, REPEATED)}).using(server)
+
+
+@pytest.fixture
+def python(project, server):
+    """A project whose four runs are made from Python, of which no estimate knows."""
+    return project.having({"test_it.py": PYTHON.replace("HASH", server.hash(SUPPORT))}).using(server)
+
+
+# ── the estimate ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("mode", ["live", "rerecord"])
+def test_what_a_session_will_take_is_said_before(support, mode):
+    """Before the first case, the terminal says how many runs are made, and their tokens by the recordings."""
+    recorded = support.run("--dust-mode=record")
+    result = recorded.example.run(f"--dust-mode={mode}")
+    tokens = used(recorded)
+    assert tokens > 0
+    assert estimated(result) == [f"about to make 3 runs, about {tokens:,} tokens by the recordings"]
+    assert result.out.index("about to make") < result.out.index("[100%]")
+    assert used(result) == tokens
+
+
+def test_every_attempt_counts(repeated):
+    """A repeated case is as many runs as it has attempts, each with its tokens."""
+    recorded = repeated.run("--dust-mode=record")
+    assert estimated(recorded) == ["about to make 4 runs"]
+    told = f"about to make 4 runs, about {used(recorded):,} tokens by the recordings"
+    assert estimated(recorded.example.run("--dust-mode=live")) == [told]
+
+
+def test_a_recording_of_fewer_attempts_is_scaled(repeated):
+    """Where a case has more attempts now than were recorded, the tokens are estimated for all of them."""
+    recorded = repeated.run("--dust-mode=record", "-k", "refund")
+    more = recorded.example.replacing("answer.dust.yaml", "runs: 3", "runs: 6")
+    told = f"about to make 6 runs, about {used(recorded) * 2:,} tokens by the recordings"
+    assert estimated(more.run("--dust-mode=live", "-k", "refund")) == [told]
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        ((), []),
+        (("--dust-mode=record",), ["about to make 1 run"]),
+        (("--dust-mode=record", "-k", "parcel"), []),
+        (("--dust-mode=live", "-k", "refund"), ["about to make 1 run"]),
+        (("--dust-mode=live", "--co"), []),
+        (("--dust-check",), []),
+    ],
+)
+def test_only_what_is_run_is_estimated(recorded, server, args, told):
+    """Replays cost nothing and cause no line; of a recording session, only what is missing counts."""
+    missing = recorded.using(server).having({"cassettes/answer/refund.json": None})
+    assert estimated(missing.run(*args)) == told
+
+
+def test_cases_that_are_not_selected_are_not_estimated(recorded, server):
+    """The estimate is for the cases that are selected."""
+    result = recorded.using(server).run("--dust-mode=live", "-k", "parcel")
+    assert estimated(result) == [f"about to make 1 run, about {used(result):,} tokens by the recordings"]
+
+
+@pytest.mark.parametrize("broken", ["{", "[]", '{"version": 1}', '{"version": 99}'])
+def test_a_broken_recording_breaks_no_estimate(recorded, server, broken):
+    """A cassette that cannot be read counts as a run of unknown cost."""
+    files = dict.fromkeys(recorded.cassettes, broken)
+    result = recorded.using(server).having(files).run("--dust-mode=live")
+    assert estimated(result) == ["about to make 3 runs"]
+    assert result.outcomes == {"passed": 2, "failed": 1}
+
+
+def test_the_estimate_is_said_under_xdist_too(recorded, server):
+    """With `-n 2` the terminal says once what the session will take."""
+    result = recorded.using(server).run("--dust-mode=live", "-n", "2", subprocess=True)
+    assert estimated(result) == [f"about to make 3 runs, about {used(result):,} tokens by the recordings"]
+
+
+# ── refused before the first call ────────────────────────────────────────────────────────────────
+
+
+def ceilings(tokens):
+    """Options that a session of 3 runs and so many tokens passes, and what is said of it."""
+    return {
+        "--dust-max-runs=2": "take about 3 runs, and --dust-max-runs allows 2",
+        "--dust-max-runs=0": "take about 3 runs, and --dust-max-runs allows 0",
+        f"--dust-max-tokens={tokens - 1}": f"about {tokens:,} tokens, and --dust-max-tokens allows",
+        "--dust-max-tokens=0": f"about {tokens:,} tokens, and --dust-max-tokens allows 0",
+    }
+
+
+def test_a_session_that_would_pass_a_ceiling_is_refused(recorded, server):
+    """Where the estimate passes a ceiling, pytest ends as for a wrong usage, and nothing was asked."""
+    example = recorded.using(server)
+    tokens = used(example.run("--dust-mode=live"))
+    server.requests.clear()
+    for option, words in ceilings(tokens).items():
+        result = example.run("--dust-mode=live", option)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        assert words in result.out + result.err
+        assert "INTERNALERROR" not in result.out + result.err
+        assert server.requests == []
+
+
+def test_a_session_within_its_ceilings_runs(recorded, server):
+    """A session that takes exactly what the ceilings allow is run whole."""
+    example = recorded.using(server)
+    tokens = used(example.run("--dust-mode=live"))
+    result = example.run("--dust-mode=live", "--dust-max-runs=3", f"--dust-max-tokens={tokens}")
+    assert result.outcomes == {"passed": 2, "failed": 1}
+    assert "not run:" not in result.out
+
+
+def test_replays_are_free(recorded):
+    """A ceiling of nothing refuses no replay."""
+    result = recorded.run("--dust-max-runs=0", "--dust-max-tokens=0")
+    assert result.outcomes == {"passed": 2, "failed": 1}
+
+
+def test_a_refused_session_asks_nothing_under_xdist(recorded, server):
+    """With `-n 2` each case of a refused session fails with the reason, and nothing was asked."""
+    args = ("--dust-mode=live", "--dust-max-runs=2", "-n", "2")
+    result = recorded.using(server).run(*args, subprocess=True)
+    assert result.ret != 0
+    assert "passed" not in result.outcomes
+    assert "would take about 3 runs, and --dust-max-runs allows 2" in result.out + result.err
+    assert "INTERNALERROR" not in result.out
+    assert server.requests == []
+
+
+def test_a_session_within_its_ceilings_runs_under_xdist(recorded, server):
+    """With `-n 2` a session that takes exactly the runs that the ceiling allows is run whole."""
+    args = ("--dust-mode=live", "--dust-max-runs=3", "-n", "2")
+    result = recorded.using(server).run(*args, subprocess=True)
+    assert "not run:" not in result.out
+    assert result.outcomes == {"passed": 2, "failed": 1}
+
+
+@pytest.mark.parametrize("name", ["max-runs", "max-tokens"])
+@pytest.mark.parametrize("source", ["option", "environment", "ini"])
+def test_each_source_sets_a_ceiling(recorded, server, source, name):
+    """A ceiling comes from the command line, from the environment or from ini."""
+    example, args = recorded.using(server), ()
+    ini = f"dust_{name.replace('-', '_')}"
+    if source == "option":
+        args = (f"--dust-{name}=1",)
+    elif source == "environment":
+        example = example.exporting(**{ini.upper(): "1"})
+    else:
+        example = example.having({"pytest.ini": f"[pytest]\n{ini} = 1\n"})
+    result = example.run("--dust-mode=live", *args)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"--dust-{name} allows 1" in result.out + result.err
+    assert server.requests == []
+
+
+# ── reached midway ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_runs_end_where_the_ceiling_is_reached(python, server):
+    """Once as many runs are made as allowed, the rest fails with that reason, and nothing more is asked."""
+    result = python.run("--dust-mode=live", "--dust-max-runs=2")
+    assert result.outcomes == {"passed": 2, "failed": 2}
+    assert result.report.count("not run: 2 of at most 2 runs are made (--dust-max-runs)") >= 2
+    assert server.runs == 2
+
+
+def test_tokens_end_where_the_ceiling_is_reached(support, server):
+    """Without recordings there is no estimate: once the tokens are used, the rest fails with that reason."""
+    result = support.run("--dust-mode=live", "--dust-max-tokens=1")
+    assert estimated(result) == ["about to make 3 runs"]
+    assert result.outcomes == {"passed": 1, "failed": 2}
+    reason = rf"not run: {used(result)} of at most 1 tokens are used \(--dust-max-tokens\)"
+    assert len(re.findall(rf"^FAILED .* - {reason}", result.out, re.MULTILINE)) == 2
+    assert server.runs == 1
+    assert "Traceback" not in result.report
+
+
+def test_what_was_recorded_before_the_ceiling_is_kept(support, server):
+    """A recording that reaches its ceiling keeps what it paid for; the next one goes on from there."""
+    first = support.run("--dust-mode=record", "--dust-max-tokens=1")
+    assert len(first.example.cassettes) == 1
+    second = first.example.run("--dust-mode=record")
+    assert server.runs == 3
+    assert len(second.example.cassettes) == 3
+
+
+def test_replays_go_on_after_the_ceiling(support, server):
+    """A case that needs no run is replayed, whatever was spent before it."""
+    after = support.run("--dust-mode=record", "-k", "wrong or parcel").example
+    more = after.replacing("answer.dust.yaml", "cases:", "cases:\n  - {id: first, input: {question: Pay}}")
+    server.requests.clear()
+    result = more.run("--dust-mode=record", "--dust-max-tokens=1")
+    assert result.outcomes == {"passed": 2, "failed": 2}
+    assert result.out.count("FAILED ") == 2
+    assert "refund - not run:" in result.out
+    assert server.runs == 1
+
+
+def test_a_repeated_case_stops_launching_at_the_ceiling(repeated, server):
+    """Attempts are launched only as long as the ceiling of tokens is not reached."""
+    example = repeated.replacing("answer.dust.yaml", "runs: 3", "runs: 20")
+    args = ("--dust-mode=live", "--dust-max-tokens=100", "--dust-concurrency=1", "-k", "refund")
+    result = example.run(*args)
+    assert result.outcomes["failed"] == 1
+    assert server.runs < 20
+
+
+def test_tokens_of_a_failed_case_are_counted(repeated, server):
+    """Attempts that answered before another one failed have used their tokens."""
+
+    def third_fails(_request):
+        error = dust_server.RefusalError(400, "invalid_request_error", "no such thing")
+        return dust_server.error_reply(error) if server.runs == 3 else None
+
+    server.behaviour = third_fails
+    result = repeated.run("--dust-mode=live", "--dust-max-tokens=1", "--dust-concurrency=1")
+    assert result.outcomes == {"failed": 2}
+    assert server.runs == 3
+
+
+# ── the service's cache ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("source", ["option", "environment", "ini"])
+def test_fresh_turns_the_cache_off(support, server, source):
+    """With --dust-fresh each configured block is sent use_cache: false, by option, environment or ini."""
+    example, args = support.replacing("answer.dust.yaml", "cases:", f"{CACHE_ON}cases:"), ()
+    if source == "option":
+        args = ("--dust-fresh",)
+    elif source == "environment":
+        example = example.exporting(DUST_FRESH="true")
+    else:
+        example = example.having({"pytest.ini": "[pytest]\ndust_fresh = true\n"})
+    example.run("--dust-mode=live", *args)
+    fresh = {"CLASSIFY": {"use_cache": False}, "ANSWER": {"model_id": "m", "use_cache": False}}
+    assert [body["config"] for body in bodies(server)] == [fresh] * 3
+
+
+def test_without_fresh_the_config_is_sent_as_written(support, server):
+    """Unless told to, nothing changes the config of a suite."""
+    support.replacing("answer.dust.yaml", "cases:", f"{CACHE_ON}cases:").run("--dust-mode=live")
+    asked = {"CLASSIFY": {"use_cache": True}, "ANSWER": {"model_id": "m"}}
+    assert [body["config"] for body in bodies(server)] == [asked] * 3
+
+
+@pytest.mark.parametrize(("first", "then"), [((), ("--dust-fresh",)), (("--dust-fresh",), ())])
+def test_fresh_moves_no_cassette(support, server, first, then):
+    """A cassette fits with and without --dust-fresh, however it was recorded."""
+    example = support.replacing("answer.dust.yaml", "cases:", f"{CACHE_ON}cases:")
+    after = example.run("--dust-mode=record", *first).example
+    for text in after.cassettes.values():
+        assert json.loads(text)["request"]["config"]["CLASSIFY"] == {"use_cache": True}
+    server.requests.clear()
+    for mode in ("replay", "record"):
+        result = after.run(f"--dust-mode={mode}", *then)
+        assert result.outcomes == {"passed": 2, "failed": 1}
+        assert "3 replayed" in result.out
+    assert server.requests == []
+
+
+OFF = "config: {CLASSIFY: {use_cache: false}, ANSWER: {use_cache: false}}\n"
+HALF = "config: {CLASSIFY: {use_cache: false}, ANSWER: {model_id: m}}\n"
+
+
+@pytest.mark.parametrize(
+    ("extra", "args", "due"),
+    [
+        ("", ("--dust-mode=live",), True),
+        (CACHE_ON, ("--dust-mode=live",), True),
+        (HALF, ("--dust-mode=live",), True),
+        (OFF, ("--dust-mode=live",), False),
+        (CACHE_ON, ("--dust-mode=live", "--dust-fresh"), False),
+        (CACHE_ON + "repeat: {runs: 2}\n", ("--dust-mode=live",), False),
+        (CACHE_ON, (), False),
+    ],
+)
+def test_the_summary_says_where_the_cache_may_have_answered(support, extra, args, due):
+    """One line of the summary says how many live answers may have come from Dust's cache, where any may."""
+    example = support.replacing("answer.dust.yaml", "cases:", f"{extra}cases:")
+    result = (example if args else example.run("--dust-mode=record").example).run(*args)
+    line = (
+        "dust: 3 cases may have come from Dust's cache (use_cache is on or left out); "
+        "--dust-fresh turns it off"
+    )
+    assert result.out.count(line) == due
+    assert ("Dust's cache" in result.out) == due
+
+
+def test_an_app_without_a_model_has_nothing_cached(project, server):
+    """Where a run used no tokens, there is no line on the cache."""
+    text = suite(server, HALVE, "cases:\n  - {id: half, input: {number: 100, limit: 10}}\n")
+    result = project.having({"halve.dust.yaml": text}).using(server).run("--dust-mode=live")
+    assert result.outcomes == {"passed": 1}
+    assert "Dust's cache" not in result.out
+
+
+# ── the count itself ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("max_runs", "max_tokens", "spent", "asked", "told"),
+    [
+        (None, None, (10**9, 10**12), 10**6, ""),
+        (0, None, (0, 0), 1, "0 of at most 0 runs"),
+        (1, None, (0, 0), 1, ""),
+        (1, None, (1, 0), 1, "1 of at most 1 runs"),
+        (1200, None, (1200, 0), 1, "1,200 of at most 1,200 runs"),
+        (5, None, (3, 0), 2, ""),
+        (5, None, (3, 0), 3, "3 of at most 5 runs"),
+        (None, 0, (0, 0), 1, "0 of at most 0 tokens"),
+        (None, 10, (0, 9), 1, ""),
+        (None, 10, (0, 10), 1, "10 of at most 10 tokens"),
+        (None, 10, (0, 3456), 1, "3,456 of at most 10 tokens"),
+        (1, 1, (1, 1), 1, "1 of at most 1 runs"),
+    ],
+)
+def test_taking_from_a_budget(max_runs, max_tokens, spent, asked, told):
+    """Runs are taken as long as they stay within the ceiling, and the tokens used are below theirs."""
+    budget = Budget(max_runs, max_tokens)
+    budget.runs, budget.tokens = spent
+    if told:
+        with pytest.raises(ServiceError, match=f"not run: {re.escape(told)}"):
+            budget.take(asked)
+        assert (budget.runs, budget.tokens) == spent
+    else:
+        budget.take(asked)
+        budget.note(7)
+        assert (budget.runs, budget.tokens) == (spent[0] + asked, spent[1] + 7)
+
+
+@pytest.mark.parametrize(
+    ("max_runs", "max_tokens", "runs", "tokens", "told"),
+    [
+        (None, None, 10**9, 10**12, ""),
+        (3, 100, 3, 100, ""),
+        (3, 100, 4, 100, "about 4 runs, and --dust-max-runs allows 3"),
+        (3, 100, 3, 101, "about 101 tokens, and --dust-max-tokens allows 100"),
+        (3, 100, 4, 101, "about 4 runs, and --dust-max-runs allows 3"),
+        (None, 1000, 9, 12345, "about 12,345 tokens, and --dust-max-tokens allows 1,000"),
+        (0, 0, 0, 0, ""),
+    ],
+)
+def test_refusing_what_a_budget_does_not_hold(max_runs, max_tokens, runs, tokens, told):
+    """What is estimated is refused where it passes a ceiling, the runs first."""
+    budget = Budget(max_runs, max_tokens)
+    if told:
+        with pytest.raises(ServiceError, match=re.escape(told)):
+            budget.refuse(runs, tokens)
+    else:
+        budget.refuse(runs, tokens)
+    assert (budget.runs, budget.tokens) == (0, 0)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 8])
+@pytest.mark.parametrize("limit", [None, 0, 1, 7, 1000])
+def test_shares_never_add_up_to_more(limit, workers):
+    """The workers' shares together never pass the ceiling; no ceiling stays none."""
+    share = Budget(limit, limit).shared(workers)
+    assert share.max_runs == share.max_tokens
+    assert (share.max_runs is None) == (limit is None)
+    if limit is not None:
+        assert 0 <= share.max_runs * workers <= limit
