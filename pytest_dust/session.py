@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -98,10 +100,8 @@ class Session:
         runs, tokens = (sum(each[at] for each in estimates) for at in (0, 1))
         if not runs:
             return
-        terminal = config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is not None and not hasattr(config, "workerinput"):
-            about = f", about {plural(tokens, 'token')} by the recordings" if tokens else ""
-            terminal.write_line(f"dust: about to make {plural(runs, 'run')}{about}")
+        about = f", about {plural(tokens, 'token')} by the recordings" if tokens else ""
+        _say(config, f"dust: about to make {plural(runs, 'run')}{about}")
         try:
             self.budget.refuse(runs, tokens)
         except ServiceError as error:
@@ -142,6 +142,18 @@ class Session:
         """Close the network if it was opened."""
         if self._network is not None:
             self._network.close()
+
+
+def _say(config: pytest.Config, line: str) -> None:
+    """Tell the user; of several xdist workers, which all know it, the first one by way of its stderr."""
+    terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
+    worker = getattr(config, "workerinput", {}).get("workerid")
+    if worker is None and terminal is not None:
+        terminal.write_line(line)
+    elif worker == "gw0":
+        capture: Any = config.pluginmanager.get_plugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            print(line, file=sys.__stderr__, flush=True)  # its stdout belongs to xdist
 
 
 KEY = pytest.StashKey[Session]()

@@ -209,7 +209,7 @@ def test_the_last_line_pins_and_records_the_new_version(both, server):
     new = server.hash(SUPPORT, "v2")
     result = both.run(f"{OPTION}={SUPPORT}={new}", "--dust-on-change=fail")
     assert result.outcomes == {"passed": 3, "failed": 1}
-    assert "if this is right, pin the new hash in the suite and record it: pytest" in result.report
+    assert f"if this is right, pin {new} in the suite and record it: pytest" in result.report
     assert result.command == ["answer.dust.yaml::refund", "--dust-mode=record"]
     pinned = result.example.replacing("answer.dust.yaml", server.hash(SUPPORT), new)
     assert pinned.run(*result.command).outcomes == {"passed": 1}

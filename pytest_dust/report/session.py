@@ -24,7 +24,7 @@ def summary(cases: Iterable[Facts], *, versions: bool = False) -> Iterator[str]:
     yield f"dust: {counts}, {tokens:,} tokens used"
     if waited := sum(case["waited"] for case in cases):
         yield f"dust: waited {waited:.0f} s, as the service's rate limit (429) asked"
-    if cached := sum(bool(case.get("cached") and case["tokens"] and not case["begins"]) for case in made):
+    if cached := sum(bool(case.get("cached") and case["tokens"]) for case in made):
         noun = "case" if cached == 1 else "cases"
         yield (
             f"dust: {cached:,} {noun} may have come from Dust's cache (use_cache is on or left out); "
