@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pytest_dust.errors import SettingsError, did_you_mean
-from pytest_dust.model import App
+
+if TYPE_CHECKING:
+    from pytest_dust.model import App  # 15 ms, and settings are read in every pytest run
 
 
 class Mode(StrEnum):
@@ -254,7 +256,7 @@ class Settings:
 
     def address(self, app: App) -> App:
         """An app's address, with workspace and space from the settings where the suite names none."""
-        return App(app.workspace or self.workspace, app.space or self.space, app.id)
+        return replace(app, workspace=app.workspace or self.workspace, space=app.space or self.space)
 
     def version_of(self, app: str, pinned: str) -> str:
         """Which version of an app is run live: the one that is tried, else the pinned one."""
