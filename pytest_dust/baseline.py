@@ -35,7 +35,9 @@ def compare(old: Run, new: Run, rules: Baseline, recorded_at: str, *, plural: bo
     ruler = _Ruler(rules)
     blocks = tuple(_blocks(old, new, ruler, plural=plural))
     names = dict.fromkeys(trace.name for run in (old, new) for trace in run.traces)
-    return Comparison(recorded_at, tuple(_values(old, new, ruler, plural=plural)), blocks, len(names))
+    values = tuple(_values(old, new, ruler, plural=plural))
+    lost = tuple(_lost(old, new, rules, plural=plural))
+    return Comparison(recorded_at, values, blocks, len(names), lost=lost)
 
 
 class _Ruler:
@@ -122,6 +124,15 @@ def _values(old: Run, new: Run, ruler: _Ruler, *, plural: bool) -> Iterator[Chan
         steps = paths.plain_path(path)
         for change in ruler.differences(_found(path, before), _found(path, after), steps):
             yield Change((*(steps or (path,)), *change.path), change.old, change.new)
+
+
+def _lost(old: Run, new: Run, rules: Baseline, *, plural: bool) -> Iterator[str]:
+    """The compared paths that find nothing on either side, as a misspelt one does."""
+    if rules.compare:
+        before, after = view(old, plural=plural), view(new, plural=plural)
+        for path in rules.compare:
+            if _found(path, before) is MISSING and _found(path, after) is MISSING:
+                yield f"{path} finds nothing; {paths.how_far(path, after)}"
 
 
 def _found(path: str, document: object) -> object:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pytest_dust.pipeline import Recording
 
 
+REVEALING_ID = "the id of a case holds a secret, and ids are shown and name files; name the case otherwise"
+
+
 class DustFile(SuiteFile):
     """A `*.dust.yaml` file as a collector of its cases."""
 
@@ -36,11 +39,17 @@ class DustFile(SuiteFile):
         shared.shelf.add(self.path, folder, None)
         look_up = references.environment(os.environ, frozenset(shared.settings.env))
         here = Here(self.path.parent, session.matchers(self))
+        # A broken suite is an error of its own file: the others run, whatever pytest does by default.
+        goes_on = self.config.option.continue_on_collection_errors
+        self.config.option.continue_on_collection_errors = True
         cases = suite.load(self._source(), self.shown, look_up, here)
+        if revealing := [case for case in cases if shared.mask.text(case.id) != case.id]:
+            raise SuiteError(self.shown, [Problem(case.place, REVEALING_ID) for case in revealing])
         items = [DustItem.from_parent(self, name=case.id, case=case) for case in cases]
         problems = [problem for item in items for problem in item.mark()]
         if problems:
             raise SuiteError(self.shown, problems)
+        self.config.option.continue_on_collection_errors = goes_on
         shared.shelf.add(self.path, folder, [file_name(case.id) for case in cases])
         yield from items
         if shared.settings.drift:
@@ -104,7 +113,10 @@ class DustItem(Item):
         return [problem for one in self.case.marks for problem in self._mark(one)]
 
     def _mark(self, mark: Mark) -> Iterator[Problem]:
-        kwargs: dict[str, Any] = dict(mark.kwargs)
+        mask = self.config.stash[session.KEY].mask
+        kwargs: dict[str, Any] = mask.value(dict(mark.kwargs))
+        if mark.name == "xfail" and self.config.getoption("dust_check"):
+            return  # a check runs nothing that could be expected to fail
         if mark.name == "xfail":
             kwargs["raises"] = CaseFailed  # a missing cassette or a wrong key is no expected failure
         with warnings.catch_warnings(record=True) as unknown:
@@ -116,7 +128,7 @@ class DustItem(Item):
                 return
         for warning in unknown:
             self.warn(pytest.PytestUnknownMarkWarning(str(warning.message).split(" - ", 1)[0]))
-        self.add_marker(decorator(*mark.args, **kwargs) if mark.args or kwargs else decorator)
+        self.add_marker(decorator(*mask.value(mark.args), **kwargs) if mark.args or kwargs else decorator)
 
     def runtest(self) -> None:
         """Run the case; raises CaseFailed where an expectation does not hold, Unrun where there is no run."""

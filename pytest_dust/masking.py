@@ -62,8 +62,8 @@ class Mask:
         elif isinstance(value, list | tuple):
             children = [(str(at), each) for at, each in enumerate(value)]
         named = bool(path) and self._names(path)
-        if named and isinstance(value, str):
-            yield value
+        if named and isinstance(value, str | int | float) and not isinstance(value, bool):
+            yield str(value)
         for key, each in children:
             below = replace(self, patterns=(("*",),)) if named else self
             yield from below._named(each, (*path, key))  # noqa: SLF001  # our own

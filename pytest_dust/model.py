@@ -279,6 +279,8 @@ class Comparison:
     blocks: tuple[BlockChange, ...]
     total: int
     not_compared: str = ""
+    lost: tuple[str, ...] = ()
+    """Paths of baseline.compare that find nothing on either side, and how far each gets."""
 
     @property
     def changed(self) -> bool:

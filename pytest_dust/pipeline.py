@@ -24,6 +24,7 @@ from pytest_dust.model import (
     Comparison,
     Json,
     Outcome,
+    Path,
     Reply,
     Run,
     RunRequest,
@@ -86,9 +87,21 @@ def run_case(case: Case, recording: Recording, desk: Desk) -> Outcome:
             _write(recording, mask, bound, replies, desk.specification(request, runs[0]))
     except RecursionError:
         raise ServiceError("the run is nested too deeply to be read; narrow it with block_filter") from None
+    if source is Source.LIVE:
+        _refuse_lost(attempts)
     on_change = desk.settings.on_change or case.baseline.on_change
     gates = source is Source.LIVE and on_change == "fail"
     return Outcome(source, attempts, sum(reply.waited for reply in replies), case.repeat, gates)
+
+
+def _refuse_lost(attempts: tuple[Attempt, ...]) -> None:
+    """Refuse a gate that looks where nothing is: it would let every change pass."""
+    for attempt in attempts:
+        if attempt.comparison is not None and attempt.comparison.lost:
+            raise ServiceError(
+                f"baseline.compare: {attempt.comparison.lost[0]}; "
+                "neither the run nor its recording has it: mend the path"
+            )
 
 
 def _attempt(case: Case, run: Run, mask: Mask, comparison: Comparison | None) -> Attempt:
@@ -250,12 +263,18 @@ def _compared(case: Case, attempt: Attempt, recording: Recording) -> Attempt:
 
 def _outside(held: list[Comparison]) -> Comparison:
     """What changed against every recorded attempt: a value that one of them showed is no change."""
+    if len(held) == 1:
+        return held[0]
     paths = [{change.path for change in one.values} for one in held]
+    above = [{path[:depth] for path in each for depth in range(len(path))} for each in paths]
     nearest = min(held, key=lambda one: len(one.values))
-    return replace(
-        nearest,
-        values=tuple(change for change in nearest.values if all(change.path in each for each in paths)),
-    )
+    met = (one for one in nearest.values if all(map(_meets, [one.path] * len(paths), paths, above)))
+    return replace(nearest, values=tuple(met))
+
+
+def _meets(path: Path, others: set[Path], above: set[Path]) -> bool:
+    """Whether a path is one of the others, or one lies below the other: shapes may differ."""
+    return path in above or any(path[:depth] in others for depth in range(len(path) + 1))
 
 
 def _both(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:

@@ -289,7 +289,8 @@ class _Reader:
             self.notes.problem(path, str(error), key=True)
         except ArgumentError as error:
             one = None
-            self.notes.problem((*path, *error.path), str(error), key=error.at_key)
+            for each in (error, *error.others):
+                self.notes.problem((*path, *each.path), str(each), key=each.at_key)
         if self.shared and len(path) == len(("expect", name)):  # in the short form it is the case's own
             self._expectations[known] = one
         return one

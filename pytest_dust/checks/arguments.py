@@ -242,10 +242,13 @@ def alternatives(written: Any, here: Here) -> tuple[tuple[Bound, ...], ...]:
     """A list of literals and mappings of matchers."""
     if not isinstance(written, list) or not written:
         raise ArgumentError("needs a list of values or matchers, such as [{lt: 0}, {gt: 9}]")
-    bound = []
+    bound: list[tuple[Bound, ...]] = []
+    errors: list[ArgumentError] = []
     for at, each in enumerate(written):
         try:
             bound.append(bind(each, here))
         except ArgumentError as error:
-            raise error.below(at) from None
+            errors.append(error.below(at))
+    if errors:
+        raise ArgumentError.joined(errors)
     return tuple(bound)

@@ -28,11 +28,22 @@ class ArgumentError(ValueError):
         super().__init__(message)
         self.path = path
         self.at_key = at_key
+        self.others: tuple[ArgumentError, ...] = ()
+        """Further mistakes beside this one."""
 
     def below(self, step: str | int, name: str = "") -> ArgumentError:
         """The same error as seen from one step above."""
         message = f"{name}: {self}" if name else str(self)
-        return ArgumentError(message, (step, *self.path), at_key=self.at_key)
+        error = ArgumentError(message, (step, *self.path), at_key=self.at_key)
+        error.others = tuple(other.below(step, name) for other in self.others)
+        return error
+
+    @classmethod
+    def joined(cls, errors: list[ArgumentError]) -> ArgumentError:
+        """Several mistakes as one error: the first, with the others beside it."""
+        first, *rest = errors
+        first.others = (*first.others, *(one for error in rest for one in (error, *error.others)))
+        return first
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,16 @@ def bind(written: Any, here: Here) -> tuple[Bound, ...]:
         return (Bound("equals", written, written, here.table["equals"].holds),)
     if not written:
         raise ArgumentError("an empty mapping expects nothing; give matchers, or equals: {}")
-    return tuple(_bound(name, argument, here) for name, argument in written.items())
+    bound: list[Bound] = []
+    errors: list[ArgumentError] = []
+    for name, argument in written.items():
+        try:
+            bound.append(_bound(name, argument, here))
+        except ArgumentError as error:
+            errors.append(error)
+    if errors:
+        raise ArgumentError.joined(errors)
+    return tuple(bound)
 
 
 def _bound(name: str, written: Any, here: Here) -> Bound:
