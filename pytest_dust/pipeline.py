@@ -80,7 +80,7 @@ def run_case(case: Case, recording: Recording, desk: Desk) -> Outcome:
             replies, runs = _replayed(request, recording, desk.network)
         else:
             replies, runs = _live(case, request, desk, mask)
-        attempts = tuple(_attempt(case, run, mask, None) for run in runs)
+        attempts = tuple(_attempt(case, run, mask) for run in runs)
         if source is not Source.REPLAYED:
             attempts = tuple(_compared(case, attempt, recording) for attempt in attempts)
         if source is Source.RECORDED:
@@ -104,10 +104,10 @@ def _refuse_lost(attempts: tuple[Attempt, ...]) -> None:
             )
 
 
-def _attempt(case: Case, run: Run, mask: Mask, comparison: Comparison | None) -> Attempt:
+def _attempt(case: Case, run: Run, mask: Mask) -> Attempt:
     view = views.view(run, plural=case.plural)
     failures = expectation.failures(expectation.masked(case.expect, mask), view)
-    return Attempt(run, view["usage"]["total_tokens"], failures, comparison)
+    return Attempt(run, view["usage"]["total_tokens"], failures)
 
 
 def check_case(case: Case, recording: Recording, settings: Settings, mask: Mask) -> None:
