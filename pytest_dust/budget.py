@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
 from pytest_dust.errors import ServiceError
 
@@ -15,10 +16,16 @@ class Budget:
     max_tokens: int | None = None
     runs: int = 0
     tokens: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    def take(self, runs: int) -> None:
-        """Spend runs; raises ServiceError where the ceiling would be passed."""
-        if self.max_runs is not None and self.runs + runs > self.max_runs:
+    def take(self) -> None:
+        """Spend a run; raises ServiceError where a ceiling is reached."""
+        with self._lock:
+            self._refuse_more()
+            self.runs += 1
+
+    def _refuse_more(self) -> None:
+        if self.max_runs is not None and self.runs >= self.max_runs:
             raise ServiceError(
                 f"not run: {self.runs:,} of at most {self.max_runs:,} runs are made (--dust-max-runs); "
                 "raise it, or select fewer cases"
@@ -28,11 +35,11 @@ class Budget:
                 f"not run: {self.tokens:,} of at most {self.max_tokens:,} tokens are used "
                 "(--dust-max-tokens); raise it, or select fewer cases"
             )
-        self.runs += runs
 
     def note(self, tokens: int) -> None:
         """Count tokens that were used."""
-        self.tokens += tokens
+        with self._lock:
+            self.tokens += tokens
 
     def refuse(self, runs: int, tokens: int) -> None:
         """Raise ServiceError where what is to be spent, as estimated, passes a ceiling."""
@@ -45,8 +52,3 @@ class Budget:
                     f"this session would take about {need:,} {name}, and --dust-max-{name} "
                     f"allows {limit:,}; raise it, or select fewer cases"
                 )
-
-    def shared(self, workers: int) -> Budget:
-        """The share of one of so many workers, which cannot ask each other how many tokens they used."""
-        tokens = None if self.max_tokens is None else self.max_tokens // workers
-        return Budget(self.max_runs, tokens)

@@ -1,4 +1,4 @@
-"""The session's two clients, and the limit on how long a whole run may take."""
+"""The session's two clients, and a run as work within its time."""
 
 from __future__ import annotations
 
@@ -11,25 +11,22 @@ import httpx
 
 from pytest_dust import __version__, refusals, transport
 from pytest_dust.conversation import Conversation
-from pytest_dust.launch import Overdue, Watched, Work, together
+from pytest_dust.launch import Launcher, Work
 from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Flavor, Json, Reply, RunRequest
 from pytest_dust.references import KEY_VARIABLE
 
 _T = TypeVar("_T")
-Watch = Callable[[Event], None]
-"""Who is told of a stream's events as they come, in the caller's thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to run: a request by its flavour, how often, in how many seconds each, masked how."""
+    """What to run: a request by its flavour, in how many seconds, masked how."""
 
     request: RunRequest
     flavor: Flavor
     timeout: float
     mask: Mask
-    times: int = 1
 
 
 @dataclass(slots=True)
@@ -41,18 +38,31 @@ class Network:
     _live: httpx.Client | None = None
     _replaying: httpx.Client | None = None
 
-    def run(self, order: Order, at_once: int, watched: Watched[Reply, Event] | None = None) -> list[Reply]:
-        """Run the app at the service as often as ordered, each within its time; raises ServiceError."""
+    def work(self, order: Order, limited: Callable[[float], None]) -> Work[Reply, Event]:
+        """One run at the service, to be made in a thread of its own; raises ServiceError without a good key.
+
+        `limited` is told for how many seconds a rate limit bids us wait.
+        """
         client = self._service()
-        works = [_work(client, order) for _ in range(order.times)]
-        return _in_time(works, at_once, order.timeout, watched)
+        tape = transport.Tape(mask=order.mask, limited=limited)
+
+        def make(tell: Callable[[Event], None]) -> Reply:
+            began = time.monotonic()
+            tape.deadline, tape.watch = began + order.timeout, tell
+            talk = Conversation(client, order.request, order.flavor, tape, order.timeout)
+            exchanges = talk.hold()
+            took = round(time.monotonic() - began - talk.waited, 3)  # as a cassette keeps it
+            return Reply(order.flavor, exchanges, took, talk.waited)
+
+        return _within(order.timeout, make, tape)
 
     def ask(self, request: RunRequest, path: str, timeout: float, mask: Mask) -> Json:
         """The JSON at an address of the service, asked for again where that helps; raises ServiceError."""
         tape = transport.Tape(deadline=time.monotonic() + timeout, mask=mask)
         talk = Conversation(self._service(), request, Flavor.POLL, tape, timeout)
-        work: Work[Json, Event] = Work(lambda _tell: talk.get(path).body, timeout, tape.end)
-        return _in_time([work], 1, timeout, None)[0]
+        launcher: Launcher[Json, Event] = Launcher(1)
+        work = _within(timeout, lambda _tell: talk.get(path).body, tape)
+        return launcher.wait(launcher.launch([work]))[0]
 
     def replay(self, request: RunRequest, reply: Reply) -> Reply:
         """Run the app from recorded exchanges, through the same client, without the network."""
@@ -92,30 +102,8 @@ def _client(base_url: str, inner: httpx.BaseTransport, headers: Mapping[str, str
     return httpx.Client(base_url=base_url, transport=inner, headers={**agent, **headers}, trust_env=False)
 
 
-def _work(client: httpx.Client, order: Order) -> Work[Reply, Event]:
-    """One run, to be made in a thread of its own."""
-    tape = transport.Tape(mask=order.mask)
-
-    def make(tell: Watch) -> Reply:
-        began = time.monotonic()
-        tape.deadline, tape.watch = began + order.timeout, tell
-        talk = Conversation(client, order.request, order.flavor, tape, order.timeout)
-        exchanges = talk.hold()
-        took = round(time.monotonic() - began - talk.waited, 3)  # as a cassette keeps it
-        return Reply(order.flavor, exchanges, took, talk.waited)
-
-    return Work(make, order.timeout, tape.end)
-
-
-def _in_time(
-    works: list[Work[_T, Event]], at_once: int, seconds: float, watched: Watched[_T, Event] | None
-) -> list[_T]:
-    """What the works return.
-
-    httpx times each read, not the whole: a server that sends a byte a second would keep us for ever, so
-    each goes on in a thread that may be left behind.
-    """
-    try:
-        return together(works, at_once, watched)
-    except Overdue:
-        raise refusals.timed_out(seconds) from None
+def _within(
+    seconds: float, call: Callable[[Callable[[Event], None]], _T], tape: transport.Tape
+) -> Work[_T, Event]:
+    """Work with an end: httpx times each read alone, and a byte a second would keep us for ever."""
+    return Work(call, seconds, tape.end, refusals.timed_out(seconds))

@@ -133,6 +133,8 @@ class Conversation:
         if exchange.status != httpx.codes.TOO_MANY_REQUESTS or self.timeout is None:
             return False
         pause = _retry_after(exchange.headers.get("retry-after"), attempt)
+        if pause < self._left():
+            self.tape.limited(pause)
         self._pause(pause, refusals.waits_too_long(exchange, self.request, pause, self.timeout))
         self.waited += pause
         return True

@@ -101,7 +101,7 @@ class Dust:
         spot = cassette.spot(self._node.path, file_name(case.id), folder, self._config.rootpath)
         recording = Recording(spot, self._relative(spot.path), self._command())
         try:
-            outcome = run_case(case, recording, self._session.desk(None))
+            outcome = run_case(case, recording, self._session.desk())
         except DustError as error:  # raised anew: its text masked, and no traceback of ours above it
             raise type(error)(self._session.mask.text(str(error))) from None
         seen: RunView = _viewed(view(outcome.shown.run, plural=case.plural), RunView)

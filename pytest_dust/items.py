@@ -12,7 +12,7 @@ from pytest_dust import references, session, suite
 from pytest_dust.checks.binding import Here
 from pytest_dust.errors import DustError, SettingsError, SuiteError, did_you_mean
 from pytest_dust.item import CaseFailed, Item, SuiteFile, Unrun, relative
-from pytest_dust.model import Place, Problem
+from pytest_dust.model import Place, Problem, Source
 from pytest_dust.report import case as case_report
 from pytest_dust.report.progress import progress
 from pytest_dust.report.terminal import CaseReport, Crash
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_dust.drift_item import DriftItem
     from pytest_dust.model import Case, Mark, Outcome
-    from pytest_dust.pipeline import Recording
+    from pytest_dust.pipeline import Attempts, Estimate, Recording
 
 
 REVEALING_ID = "the id of a case holds a secret, and ids are shown and name files; name the case otherwise"
@@ -102,6 +102,8 @@ class DustItem(Item):
         super().__init__(**kwargs)
         self.case = case
         self.outcome: Outcome | None = None
+        self.estimated: Estimate | None = None
+        self.launched: Attempts = ()
 
     @property
     def line(self) -> int:
@@ -138,8 +140,9 @@ class DustItem(Item):
             if self.config.getoption("dust_check"):
                 check_case(self.case, self.recording(), self.shared.settings, self.shared.mask)
                 return
-            with progress(self.config, self.title) as watch:
-                self.outcome = run_case(self.case, self.recording(), self.shared.desk(watch))
+            with progress(self.config, self.shared.live.progress) as watch:
+                desk, launched = self.shared.desk(), self.launched
+                self.outcome = run_case(self.case, self.recording(), desk, launched, watch)
         except DustError as error:
             self.headline = self.masked(error.headline)
             raise Unrun(self.masked(str(error))) from None
@@ -155,11 +158,25 @@ class DustItem(Item):
         spot = self.suite.spot(self.case.id)
         return Recording(spot, relative(spot.path, self.config), self.command)
 
-    def estimate(self) -> tuple[int, int, bool]:
-        """How many runs the case will make, about how many tokens, and whether a recording tells."""
+    def estimate(self) -> Estimate:
+        """What the case will take; asked of its recording once."""
         from pytest_dust.pipeline import estimate
 
-        return estimate(self.case, self.recording(), self.shared.settings, self.shared.mask)
+        if self.estimated is None:
+            settings, mask = self.shared.settings, self.shared.mask
+            self.estimated = estimate(self.case, self.recording(), settings, mask)
+        return self.estimated
+
+    def launch(self) -> None:
+        """Hand in the case's runs ahead of its turn, once; raises DustError where they cannot be made."""
+        from pytest_dust.pipeline import launch
+
+        self.launched = self.launched or launch(self.case, self.shared.desk())
+
+    def give_up(self) -> None:
+        """End runs that no turn waits for, and forget them."""
+        self.shared.live.launcher.give_up(self.launched)
+        self.launched = ()
 
     def _keep_difference(self, outcome: Outcome) -> None:
         """Write all that changed to the folder that --dust-diff-dir names."""
@@ -191,6 +208,12 @@ class DustItem(Item):
             lines = case_report.troubled(subject, self.shared.settings.mode, str(excinfo.value))
             return self.failed("\n".join(lines), self.headline)
         return self.failed(str(super().repr_failure(excinfo)), excinfo.exconly())
+
+    def seconds(self, passed: float) -> float:
+        """What the case took: its live runs' own time, for they went on before its turn; else what passed."""
+        if self.outcome is None or self.outcome.source is Source.REPLAYED:
+            return passed
+        return sum(attempt.run.duration for attempt in self.outcome.attempts)
 
     def facts(self) -> dict[str, Any]:
         """What the summary needs to know of the case, fit to travel from an xdist worker."""

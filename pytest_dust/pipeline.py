@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from pytest_dust import api, baseline, cassette
 from pytest_dust import view as views
 from pytest_dust.budget import Budget
 from pytest_dust.cassette import Cassette, Spot
 from pytest_dust.checks import expectation
-from pytest_dust.client import Network, Order, Watch
+from pytest_dust.client import Network, Order
 from pytest_dust.errors import CassetteError, ServiceError
-from pytest_dust.launch import Watched
+from pytest_dust.launch import Launcher, Ticket, Watch, Work
 from pytest_dust.masking import Mask
 from pytest_dust.model import (
     App,
@@ -22,6 +23,7 @@ from pytest_dust.model import (
     Case,
     Change,
     Comparison,
+    Event,
     Json,
     Outcome,
     Path,
@@ -53,22 +55,41 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """A run that was made at the service, as it came and as it is read."""
+
+    reply: Reply
+    run: Run
+
+
+Attempts = Sequence[Ticket[Made, Event]]
+"""The runs of a case that are launched: one, or as many as it is repeated."""
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """What a case is run with, shared by the cases of a session."""
 
     settings: Settings
     network: Network
+    launcher: Launcher[Made, Event]
     mask: Mask
     budget: Budget
     specification: Callable[[RunRequest, Run], Json]
     """The app's blocks as they are saved, if they are those that ran."""
-    watch: Watch | None = None
 
 
-def run_case(case: Case, recording: Recording, desk: Desk) -> Outcome:
+def run_case(
+    case: Case,
+    recording: Recording,
+    desk: Desk,
+    launched: Attempts = (),
+    watch: Watch[Event] | None = None,
+) -> Outcome:
     """Run a case from where its mode says, keep what is to be kept, and judge it.
 
-    Raises CassetteError or ServiceError where there is no run to judge.
+    Runs that are `launched` already are waited for, others launched now. Raises CassetteError or
+    ServiceError where there is no run to judge.
     """
     request = build(case, desk.settings)
     bound = cassette.bound(request, case.repeat.runs if case.repeat else None)
@@ -79,7 +100,8 @@ def run_case(case: Case, recording: Recording, desk: Desk) -> Outcome:
         if source is Source.REPLAYED:
             replies, runs = _replayed(request, recording, desk.network)
         else:
-            replies, runs = _live(case, request, desk, mask)
+            made = desk.launcher.wait(launched or launch(case, desk, urgent=True), watch)
+            replies, runs = [each.reply for each in made], [each.run for each in made]
         attempts = tuple(_attempt(case, run, mask) for run in runs)
         if source is not Source.REPLAYED:
             attempts = tuple(_compared(case, attempt, recording) for attempt in attempts)
@@ -116,22 +138,30 @@ def check_case(case: Case, recording: Recording, settings: Settings, mask: Mask)
     choose(Mode.REPLAY, load(recording, mask.covering(bound).value(bound)))
 
 
-def estimate(case: Case, recording: Recording, settings: Settings, mask: Mask) -> tuple[int, int, bool]:
-    """How many runs the case will make, about how many tokens, and whether a recording tells."""
+class Estimate(NamedTuple):
+    """How many runs a case will make, about how many tokens they use, and whether a recording tells."""
+
+    runs: int
+    tokens: int
+    known: bool
+
+
+def estimate(case: Case, recording: Recording, settings: Settings, mask: Mask) -> Estimate:
+    """What a case will take, by its mode and its recording."""
     bound = cassette.bound(build(case, settings), case.repeat.runs if case.repeat else None)
     with suppress(RecursionError):  # the run itself will tell
         recording = load(recording, mask.covering(bound).value(bound))
     if settings.mode is Mode.REPLAY or (
         settings.mode is Mode.RECORD and (recording.fits or recording.broken)
     ):
-        return 0, 0, True
+        return Estimate(0, 0, known=True)
     times = case.repeat.runs if case.repeat else 1
     try:
         runs = _runs(recording.cassette) if recording.cassette else []
     except (ServiceError, RecursionError):
         runs = []
     tokens = sum(views.usage(run)["total_tokens"] for run in runs)
-    return times, tokens * times // len(runs) if runs else 0, bool(runs)
+    return Estimate(times, tokens * times // len(runs) if runs else 0, known=bool(runs))
 
 
 def build(case: Case, settings: Settings) -> RunRequest:
@@ -172,24 +202,43 @@ def choose(mode: Mode, recording: Recording) -> Source:
     raise CassetteError(misfit(recording.shown, recording.moved, recording.record))
 
 
-def _live(case: Case, request: RunRequest, desk: Desk, mask: Mask) -> tuple[list[Reply], list[Run]]:
-    """The runs that are made now: of the version asked for, without the service's cache where that is bid."""
+def launch(case: Case, desk: Desk, *, urgent: bool = False) -> Attempts:
+    """Hand in the case's runs, for which somebody waits already where it is urgent.
+
+    They are of the version asked for, and without the service's cache where that is bid. Raises
+    ServiceError where they cannot be made.
+    """
     settings = desk.settings
+    request = named(build(case, settings))
     times = case.repeat.runs if case.repeat else 1
     version = settings.version_of(request.app.id, request.specification_hash)
     fresh = settings.fresh or case.repeat is not None
     config = without_cache(request.config) if fresh else request.config
-    sent = replace(named(request), specification_hash=version, config=config)
-    order = Order(sent, case.flavor, case.timeout or settings.timeout, mask, times)
-    runs: dict[int, Run] = {}
+    sent = replace(request, specification_hash=version, config=config)
+    mask = desk.mask.covering(cassette.bound(request))
+    order = Order(sent, case.flavor, case.timeout or settings.timeout, mask)
+    failed: list[Exception] = []
+    return desk.launcher.launch([_work(order, desk, failed) for _ in range(times)], urgent=urgent)
 
-    def note(at: int, reply: Reply) -> None:
-        runs[at] = api.run(reply, sent.block_filter, sent.specification_hash)
-        desk.budget.note(views.usage(runs[at])["total_tokens"])
 
-    watched = Watched(lambda: desk.budget.take(1), note, desk.watch)
-    replies = desk.network.run(order, settings.concurrency, watched)
-    return replies, [runs[at] for at in range(times)]
+def _work(order: Order, desk: Desk, failed: list[Exception]) -> Work[Made, Event]:
+    """One run: paid for as it begins, and read as it ends; not begun where another of its case has failed."""
+    work = desk.network.work(order, desk.launcher.hold)
+
+    def make(tell: Callable[[Event], None]) -> Made:
+        if failed:
+            raise failed[0]
+        try:
+            desk.budget.take()
+            reply = work.call(tell)
+            run = api.run(reply, order.request.block_filter, order.request.specification_hash)
+        except Exception as error:
+            failed.append(error)
+            raise
+        desk.budget.note(views.usage(run)["total_tokens"])
+        return Made(reply, run)
+
+    return Work(make, work.seconds, work.stop, work.late)
 
 
 def without_cache(config: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_dust import hooks, settings
 from pytest_dust.errors import SettingsError
-from pytest_dust.stash import FOUND, LINES, SETTINGS
+from pytest_dust.stash import FOUND, LINES, OFFICE, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -127,6 +127,18 @@ def pytest_report_from_serializable(data: dict[str, Any]) -> Generator[None, Any
 
         revive(report)
     return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker where the session's one budget is kept, if there is a ceiling."""
+    chosen = node.config.stash[SETTINGS]
+    if chosen.limited and chosen.mode is not settings.Mode.REPLAY:
+        from pytest_dust import office  # multiprocessing: 20 ms
+
+        if OFFICE not in node.config.stash:
+            node.config.stash[OFFICE] = office.keep(chosen.max_runs, chosen.max_tokens)
+        node.workerinput["dust_budget"] = node.config.stash[OFFICE]
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dust.budget import Budget
 from pytest_dust.errors import ServiceError, SettingsError
+from pytest_dust.live import Live
 from pytest_dust.masking import Mask, mask
-from pytest_dust.report.values import plural
+from pytest_dust.settings import Mode
 from pytest_dust.stash import FOUND, SETTINGS
 from pytest_dust.upkeep import SUFFIX, Shelf
 
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_dust.catalog import Listed
     from pytest_dust.checks.binding import Matcher
-    from pytest_dust.client import Network, Watch
+    from pytest_dust.client import Network
     from pytest_dust.model import App, Json, Run, RunRequest
     from pytest_dust.pipeline import Desk
     from pytest_dust.settings import Settings
@@ -35,24 +33,23 @@ class Session:
 
     settings: Settings
     mask: Mask
-    budget: Budget
+    live: Live
     shelf: Shelf = field(default_factory=Shelf)
     partial: bool = False
     """Whether only part of the suites was selected."""
     drifts: set[tuple[str | None, str | None, str, str]] = field(default_factory=set)
     """The apps and pinned hashes of which an item asks already."""
-    refusal: str = ""
-    """Why nothing is run: the estimate passes a ceiling."""
     _network: Network | None = None
     _listed: dict[App, list[Listed] | ServiceError] = field(default_factory=dict)
 
-    def desk(self, watch: Watch | None) -> Desk:
+    def desk(self) -> Desk:
         """What a case is run with; raises ServiceError where nothing may be run."""
         from pytest_dust.pipeline import Desk
 
-        if self.refusal:
-            raise ServiceError(self.refusal)
-        return Desk(self.settings, self.network(), self.mask, self.budget, self.specification, watch)
+        live = self.live
+        if live.refusal:
+            raise ServiceError(live.refusal)
+        return Desk(self.settings, self.network(), live.launcher, self.mask, live.budget, self.specification)
 
     def network(self) -> Network:
         """The session's network, made when the first case runs."""
@@ -89,35 +86,14 @@ class Session:
         ran = listed is not None and listed.specification_hash == run.specification_hash
         return listed.specification if listed is not None and ran else None
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Say what live cases will take, by their recordings, and refuse what passes a ceiling."""
-        config = session.config
-        idle = config.option.collectonly or config.getoption("dust_check")
-        if idle or self.settings.mode == "replay":
-            return
-        estimates = [item.estimate() for item in session.items if hasattr(item, "estimate")]
-        runs, tokens = (sum(each[at] for each in estimates) for at in (0, 1))
-        if not runs:
-            return
-        about = f", about {plural(tokens, 'token')} by the recordings" if tokens else ""
-        _say(config, f"dust: about to make {plural(runs, 'run')}{about}")
-        try:
-            self.budget.refuse(runs, tokens)
-        except ServiceError as error:
-            if not hasattr(config, "workerinput"):
-                raise pytest.UsageError(str(error)) from None
-            self.refusal = str(error)  # a worker cannot end the session
-        if not all(known for _, _, known in estimates):
-            self.budget = self.budget.shared(getattr(config, "workerinput", {}).get("workercount", 1))
-
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Put on a case's report what the summary tells of it."""
+        """Put on a case's report what the summary tells of it, and the seconds that its own runs took."""
         report = yield
         facts = getattr(item, "facts", None)
         if facts is not None and report.when == "call":
             report.dust = facts()
+            report.duration = item.seconds(report.duration)  # type: ignore[attr-defined]
         return report
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
@@ -139,21 +115,10 @@ class Session:
             config.stash[FOUND] = [found]
 
     def pytest_unconfigure(self) -> None:
-        """Close the network if it was opened."""
+        """End what is under way, and close the network if it was opened."""
+        self.live.launcher.close()
         if self._network is not None:
             self._network.close()
-
-
-def _say(config: pytest.Config, line: str) -> None:
-    """Tell the user; of several xdist workers, which all know it, the first one by way of its stderr."""
-    terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
-    worker = getattr(config, "workerinput", {}).get("workerid")
-    if worker is None and terminal is not None:
-        terminal.write_line(line)
-    elif worker == "gw0":
-        capture: Any = config.pluginmanager.get_plugin("capturemanager")
-        with capture.global_and_fixture_disabled() if capture else nullcontext():
-            print(line, file=sys.__stderr__, flush=True)  # its stdout belongs to xdist
 
 
 KEY = pytest.StashKey[Session]()
@@ -188,7 +153,9 @@ def open(config: pytest.Config) -> Session:  # noqa: A001
     if KEY not in config.stash:
         settings = config.stash[SETTINGS]
         masked = mask(os.environ, settings.secrets, settings.redact)
-        budget = Budget(settings.max_runs, settings.max_tokens)
-        config.stash[KEY] = Session(settings, masked, budget)
+        live = Live(config, settings)
+        config.stash[KEY] = Session(settings, masked, live)
         config.pluginmanager.register(config.stash[KEY], "dust-session")
+        if settings.mode is not Mode.REPLAY:
+            config.pluginmanager.register(live, "dust-live")
     return config.stash[KEY]

@@ -254,6 +254,11 @@ class Settings:
     typed: tuple[str, ...] = ()
     """The options given on the command line that belong into commands we suggest."""
 
+    @property
+    def limited(self) -> bool:
+        """Whether there is a ceiling on what a session may spend."""
+        return self.max_runs is not None or self.max_tokens is not None
+
     def address(self, app: App) -> App:
         """An app's address, with workspace and space from the settings where the suite names none."""
         return replace(app, workspace=app.workspace or self.workspace, space=app.space or self.space)

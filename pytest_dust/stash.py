@@ -13,3 +13,5 @@ FOUND = pytest.StashKey[list[dict[str, Any]]]()
 """What each process that read suites found of their cassettes."""
 LINES = pytest.StashKey[list[str]]()
 """What the summary says after the cases."""
+OFFICE = pytest.StashKey[tuple[str, bytes]]()
+"""Where xdist's controller keeps the budget of all workers, and the key to it."""

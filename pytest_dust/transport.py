@@ -32,6 +32,8 @@ READ_HEADERS = ("content-type", "retry-after")
 STREAM = "text/event-stream"
 LOGGERS = ("httpx", *(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks")))
 """Those who log requests, and what headers came back for them."""
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+"""None: how many runs are under way at once is decided where they are launched."""
 _FINAL = ("final",)
 _MASK: ContextVar[Mask | None] = ContextVar("pytest_dust.mask", default=None)
 
@@ -40,13 +42,15 @@ _MASK: ContextVar[Mask | None] = ContextVar("pytest_dust.mask", default=None)
 class Tape:
     """What one run's requests carry to the transport.
 
-    Live: when its time is up, what to mask, and who is told of events. In replay: the exchanges to play.
+    Live: when its time is up, what to mask, who is told of events, and who of a rate limit's seconds. In
+    replay: the exchanges to play.
     """
 
     exchanges: Iterator[Exchange] = field(default_factory=lambda: iter(()))
     deadline: float = float("inf")
     mask: Mask = field(default_factory=Mask)
     watch: Callable[[Event], None] = field(default=lambda _event: None)
+    limited: Callable[[float], None] = field(default=lambda _seconds: None)
 
     def end(self) -> None:
         """Bid whatever is still under way to stop at its next byte."""
@@ -61,7 +65,9 @@ def live(base_url: str) -> httpx.BaseTransport:
     url = httpx.URL(base_url)
     near = is_this_machine(url.host) or proxy_bypass(url.host)
     proxy = None if near else getproxies().get(url.scheme)
-    return _Normalising(httpx.HTTPTransport(proxy=proxy), url.raw_path.decode("ascii").rstrip("/"))
+    return _Normalising(
+        httpx.HTTPTransport(proxy=proxy, limits=LIMITS), url.raw_path.decode("ascii").rstrip("/")
+    )
 
 
 def replaying() -> httpx.BaseTransport:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import AuthenticationError
 
 import pytest
 
 from conftest import suite
+from pytest_dust import office
 from pytest_dust.budget import Budget
 from pytest_dust.errors import ServiceError
 
@@ -187,6 +190,22 @@ def test_a_session_within_its_ceilings_runs_under_xdist(recorded, server):
     assert result.outcomes == {"passed": 2, "failed": 1}
 
 
+def test_runs_end_where_the_ceiling_is_reached_by_all_workers(python, server):
+    """With `-n 2` both workers spend from one budget: no run more than the ceiling allows them together."""
+    result = python.run("--dust-mode=live", "--dust-max-runs=3", "-n", "2", subprocess=True)
+    assert result.outcomes == {"passed": 3, "failed": 1}
+    assert "not run: 3 of at most 3 runs are made" in result.out
+    assert server.runs == 3
+
+
+def test_tokens_end_where_the_ceiling_is_reached_by_all_workers(python, server):
+    """With `-n 2` the tokens that one worker used keep the other from making runs."""
+    args = ("--dust-mode=live", "--dust-max-tokens=1", "-n", "2")
+    result = python.run(*args, subprocess=True)
+    assert server.runs <= 2  # at most one in each worker, begun together
+    assert result.outcomes["failed"] == 4 - server.runs
+
+
 @pytest.mark.parametrize("name", ["max-runs", "max-tokens"])
 @pytest.mark.parametrize("source", ["option", "environment", "ini"])
 def test_each_source_sets_a_ceiling(recorded, server, source, name):
@@ -218,7 +237,7 @@ def test_runs_end_where_the_ceiling_is_reached(python, server):
 
 def test_tokens_end_where_the_ceiling_is_reached(support, server):
     """Without recordings there is no estimate: once the tokens are used, the rest fails with that reason."""
-    result = support.run("--dust-mode=live", "--dust-max-tokens=1")
+    result = support.run("--dust-mode=live", "--dust-max-tokens=1", "--dust-concurrency=1")
     assert estimated(result) == ["about to make 3 runs"]
     assert result.outcomes == {"passed": 1, "failed": 2}
     reason = rf"not run: {used(result)} of at most 1 tokens are used \(--dust-max-tokens\)"
@@ -229,7 +248,7 @@ def test_tokens_end_where_the_ceiling_is_reached(support, server):
 
 def test_what_was_recorded_before_the_ceiling_is_kept(support, server):
     """A recording that reaches its ceiling keeps what it paid for; the next one goes on from there."""
-    first = support.run("--dust-mode=record", "--dust-max-tokens=1")
+    first = support.run("--dust-mode=record", "--dust-max-tokens=1", "--dust-concurrency=1")
     assert len(first.example.cassettes) == 1
     second = first.example.run("--dust-mode=record")
     assert server.runs == 3
@@ -241,7 +260,7 @@ def test_replays_go_on_after_the_ceiling(support, server):
     after = support.run("--dust-mode=record", "-k", "wrong or parcel").example
     more = after.replacing("answer.dust.yaml", "cases:", "cases:\n  - {id: first, input: {question: Pay}}")
     server.requests.clear()
-    result = more.run("--dust-mode=record", "--dust-max-tokens=1")
+    result = more.run("--dust-mode=record", "--dust-max-tokens=1", "--dust-concurrency=1")
     assert result.outcomes == {"passed": 2, "failed": 2}
     assert result.out.count("FAILED ") == 2
     assert "refund - not run:" in result.out
@@ -344,34 +363,32 @@ def test_an_app_without_a_model_has_nothing_cached(project, server):
 
 
 @pytest.mark.parametrize(
-    ("max_runs", "max_tokens", "spent", "asked", "told"),
+    ("max_runs", "max_tokens", "spent", "told"),
     [
-        (None, None, (10**9, 10**12), 10**6, ""),
-        (0, None, (0, 0), 1, "0 of at most 0 runs"),
-        (1, None, (0, 0), 1, ""),
-        (1, None, (1, 0), 1, "1 of at most 1 runs"),
-        (1200, None, (1200, 0), 1, "1,200 of at most 1,200 runs"),
-        (5, None, (3, 0), 2, ""),
-        (5, None, (3, 0), 3, "3 of at most 5 runs"),
-        (None, 0, (0, 0), 1, "0 of at most 0 tokens"),
-        (None, 10, (0, 9), 1, ""),
-        (None, 10, (0, 10), 1, "10 of at most 10 tokens"),
-        (None, 10, (0, 3456), 1, "3,456 of at most 10 tokens"),
-        (1, 1, (1, 1), 1, "1 of at most 1 runs"),
+        (None, None, (10**9, 10**12), ""),
+        (0, None, (0, 0), "0 of at most 0 runs"),
+        (1, None, (0, 0), ""),
+        (1, None, (1, 0), "1 of at most 1 runs"),
+        (1200, None, (1200, 0), "1,200 of at most 1,200 runs"),
+        (None, 0, (0, 0), "0 of at most 0 tokens"),
+        (None, 10, (0, 9), ""),
+        (None, 10, (0, 10), "10 of at most 10 tokens"),
+        (None, 10, (0, 3456), "3,456 of at most 10 tokens"),
+        (1, 1, (1, 1), "1 of at most 1 runs"),
     ],
 )
-def test_taking_from_a_budget(max_runs, max_tokens, spent, asked, told):
-    """Runs are taken as long as they stay within the ceiling, and the tokens used are below theirs."""
+def test_taking_from_a_budget(max_runs, max_tokens, spent, told):
+    """A run is taken as long as the runs made and the tokens used are below their ceilings."""
     budget = Budget(max_runs, max_tokens)
     budget.runs, budget.tokens = spent
     if told:
         with pytest.raises(ServiceError, match=f"not run: {re.escape(told)}"):
-            budget.take(asked)
+            budget.take()
         assert (budget.runs, budget.tokens) == spent
     else:
-        budget.take(asked)
+        budget.take()
         budget.note(7)
-        assert (budget.runs, budget.tokens) == (spent[0] + asked, spent[1] + 7)
+        assert (budget.runs, budget.tokens) == (spent[0] + 1, spent[1] + 7)
 
 
 @pytest.mark.parametrize(
@@ -397,12 +414,34 @@ def test_refusing_what_a_budget_does_not_hold(max_runs, max_tokens, runs, tokens
     assert (budget.runs, budget.tokens) == (0, 0)
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3, 8])
-@pytest.mark.parametrize("limit", [None, 0, 1, 7, 1000])
-def test_shares_never_add_up_to_more(limit, workers):
-    """The workers' shares of tokens never pass the ceiling together; runs are known beforehand."""
-    share = Budget(limit, limit).shared(workers)
-    assert share.max_runs == limit
-    assert (share.max_tokens is None) == (limit is None)
-    if limit is not None:
-        assert 0 <= share.max_tokens * workers <= limit
+def test_a_kept_budget_is_one_for_all():
+    """However many ask at once, no more runs are taken than the ceiling allows, and all tokens add up."""
+    address = office.keep(10, 70)
+    taken, refused = [], []
+
+    def ask():
+        budget = office.kept(address)
+        for _ in range(5):
+            try:
+                taken.append(budget.take())
+                budget.note(7)
+            except ServiceError as error:
+                refused.append(str(error))
+
+    with ThreadPoolExecutor(6) as pool:
+        for done in [pool.submit(ask) for _ in range(6)]:
+            done.result()
+    assert len(taken) == 10
+    assert len(refused) == 20
+    assert set(refused) == {
+        "not run: 10 of at most 10 runs are made (--dust-max-runs); raise it, or select fewer cases"
+    }
+    with pytest.raises(ServiceError, match="about 71 tokens"):
+        office.kept(address).refuse(1, 71)
+
+
+def test_a_budget_is_not_given_to_strangers():
+    """Who does not know the key is not let in."""
+    address, _ = office.keep(1, None)
+    with pytest.raises(AuthenticationError):
+        office.kept((address, b"guessed"))

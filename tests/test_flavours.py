@@ -18,6 +18,7 @@ from pytest_dust import api, cassette
 from pytest_dust import view as views
 from pytest_dust.client import Network, Order
 from pytest_dust.errors import ServiceError
+from pytest_dust.launch import Launcher
 from pytest_dust.masking import Mask
 from pytest_dust.model import App, Flavor, RunRequest
 
@@ -88,8 +89,9 @@ def seen(reply, request):
 
 def run(network, request, flavor, timeout=10.0):
     """Run an app by one road."""
-    (reply,) = network.run(Order(request, Flavor(flavor), timeout, Mask()), 1)
-    return reply
+    launcher = Launcher(1)
+    work = network.work(Order(request, Flavor(flavor), timeout, Mask()), launcher.hold)
+    return launcher.wait(launcher.launch([work]))[0]
 
 
 def kept(request, reply):
@@ -448,6 +450,8 @@ def screen(told, columns):
             at = 0
         elif char == "\r":
             at = 0
+        elif char == "\b":
+            at -= 1
         else:
             if at == columns:
                 lines.append("")
@@ -464,12 +468,15 @@ def slow(project, server):
     return project.having({"a.dust.yaml": suite(server, SUPPORT, CASE, "flavor: stream\n")}).using(server)
 
 
+COUNT = "0 of 1 run done, 1 running"
+
+
 @pytest.mark.parametrize(("flags", "end"), [(("-v",), r" +\[100%\]"), (("-vv", "-s"), "")])
 def test_a_terminal_shows_the_block_that_runs(slow, flags, end):
     """Under -v each block stands on the case's line while it runs, and in the end the verdict alone."""
     told = on_terminal(slow, "--dust-mode=live", *flags)
     for block in ("INPUT (input)", "CLASSIFY (llm)", "LOOKUP (data_source)", "ANSWER (llm)"):
-        assert f"a.dust.yaml::a … {block}" in told
+        assert f" … {block}  {COUNT}" in told
     lines = [line for line in screen(told, 100) if "a.dust.yaml" in line]
     assert len(lines) == 1
     assert re.fullmatch(rf"a\.dust\.yaml::a PASSED{end}", lines[0])
@@ -486,10 +493,14 @@ def test_a_narrow_terminal_keeps_to_one_line(slow, name, columns):
     assert "…" not in told
 
 
-@pytest.mark.parametrize("flags", [(), ("-q",)])
-def test_a_terminal_without_v_shows_no_progress(slow, flags):
-    """Without -v a terminal is told of no block."""
-    assert "…" not in on_terminal(slow, "--dust-mode=live", *flags)
+@pytest.mark.parametrize(("flags", "line"), [((), r"a\.dust\.yaml \. +\[100%\]"), (("-q",), r"\. +\[100%\]")])
+def test_a_terminal_without_v_shows_how_far_it_is(slow, flags, line):
+    """Without -v a terminal is told of no block, only of the runs; in the end pytest's own line stands."""
+    told = on_terminal(slow, "--dust-mode=live", *flags)
+    assert COUNT in told
+    assert "…" not in told
+    assert any(re.fullmatch(line, each) for each in screen(told, 100))
+    assert not any("done" in each for each in screen(told, 100))
 
 
 def test_what_is_no_terminal_shows_no_progress(slow):
@@ -497,10 +508,13 @@ def test_what_is_no_terminal_shows_no_progress(slow):
     result = slow.run("--dust-mode=live", "-vv", subprocess=True)
     assert result.outcomes == {"passed": 1}
     assert "…" not in result.out
-    assert "\r" not in result.out
+    assert "done" not in result.out
+    assert not {"\r", "\b"} & set(result.out)
 
 
 def test_a_replay_shows_no_progress(slow):
-    """A replayed stream, which takes no time, tells of no block."""
+    """A replayed stream, which takes no time, tells of no block and no progress."""
     recorded = slow.run("--dust-mode=record").example.offline()
-    assert "…" not in on_terminal(recorded, "-v")
+    told = on_terminal(recorded, "-v")
+    assert "…" not in told
+    assert "done" not in told

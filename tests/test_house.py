@@ -30,8 +30,10 @@ LAYERS = """
     item
     fixture
     session
+    live
     pipeline catalog upkeep
     client baseline report
+    office
     budget drift launch
     conversation
     transport refusals view
@@ -46,7 +48,7 @@ LAYERS = """
 
 # Who may know what is not Python's own.
 KNOWN_TO = {
-    "pytest": {"plugin", "items", "item", "session", "errands", "hooks", "stash"},
+    "pytest": {"plugin", "items", "item", "session", "live", "errands", "hooks", "stash"},
     "httpx": {"client", "conversation", "transport", "refusals"},
     "httpx_sse": {"transport"},
     "respx": {"transport"},

@@ -17,6 +17,7 @@ from pytest_dust import api
 from pytest_dust import view as views
 from pytest_dust.client import Network, Order
 from pytest_dust.errors import CassetteError, ServiceError
+from pytest_dust.launch import Launcher
 from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Exchange, Flavor, Reply, Run
 
@@ -151,7 +152,9 @@ def plain(words: str) -> None:
 def judged(network: Network, request: Any, flavor: Flavor, timeout: float = 1.0) -> Run | None:
     """Ask for a run, and hold whatever comes of it against what may come of it."""
     try:
-        (reply,) = network.run(Order(request, flavor, timeout, Mask((KEY,))), 1)
+        launcher = Launcher(1)
+        work = network.work(Order(request, flavor, timeout, Mask((KEY,))), launcher.hold)
+        (reply,) = launcher.wait(launcher.launch([work]))
         run = api.run(reply, request.block_filter, request.specification_hash)
     except ServiceError as error:
         return plain(str(error))

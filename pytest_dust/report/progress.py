@@ -1,13 +1,14 @@
-"""The block that a streamed run is at, on one line of the terminal that is replaced as it goes."""
+"""How far live runs are, told behind what pytest has written on the terminal's line until it writes on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
-from pytest_dust.report.values import safe
+from pytest_dust.report.values import plural, safe
 
 if TYPE_CHECKING:
     import pytest
@@ -15,38 +16,95 @@ if TYPE_CHECKING:
     from pytest_dust.model import Event
 
 
+LEAST = 12
+"""Columns below which nothing is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Runs of the session that are done, under way and to come; failed cases; tokens; seconds that passed."""
+
+    done: int
+    running: int
+    waiting: int
+    failed: int
+    tokens: int
+    seconds: float
+
+    def __str__(self) -> str:
+        """The progress in a few words."""
+        parts = [f"{self.done:,} of {plural(self.done + self.running + self.waiting, 'run')} done"]
+        parts += [f"{self.running:,} running"] if self.running else []
+        parts += [f"{self.failed:,} failed"] if self.failed else []
+        parts += [plural(self.tokens, "token")] if self.tokens else []
+        parts += [f"about {_clock(self.left)} left"] if self.done and self.left else []
+        return ", ".join(parts)
+
+    @property
+    def left(self) -> float:
+        """Seconds until all is done, if it goes on as it went."""
+        return self.seconds / max(1, self.done) * (self.running + self.waiting)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 @contextmanager
-def progress(config: pytest.Config, title: str) -> Iterator[Callable[[Event], None] | None]:
-    """Who is to be told of the run's events: None unless a person watches a terminal under `-v`."""
+def progress(
+    config: pytest.Config, told: Callable[[], Progress]
+) -> Iterator[Callable[[Sequence[Event]], None] | None]:
+    """Who is to be called while a case waits for its runs: None unless a person watches a terminal.
+
+    Under `-v` the block that a streamed run is at stands before the progress.
+    """
     terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is None or not getattr(terminal, "isatty", False) or config.get_verbosity() < 1:
+    if terminal is None or not getattr(terminal, "isatty", False):
         yield None
         return
-    writer = config.get_terminal_writer()
-    capture: Any = config.pluginmanager.get_plugin("capturemanager")
-    shown: list[str] = []
+    tail = _Tail(config)
+    verbose = config.get_verbosity() > 0
+    block = ""
 
-    def write(block: str) -> None:
-        with capture.global_and_fixture_disabled() if capture else nullcontext():
-            room = writer.fullwidth - 1 - _width(f"{title} ")  # only a free stdout tells its width
-            if room < 0:  # the title has wrapped: there is no one line to replace
-                return
-            behind = _cut(f"… {block}" if block else "", room)
-            blank = " " * (room - _width(behind))
-            # Raw, so that pytest's count of the line's columns, by which it sets `[100%]`, stays right.
-            writer.write_raw(f"\r{title} {behind}{blank}\r{title} ", flush=True)
-
-    def watch(event: Event) -> None:
-        block = _running(event.data)
-        if block:
-            shown.append(block)
-            write(block)
+    def watch(events: Sequence[Event]) -> None:
+        nonlocal block
+        running = [name for name in map(_running, (event.data for event in events)) if name]
+        for each in running if verbose else ():
+            block = f"… {each}  "
+            tail.show(f"{block}{told()}")
+        tail.show(f"{block}{told()}")
 
     try:
         yield watch
     finally:
-        if shown:  # pytest writes the verdict behind the title
-            write("")
+        tail.show("")
+
+
+@dataclass(slots=True)
+class _Tail:
+    """What stands behind the cursor, which it leaves where pytest has it."""
+
+    config: pytest.Config
+    shown: str = field(default="")
+
+    def show(self, text: str) -> None:
+        """Replace what is shown, as far as the line has room."""
+        if text == self.shown == "":
+            return
+        writer = self.config.get_terminal_writer()
+        capture: Any = self.config.pluginmanager.get_plugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            # Only a free stdout tells its width. One column stays free, for a full line might wrap.
+            text = _cut(text and f" {text}", writer.fullwidth - 1 - writer.width_of_current_line)
+            if text == self.shown:
+                return
+            blank = " " * (_width(self.shown) - _width(text))
+            back = "\b" * max(_width(text), _width(self.shown))
+            # Raw, so that pytest's count of the line's columns, by which it sets `[100%]`, stays right.
+            writer.write_raw(f"{text}{blank}{back}", flush=True)
+            self.shown = text
 
 
 def _width(text: str) -> int:
@@ -55,7 +113,9 @@ def _width(text: str) -> int:
 
 
 def _cut(text: str, room: int) -> str:
-    """As much of the text as there is room for."""
+    """As much of the text as there is room for; none of it where that says nothing."""
+    if room < LEAST:
+        return ""
     while _width(text) > room:
         text = text[:-1]
     return text
