@@ -88,7 +88,7 @@ class Live:
     ) -> Generator[None, Any, Any]:
         """Launch what an xdist worker learns of only now, and give up what a case has not waited for."""
         if _is_worker(item.config) and not self.refusal:
-            self._launch(case for case in _cases((item, nextitem)) if case.estimate().runs)
+            self._launch(case for case in _cases(_coming(item, nextitem)) if case.estimate().runs)
         try:
             return (yield)
         finally:
@@ -107,6 +107,22 @@ class Live:
 
 def _cases(items: Iterable[Any]) -> list[Any]:
     return [item for item in items if hasattr(item, "estimate")]
+
+
+def _coming(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.Item | None]:
+    """The items that an xdist worker runs now and next.
+
+    xdist tells of one beyond the present. More of them stand in the worker's queue, which xdist does not
+    document: it is looked at only where it is as we know it, and where nothing may be taken from it again.
+    """
+    steals = item.config.workerinput["dust_dist"] == "worksteal"  # type: ignore[attr-defined]
+    plugins = () if steals else item.config.pluginmanager.get_plugins()
+    more: list[int] = []
+    for queue in (getattr(plugin, "torun", None) for plugin in plugins):
+        if queue is not None and hasattr(queue, "lock"):
+            with queue.lock() as waiting:
+                more += [at for at in waiting if isinstance(at, int)]
+    return [item, nextitem, *(item.session.items[at] for at in more)]
 
 
 def _budget(config: pytest.Config, settings: Settings) -> Budget:

@@ -131,8 +131,9 @@ def pytest_report_from_serializable(data: dict[str, Any]) -> Generator[None, Any
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell an xdist worker where the session's one budget is kept, if there is a ceiling."""
+    """Tell an xdist worker how it gets its items, and where the one budget is kept if there is a ceiling."""
     chosen = node.config.stash[SETTINGS]
+    node.workerinput["dust_dist"] = node.config.getoption("dist")
     if chosen.limited and chosen.mode is not settings.Mode.REPLAY:
         from pytest_dust import office  # multiprocessing: 20 ms
 
