@@ -14,6 +14,7 @@ from pytest_dust.errors import DustError, ServiceError
 from pytest_dust.launch import Launcher
 from pytest_dust.report.progress import Progress
 from pytest_dust.report.values import plural
+from pytest_dust.stash import LINES
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -100,8 +101,13 @@ class Live:
         self.failed += bool(report.failed and getattr(report, "dust", None))
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
-        """Give up all that no turn came for."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Give up all that no turn came for, and say what may cost all the same."""
+        if left := self.launcher.under_way:
+            told = (
+                f"dust: {plural(left, 'run')} under way not waited for; the service may go on and count them"
+            )
+            session.config.stash.setdefault(LINES, []).append(told)
         self.launcher.close()
 
 

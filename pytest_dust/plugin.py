@@ -160,7 +160,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
     prune = config.getoption("dust_prune")
     lines, left = look_after(config.stash[FOUND], config.invocation_params.dir, prune=prune)
-    config.stash[LINES] = lines
+    config.stash.setdefault(LINES, []).extend(lines)
     unfound = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     if left and config.getoption("dust_check") and session.exitstatus in unfound:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

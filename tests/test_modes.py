@@ -338,7 +338,7 @@ def test_an_interrupt_keeps_the_cases_that_were_done(support, server):
         server.delay = 30 if server.runs > 1 else 0
 
     server.behaviour = second_is_slow
-    process = started(support, "--dust-mode=record")
+    process = started(support, "--dust-mode=record", "--dust-concurrency=1")
     out = stopped(process, server, signal.SIGINT, after=lambda _server: support.left().cassettes)
     assert "1 passed" in out
     assert set(support.left().cassettes) == {PINNED}
