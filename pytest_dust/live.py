@@ -54,7 +54,7 @@ class Live:
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Say what live cases will take, refuse what passes a ceiling, and launch the others."""
         config = session.config
-        if any(config.getoption(name, False) for name in ("collectonly", "dust_check", "setuponly")):
+        if _idle(session):
             return
         if _is_worker(config) and not self.settings.limited and not _is_first(config):
             return  # it learns of its cases one by one, and need not read all recordings
@@ -109,6 +109,13 @@ class Live:
             )
             session.config.stash.setdefault(LINES, []).append(told)
         self.launcher.close()
+
+
+def _idle(session: pytest.Session) -> bool:
+    """Whether pytest will run no item: for an option, or for errors of collection."""
+    option = session.config.option
+    asked = any(getattr(option, name, False) for name in ("collectonly", "dust_check", "setuponly"))
+    return asked or bool(session.testsfailed and not option.continue_on_collection_errors)
 
 
 def _cases(items: Iterable[Any]) -> list[Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import httpx
 
+from pytest_dust.checks.equality import decode
 from pytest_dust.errors import ServiceError
 from pytest_dust.model import Exchange, Flavor, Json, RunRequest
 from pytest_dust.references import KEY_VARIABLE
@@ -117,8 +118,9 @@ def refused(exchange: Exchange, request: RunRequest, flavor: Flavor | None = Non
 def no_json(exchange: Exchange, base_url: httpx.URL) -> ServiceError:
     """A 200 whose body is no JSON."""
     kind = exchange.headers.get("content-type", "no content type")
+    wanted = "JSON" if "json" in kind else "application/json"
     return ServiceError(
-        f"the service answered 200 with {_excerpt(exchange.body)} as {kind} instead of JSON; "
+        f"the service answered 200 with {_excerpt(exchange.body)} as {kind} instead of {wanted}; "
         f"check that {base_url} is Dust itself and no proxy or login page stands between"
     )
 
@@ -152,7 +154,17 @@ def _excerpt(body: Json) -> str:
     text = " ".join(body.split())
     if not text:
         return "an empty body"
-    start = text.lower()
-    what = "HTML" if start.startswith(("<!doctype", "<html")) else "text"
-    what = "JSON that is cut off or broken" if start.startswith(("{", "[")) else what
-    return f"{what} ({text[:80]}{'…' if len(text) > 80 else ''})"
+    return f"{_form(text)} ({text[:80]}{'…' if len(text) > 80 else ''})"
+
+
+def _form(text: str) -> str:
+    """What a body looks like that was not taken for JSON."""
+    if text.lower().startswith(("<!doctype", "<html")):
+        return "HTML"
+    if not text.startswith(("{", "[")):
+        return "text"
+    try:
+        decode(text)
+    except (ValueError, RecursionError):
+        return "JSON that is cut off or broken"
+    return "JSON"

@@ -165,6 +165,18 @@ def test_a_session_within_its_ceilings_runs(recorded, server):
     assert "not run:" not in result.out
 
 
+def test_a_session_with_errors_of_collection_announces_and_asks_nothing(recorded, server):
+    """Where pytest ends a session for an error of collection, no run is announced or launched before."""
+    example = recorded.using(server).having({"test_broken.py": "import nothing_of_this_name\n"})
+    result = example.run("--dust-mode=live")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert estimated(result) == []
+    assert server.requests == []
+    result = example.run("--dust-mode=live", "--continue-on-collection-errors")
+    assert estimated(result) != []
+    assert server.runs == 3
+
+
 def test_replays_are_free(recorded):
     """A ceiling of nothing refuses no replay."""
     result = recorded.run("--dust-max-runs=0", "--dust-max-tokens=0")

@@ -312,10 +312,10 @@ ANSWERS = {
     "page": (Faults.status(200, PAGE, content_type="text/html"), r"200 with HTML .*--?|check that"),
     "bad gateway": (Faults.status(502), r"502 with HTML .*try again later"),
     "cut": (Faults.truncated(), r"200 with JSON that is cut off or broken"),
-    "another type": (Faults.content_type("text/plain"), r"as text/plain instead of JSON"),
+    "another type": (Faults.content_type("text/plain"), r"200 with JSON \(.* as text/plain instead of app"),
     "octets": (
         Faults.content_type("application/octet-stream"),
-        r"as application/octet-stream instead of JSON",
+        r"as application/octet-stream instead of application/json",
     ),
     "empty": (Faults.status(200, b""), r"200 with an empty body"),
     "not UTF-8": (Faults.status(200, b'{"run": "\xff\xfe"}'), r"not UTF-8"),
