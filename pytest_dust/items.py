@@ -146,6 +146,8 @@ class DustItem(Item):
         except DustError as error:
             self.headline = self.masked(error.headline)
             raise Unrun(self.masked(str(error))) from None
+        finally:
+            self.give_up()  # a plugin that runs the item again gets new runs
         self._keep_difference(self.outcome)
         if not self.outcome.holds or self.outcome.gated:
             self.headline = self.masked(case_report.headline(self.outcome))
