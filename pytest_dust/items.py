@@ -146,6 +146,8 @@ class DustItem(Item):
         except DustError as error:
             self.headline = self.masked(error.headline)
             raise Unrun(self.masked(str(error))) from None
+        finally:
+            self.give_up()  # whoever runs the case again wants another run
         self._keep_difference(self.outcome)
         if not self.outcome.holds or self.outcome.gated:
             self.headline = self.masked(case_report.headline(self.outcome))
