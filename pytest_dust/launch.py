@@ -99,8 +99,8 @@ class Launcher(Generic[_T, _E]):
     def wait(self, tickets: Sequence[Ticket[_T, _E]], watch: Watch[_E] | None = None) -> list[_T]:
         """What the works return, once all have ended; raises what the first to fail raised, at once.
 
-        Where several have failed before, it is the first of them in order. None is under way afterwards.
-        Raises CancelledError where another gives them up.
+        Where several have failed before, it is the first of them in order. None is under way afterwards, and
+        after a KeyboardInterrupt none at all. Raises CancelledError where another gives them up.
         """
         pending = {ticket.future for ticket in tickets}
         try:
@@ -113,6 +113,9 @@ class Launcher(Generic[_T, _E]):
                 for ticket in tickets:
                     if ticket.future in done:
                         ticket.future.result()
+        except KeyboardInterrupt:
+            self.close()  # else another would begin in the place of what is given up
+            raise
         finally:
             self.give_up(tickets)
         return [ticket.future.result() for ticket in tickets]

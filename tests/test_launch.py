@@ -313,20 +313,34 @@ def test_events_need_no_watcher(stage):
 
 
 def test_a_failing_watcher_ends_it(stage):
-    """What a watcher raises, such as a KeyboardInterrupt, comes through; all it waited for is given up."""
+    """What a watcher raises comes through, and all it waited for is given up; others go on."""
 
     def watch(_events):
-        raise KeyboardInterrupt
+        raise ZeroDivisionError
 
     launcher = Launcher(2)
     other = launcher.launch([stage.work(9, gives(9, 0.5))])
     began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(ZeroDivisionError):
         launcher.wait(launcher.launch([stage.stuck(0), stage.stuck(1)]), watch)
     assert time.monotonic() - began < 2
     assert stage.stopped == [0]
     assert stage.begun == [9, 0]
     assert launcher.wait(other) == [9]
+
+
+def test_an_interrupt_begins_nothing_more(stage):
+    """A KeyboardInterrupt gives up all, for the session ends: nothing begins in a place that becomes free."""
+
+    def watch(_events):
+        raise KeyboardInterrupt
+
+    launcher = Launcher(2)
+    tickets = launcher.launch([stage.stuck(at) for at in range(5)])
+    with pytest.raises(KeyboardInterrupt):
+        launcher.wait(tickets[:1], watch)
+    assert sorted(stage.begun) == sorted(stage.stopped) == [0, 1]
+    assert counts(launcher) == (0, 0, 0)
 
 
 # ── failures ─────────────────────────────────────────────────────────────────────────────────────
