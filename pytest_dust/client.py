@@ -48,6 +48,8 @@ class Network:
 
         def make(tell: Callable[[Event], None]) -> Reply:
             began = time.monotonic()
+            if tape.deadline <= began:
+                raise refusals.timed_out(order.timeout)  # given up while its thread began
             tape.deadline, tape.watch = began + order.timeout, tell
             talk = Conversation(client, order.request, order.flavor, tape, order.timeout)
             exchanges = talk.hold()

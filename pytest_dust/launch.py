@@ -74,6 +74,8 @@ class Launcher(Generic[_T, _E]):
         self._held_until = 0.0
         self.ended = 0
         """How many works have ended, well or badly."""
+        self.left = 0
+        """How many works were given up or left behind when they were under way."""
 
     @property
     def under_way(self) -> int:
@@ -99,17 +101,23 @@ class Launcher(Generic[_T, _E]):
     def wait(self, tickets: Sequence[Ticket[_T, _E]], watch: Watch[_E] | None = None) -> list[_T]:
         """What the works return, once all have ended; raises what the first to fail raised, at once.
 
-        None of them is under way afterwards.
+        Where several have failed before, it is the first of them in order. None is under way afterwards, and
+        after a KeyboardInterrupt none at all. Raises CancelledError where another gives them up.
         """
         pending = {ticket.future for ticket in tickets}
         try:
             while pending:
                 done, pending = futures.wait(pending, TICK, futures.FIRST_EXCEPTION)
                 self._leave_late()
+                self._begin()  # the timer of a hold may have come a moment too early
                 if watch is not None:
                     watch([event for ticket in tickets for event in ticket.told()])
-                for future in done:
-                    future.result()
+                for ticket in tickets:
+                    if ticket.future in done:
+                        ticket.future.result()
+        except KeyboardInterrupt:
+            self.close()  # else another would begin in the place of what is given up
+            raise
         finally:
             self.give_up(tickets)
         return [ticket.future.result() for ticket in tickets]
@@ -129,10 +137,14 @@ class Launcher(Generic[_T, _E]):
         """Begin these no more, and bid those under way end."""
         with self._lock:
             for ticket in tickets:
-                ticket.future.cancel()  # if it has not begun
+                if ticket.future.done():
+                    continue
                 if self._due.pop(ticket, None) is not None:
+                    self.left += 1
                     ticket.work.stop()
-            self._waiting = deque(ticket for ticket in self._waiting if not ticket.future.cancelled())
+                elif ticket in self._waiting:  # near its head: cases are given up in their order
+                    self._waiting.remove(ticket)
+                ticket.future.set_exception(futures.CancelledError())  # who waits elsewhere is told
         self._begin()
 
     def close(self) -> None:
@@ -170,5 +182,6 @@ class Launcher(Generic[_T, _E]):
         now = time.monotonic()
         with self._lock:
             for ticket in [each for each, due in self._due.items() if due <= now]:
+                self.left += 1
                 ticket.work.stop()
                 self._end(ticket, partial(ticket.future.set_exception, ticket.work.late))

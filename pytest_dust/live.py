@@ -54,11 +54,11 @@ class Live:
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Say what live cases will take, refuse what passes a ceiling, and launch the others."""
         config = session.config
-        if _idle(session):
+        if _is_idle(config) or _is_over(session):
             return
         if _is_worker(config) and not self.settings.limited and not _is_first(config):
             return  # it learns of its cases one by one, and need not read all recordings
-        asked = [(case, case.estimate()) for case in _cases(session.items)]
+        asked = [(case, case.estimate()) for case in _cases(session.items) if not _skipped(case)]
         live = [(case, estimate) for case, estimate in asked if estimate.runs]
         if live:
             self._announce(config, [estimate for _, estimate in live])
@@ -79,17 +79,17 @@ class Live:
 
     def _launch(self, cases: Iterable[Any]) -> None:
         for case in cases:
-            if not _skipped(case):
-                with suppress(DustError):  # told when the case's turn comes
-                    case.launch()
+            with suppress(DustError):  # told when the case's turn comes
+                case.launch()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> Generator[None, Any, Any]:
         """Launch what an xdist worker learns of only now, and give up what a case has not waited for."""
-        if _is_worker(item.config) and not self.refusal:
-            self._launch(case for case in _cases(_coming(item, nextitem)) if case.estimate().runs)
+        if _is_worker(item.config) and not self.refusal and not _is_idle(item.config):
+            near = _cases(_coming(item, nextitem))
+            self._launch(case for case in near if not _skipped(case) and case.estimate().runs)
         try:
             return (yield)
         finally:
@@ -103,19 +103,12 @@ class Live:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Give up all that no turn came for, and say what may cost all the same."""
-        if left := self.launcher.under_way:
+        self.launcher.close()
+        if left := self.launcher.left:
             told = (
                 f"dust: {plural(left, 'run')} under way not waited for; the service may go on and count them"
             )
             session.config.stash.setdefault(LINES, []).append(told)
-        self.launcher.close()
-
-
-def _idle(session: pytest.Session) -> bool:
-    """Whether pytest will run no item: for an option, or for errors of collection."""
-    option = session.config.option
-    asked = any(getattr(option, name, False) for name in ("collectonly", "dust_check", "setuponly"))
-    return asked or bool(session.testsfailed and not option.continue_on_collection_errors)
 
 
 def _cases(items: Iterable[Any]) -> list[Any]:
@@ -167,6 +160,17 @@ def _is_worker(config: pytest.Config) -> bool:
 
 def _is_first(config: pytest.Config) -> bool:
     return getattr(config, "workerinput", {}).get("workerid") == "gw0"
+
+
+def _is_idle(config: pytest.Config) -> bool:
+    """Whether no case is run in this session."""
+    return any(config.getoption(name, False) for name in ("collectonly", "dust_check", "setuponly"))
+
+
+def _is_over(session: pytest.Session) -> bool:
+    """Whether errors of the collection end the session, before its first test or with it."""
+    goes_on = session.config.option.continue_on_collection_errors
+    return bool((session.testsfailed and not goes_on) or session.shouldfail or session.shouldstop)
 
 
 def _skipped(case: pytest.Item) -> bool:

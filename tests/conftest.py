@@ -30,6 +30,8 @@ KEY = "sk-a-key-for-tests-0123456789abcdef"
 LEFT_BY_PYTHON = ("__pycache__",)
 OTHERS_PLUGINS = "-p no:hypothesispytest -p no:respx -p no:anyio"
 """What else stands in our development environment, and takes a second per run to load."""
+BARE = {"PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+"""What a process of its own needs to find the package that is under test, and no more."""
 
 
 def _load_server() -> Any:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import KEY, OTHERS_PLUGINS, dust_server, suite
+from conftest import BARE, KEY, OTHERS_PLUGINS, dust_server, suite
 from pytest_dust import api, cassette
 from pytest_dust import view as views
 from pytest_dust.client import Network, Order
@@ -425,7 +425,7 @@ def on_terminal(example, *args, columns=100):
     example.write()
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, bytes([30, 0, columns, 0, 0, 0, 0, 0]))
-    environ = {"PATH": "", "TERM": "xterm", "PYTEST_ADDOPTS": OTHERS_PLUGINS, **example.environ}
+    environ = {**BARE, "TERM": "xterm", "PYTEST_ADDOPTS": OTHERS_PLUGINS, **example.environ}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args]
     process = subprocess.Popen(
         command, cwd=example.root, env=environ, stdin=theirs, stdout=theirs, stderr=theirs

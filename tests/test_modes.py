@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import KEY, OTHERS_PLUGINS, suite
+from conftest import BARE, KEY, OTHERS_PLUGINS, suite
 
 SUPPORT, SUMMARISE, HALVE, QUOTE = "9f1d3b5a7c", "51aa0c7e2d", "c0de0042aa", "7bad5eed01"
 PINNED = "cassettes/answer/refund.json"
@@ -298,7 +298,7 @@ def started(example, *args):
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "sys.exit(pytest.main())\n"
     )
-    environment = {"PATH": "", "PYTEST_ADDOPTS": OTHERS_PLUGINS, **example.environ}
+    environment = {**BARE, "PYTEST_ADDOPTS": OTHERS_PLUGINS, **example.environ}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     command = [sys.executable, "-c", code, *args]
     return subprocess.Popen(command, cwd=example.root, env=environment, **pipes)

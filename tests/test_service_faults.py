@@ -19,7 +19,7 @@ from email.utils import format_datetime
 import pytest
 from test_flavours import CASE, SUPPORT, asking, run, seen
 
-from conftest import KEY, OTHERS_PLUGINS, Service, dust_server, suite
+from conftest import BARE, KEY, OTHERS_PLUGINS, Service, dust_server, suite
 from pytest_dust.client import Network
 from pytest_dust.errors import ServiceError
 from pytest_dust.model import Flavor
@@ -418,7 +418,7 @@ def started(example, *args):
     code = (
         "import signal, sys, pytest\nsignal.signal(2, signal.default_int_handler)\nsys.exit(pytest.main())\n"
     )
-    environment = {"PATH": "", "PYTEST_ADDOPTS": OTHERS_PLUGINS, **example.environ}
+    environment = {**BARE, "PYTEST_ADDOPTS": OTHERS_PLUGINS, **example.environ}
     return subprocess.Popen(
         [sys.executable, "-c", code, *args],
         cwd=example.root,
