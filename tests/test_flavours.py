@@ -419,7 +419,7 @@ def test_the_published_shape_has_its_status(network, server, flavor, names):
 # ── progress ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def on_terminal(example, *args, columns=100):
+def on_terminal(example, *args, columns=100, status=0):
     """Give all that pytest writes to a terminal of so many columns, byte for byte."""
     fcntl, pty, termios = (pytest.importorskip(name) for name in ("fcntl", "pty", "termios"))
     example.write()
@@ -436,7 +436,7 @@ def on_terminal(example, *args, columns=100):
         while piece := os.read(ours, 65536):
             told += piece
     os.close(ours)
-    assert process.wait(20) == 0
+    assert process.wait(20) == status
     return re.sub(r"\x1b\[[\d;]*[mK]", "", told.decode())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ class Progress:
         parts += [f"{self.running:,} running"] if self.running else []
         parts += [f"{self.failed:,} failed"] if self.failed else []
         parts += [plural(self.tokens, "token")] if self.tokens else []
-        parts += [f"about {_clock(self.left)} left"] if self.done and self.left else []
+        parts += [f"about {_clock(self.left)} left"] if self.done and round(self.left) else []
         return ", ".join(parts)
 
     @property
@@ -97,7 +98,9 @@ class _Tail:
         capture: Any = self.config.pluginmanager.get_plugin("capturemanager")
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             # Only a free stdout tells its width. One column stays free, for a full line might wrap.
-            text = _cut(text and f" {text}", writer.fullwidth - 1 - writer.width_of_current_line)
+            # Below 40 columns pytest takes it for 80.
+            columns = min(writer.fullwidth, shutil.get_terminal_size().columns)
+            text = _cut(text and f" {text}", columns - 1 - writer.width_of_current_line)
             if text == self.shown:
                 return
             blank = " " * (_width(self.shown) - _width(text))
