@@ -11,7 +11,7 @@ import pytest
 from pytest_dust import references, session, suite
 from pytest_dust.checks.binding import Here
 from pytest_dust.errors import DustError, SettingsError, SuiteError, did_you_mean
-from pytest_dust.item import CaseFailed, Item, SuiteFile, Unrun, relative
+from pytest_dust.item import CaseFailed, Item, SuiteFile, Unrun
 from pytest_dust.model import Place, Problem
 from pytest_dust.report import case as case_report
 from pytest_dust.report.progress import progress
@@ -35,7 +35,7 @@ class DustFile(SuiteFile):
     def collect(self) -> Iterator[DustItem | DriftItem]:
         """One item per case; raises SuiteError with every mistake of the file."""
         shared = self.config.stash[session.KEY]
-        folder = self.spot("").path.parent
+        folder = self.home.path
         shared.shelf.add(self.path, folder, None)
         look_up = references.environment(os.environ, frozenset(shared.settings.env))
         here = Here(self.path.parent, session.matchers(self))
@@ -153,7 +153,7 @@ class DustItem(Item):
         from pytest_dust.pipeline import Recording
 
         spot = self.suite.spot(self.case.id)
-        return Recording(spot, relative(spot.path, self.config), self.command)
+        return Recording(spot, f"{self.suite.home_shown}/{spot.path.name}", self.command)
 
     def estimate(self) -> tuple[int, int, bool]:
         """How many runs the case will make, about how many tokens, and whether a recording tells."""
@@ -178,6 +178,10 @@ class DustItem(Item):
         except OSError as error:
             self.headline = f"cannot write {path.name} to --dust-diff-dir: {error.strerror}"
             raise Unrun(self.headline) from None
+
+    def teardown(self) -> None:
+        """Let go of the run, once it is reported: a session would hold a thousand of them."""
+        self.outcome = None
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """The case's report; a traceback, masked, only for what is no user's mistake."""
