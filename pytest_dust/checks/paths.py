@@ -54,6 +54,7 @@ def compile_path(path: str) -> ParsedResult:
     return parsed
 
 
+@cache
 def beginnings(path: str) -> list[Steps]:
     """The plain names and indexes with which the parts of a path begin at the document's top."""
     return [steps for steps in _beginnings(compile_path(path).parsed) if steps]
