@@ -33,6 +33,8 @@ OPENING = {"map": "reduce", "while": "end"}
 LATEST = "latest"
 """The word that stands for whatever specification is saved."""
 RUNNING = "running"
+ENDED = tuple(Status)
+"""The statuses of a run that has ended."""
 
 USAGE = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 _EMPTY = {"value": None, "error": None, "meta": None}
@@ -82,13 +84,13 @@ def pending(exchange: Exchange, specification_hash: str) -> str | None:
         running = isinstance(status, Mapping) and status.get("run") == RUNNING
         return _text(run.get("run_id")) if running else None
     status, run_id = _streamed_status(exchange.events)
-    ended = status in list(Status)
+    ended = status in ENDED
     return None if ended and specification_hash != LATEST else run_id
 
 
 def streamed_end(exchange: Exchange) -> bool:
     """Whether a stream told how its run ended."""
-    return _streamed_status(exchange.events or ())[0] in list(Status)
+    return _streamed_status(exchange.events or ())[0] in ENDED
 
 
 def stream_error(exchange: Exchange) -> tuple[str, str] | None:
@@ -149,16 +151,16 @@ def run(reply: Reply, block_filter: Sequence[str] | None, specification_hash: st
 
 def parse(answer: Json, duration: float, block_filter: Sequence[str] | None = None) -> Run:
     """The run in a JSON answer; raises ServiceError where there is none that has ended."""
-    if not _run(answer):
+    run = _run(answer)
+    if not run:
         raise ServiceError(
             "the service answered 200 without a run in it; check that --dust-base-url is Dust itself"
         )
-    run = _run(answer)
     status = run.get("status")
     if not isinstance(status, Mapping):
         raise ServiceError(_not_ended(None))
     ended = status.get("run")
-    if ended not in list(Status):
+    if ended not in ENDED:
         raise ServiceError(_not_ended(ended))
     return filtered(
         Run(

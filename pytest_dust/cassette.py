@@ -178,9 +178,10 @@ def _filled(parts: Any, what: str) -> list[dict[str, Any]]:
 
 
 def _flavor(text: str) -> Flavor:
-    if text not in list(Flavor):
-        raise CassetteError(f"was recorded by an unknown flavor, {text[:20]}")
-    return Flavor(text)
+    try:
+        return Flavor(text)
+    except ValueError:
+        raise CassetteError(f"was recorded by an unknown flavor, {text[:20]}") from None
 
 
 def _exchange(written: Mapping[str, Any]) -> Exchange:

@@ -164,7 +164,7 @@ class DustItem(Item):
     def _keep_difference(self, outcome: Outcome) -> None:
         """Write all that changed to the folder that --dust-diff-dir names."""
         folder = self.shared.settings.diff_dir
-        comparison = outcome.shown.comparison
+        comparison = outcome.shown.comparison if folder else None
         if folder is None or comparison is None or not comparison.changed:
             return
         from pytest_dust.report.full import full

@@ -256,6 +256,8 @@ class Settings:
 
     def address(self, app: App) -> App:
         """An app's address, with workspace and space from the settings where the suite names none."""
+        if app.workspace and app.space:
+            return app
         return replace(app, workspace=app.workspace or self.workspace, space=app.space or self.space)
 
     def version_of(self, app: str, pinned: str) -> str:
