@@ -39,9 +39,6 @@ class DustFile(SuiteFile):
         shared.shelf.add(self.path, folder, None)
         look_up = references.environment(os.environ, frozenset(shared.settings.env))
         here = Here(self.path.parent, session.matchers(self))
-        # A broken suite is an error of its own file: the others run, whatever pytest does by default.
-        goes_on = self.config.option.continue_on_collection_errors
-        self.config.option.continue_on_collection_errors = True
         cases = suite.load(self._source(), self.shown, look_up, here)
         if revealing := [case for case in cases if shared.mask.text(case.id) != case.id]:
             raise SuiteError(self.shown, [Problem(case.place, REVEALING_ID) for case in revealing])
@@ -49,7 +46,6 @@ class DustFile(SuiteFile):
         problems = [problem for item in items for problem in item.mark()]
         if problems:
             raise SuiteError(self.shown, problems)
-        self.config.option.continue_on_collection_errors = goes_on
         shared.shelf.add(self.path, folder, [file_name(case.id) for case in cases])
         yield from items
         if shared.settings.drift:
@@ -85,6 +81,8 @@ class DustFile(SuiteFile):
         if isinstance(excinfo.value, SettingsError):
             message = f"{self.shown}: {mask.text(str(excinfo.value))}"
             return CaseReport(message, Crash(self.shown, 1, message))
+        # A broken suite is an error of its own file: the others run, whatever pytest does by default.
+        self.config.option.continue_on_collection_errors = True
         if isinstance(excinfo.value, SuiteError):
             first, *others = excinfo.value.problems
             more = f" (+{len(others)} more)" if others else ""
