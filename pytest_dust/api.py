@@ -33,6 +33,8 @@ OPENING = {"map": "reduce", "while": "end"}
 LATEST = "latest"
 """The word that stands for whatever specification is saved."""
 RUNNING = "running"
+ENDED = tuple(Status)
+"""The statuses of a run that has ended."""
 
 USAGE = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 _EMPTY = {"value": None, "error": None, "meta": None}
@@ -79,16 +81,16 @@ def pending(exchange: Exchange, specification_hash: str) -> str | None:
     if exchange.events is None:
         run = _run(exchange.body)
         status = run.get("status")
-        running = isinstance(status, Mapping) and status.get("run") == RUNNING
+        running = isinstance(status, dict) and status.get("run") == RUNNING
         return _text(run.get("run_id")) if running else None
     status, run_id = _streamed_status(exchange.events)
-    ended = status in list(Status)
+    ended = status in ENDED
     return None if ended and specification_hash != LATEST else run_id
 
 
 def streamed_end(exchange: Exchange) -> bool:
     """Whether a stream told how its run ended."""
-    return _streamed_status(exchange.events or ())[0] in list(Status)
+    return _streamed_status(exchange.events or ())[0] in ENDED
 
 
 def stream_error(exchange: Exchange) -> tuple[str, str] | None:
@@ -102,8 +104,8 @@ def stream_error(exchange: Exchange) -> tuple[str, str] | None:
 
 
 def _run(answer: Json) -> Mapping[str, Any]:
-    run = answer.get("run") if isinstance(answer, Mapping) else None
-    return run if isinstance(run, Mapping) else {}
+    run = answer.get("run") if isinstance(answer, dict) else None
+    return run if isinstance(run, dict) else {}
 
 
 def _contents(events: Sequence[Event]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -149,16 +151,16 @@ def run(reply: Reply, block_filter: Sequence[str] | None, specification_hash: st
 
 def parse(answer: Json, duration: float, block_filter: Sequence[str] | None = None) -> Run:
     """The run in a JSON answer; raises ServiceError where there is none that has ended."""
-    if not _run(answer):
+    run = _run(answer)
+    if not run:
         raise ServiceError(
             "the service answered 200 without a run in it; check that --dust-base-url is Dust itself"
         )
-    run = _run(answer)
     status = run.get("status")
-    if not isinstance(status, Mapping):
+    if not isinstance(status, dict):
         raise ServiceError(_not_ended(None))
     ended = status.get("run")
-    if ended not in list(Status):
+    if ended not in ENDED:
         raise ServiceError(_not_ended(ended))
     return filtered(
         Run(
@@ -274,12 +276,12 @@ def _refuse_unlogged(answer: Json) -> None:
     run = _run(answer)
     status = run.get("status")
     told = any(
-        isinstance(one, Mapping) and one.get("value") is not None
+        isinstance(one, dict) and one.get("value") is not None
         for _, _, rows in _traces(run.get("traces"))
         for row in rows
         for one in row
     )
-    if isinstance(status, Mapping) and _statuses(status.get("blocks")) and not told:
+    if isinstance(status, dict) and _statuses(status.get("blocks")) and not told:
         raise ServiceError(
             "the workspace stores no run logs, so a run that is asked for by its id has statuses and no "
             "values; use flavor: blocking, or flavor: stream"
@@ -315,7 +317,7 @@ def _statuses(blocks: object) -> tuple[BlockStatus, ...]:
             error_count=_count(block.get("error_count")),
         )
         for block in _list(blocks)
-        if isinstance(block, Mapping) and isinstance(block.get("name"), str)
+        if isinstance(block, dict) and isinstance(block.get("name"), str)
     )
 
 
@@ -380,16 +382,16 @@ def _stopped(row: list[Any], before: list[bool], at: int) -> bool:
     """Whether the loop has ended for an input; a row of several iterations is a merged one, all real."""
     if at < len(before) and before[at]:
         return True
-    return len(row) == 1 and not (isinstance(row[0], Mapping) and row[0].get("value") is True)
+    return len(row) == 1 and not (isinstance(row[0], dict) and row[0].get("value") is True)
 
 
 def _execution(one: object) -> Execution:
-    if not isinstance(one, Mapping):
+    if not isinstance(one, dict):
         return Execution(None)
     error = one.get("error")
     meta = one.get("meta")
-    usage = meta.get("token_usage") if isinstance(meta, Mapping) else None
-    counts = usage if isinstance(usage, Mapping) else {}
+    usage = meta.get("token_usage") if isinstance(meta, dict) else None
+    counts = usage if isinstance(usage, dict) else {}
     return Execution(
         value=one.get("value"),
         error=None if error is None else error if isinstance(error, str) else str(error),

@@ -178,9 +178,10 @@ def _filled(parts: Any, what: str) -> list[dict[str, Any]]:
 
 
 def _flavor(text: str) -> Flavor:
-    if text not in list(Flavor):
-        raise CassetteError(f"was recorded by an unknown flavor, {text[:20]}")
-    return Flavor(text)
+    try:
+        return Flavor(text)
+    except ValueError:
+        raise CassetteError(f"was recorded by an unknown flavor, {text[:20]}") from None
 
 
 def _exchange(written: Mapping[str, Any]) -> Exchange:
@@ -209,27 +210,51 @@ class Spot:
 
     path: Path
     folder: str
+    direct: bool = False
+    """Whether the way there is known to stay in the folder, so that only the file itself may be a link."""
 
 
-def spot(suite: Path, case: str, folder: str, root: Path) -> Spot:
-    """Where the cassette of a suite's case is: beside the suite, or in an absolute folder.
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where the cassettes of one suite belong: what their spots have in common, looked up once."""
+
+    path: Path
+    folder: str
+    direct: bool
+
+    def spot(self, case: str) -> Spot:
+        """Where the cassette of one of the suite's cases is."""
+        return Spot(self.path / f"{case}.json", self.folder, self.direct)
+
+
+def home(suite: Path, folder: str, root: Path) -> Home:
+    """Where a suite's cassettes are: beside the suite, or in an absolute folder.
 
     There, suites of one name are kept apart by their place in the project at `root`.
     """
     name = suite.name.removesuffix(".dust.yaml")
-    if os.path.isabs(folder):  # noqa: PTH117  # strings: this runs for every case
+    if os.path.isabs(folder):  # noqa: PTH117  # a text, as the user gave it
         below = suite.parent.relative_to(root) if suite.is_relative_to(root) else Path()
-        return Spot(Path(folder, below, name, f"{case}.json"), os.path.realpath(folder))
-    path = Path(os.path.normpath(suite.parent / folder), name, f"{case}.json")
-    return Spot(path, os.path.normpath(os.path.join(os.path.realpath(suite.parent), folder)))  # noqa: PTH118
+        path, top = Path(folder, below, name), os.path.realpath(folder)
+    else:
+        path = Path(os.path.normpath(suite.parent / folder), name)
+        top = os.path.normpath(Path(os.path.realpath(suite.parent), folder))
+    return Home(path, top, _is_inside(f"{os.path.realpath(path)}{os.sep}", top))
+
+
+def spot(suite: Path, case: str, folder: str, root: Path) -> Spot:
+    """Where the cassette of a suite's case is."""
+    return home(suite, folder, root).spot(case)
 
 
 def read(spot: Spot) -> Cassette | None:
     """The cassette there, None where there is none; raises CassetteError for one that is broken."""
-    _refuse_outside(spot)
+    if not spot.direct or spot.path.is_symlink():
+        _refuse_outside(spot)
     try:
         with spot.path.open("rb") as file:
-            source = file.read(MAX_BYTES + 1)
+            size = os.fstat(file.fileno()).st_size  # read() sets aside all that it may read
+            source = file.read(min(size, MAX_BYTES) + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -264,5 +289,9 @@ def write(spot: Spot, content: bytes) -> None:
 
 def _refuse_outside(spot: Spot) -> None:
     real = os.path.realpath(spot.path)
-    if not real.startswith(spot.folder + os.sep):
+    if not _is_inside(real, spot.folder):
         raise CassetteError(f"leads by a symbolic link out of its folder, to {real}; remove the link")
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return path.startswith(folder + os.sep)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from itertools import count
 
 import httpx
@@ -100,14 +101,19 @@ class Conversation:
         raise AssertionError  # pragma: no cover  # count() does not end
 
     def _send(self, method: str, path: str, body: Mapping[str, Json] | None = None) -> Exchange:
-        response = self.client.request(
+        """What comes back for one request.
+
+        `client.request` would put the same request together in three times the time of sending it.
+        """
+        timeout = httpx.Timeout(None if self.timeout is None else max(0.001, self._left()))
+        request = httpx.Request(
             method,
-            path,
+            _address(str(self.client.base_url), path),
+            headers=self.client.headers,
             json=body,
-            timeout=None if self.timeout is None else max(0.001, self._left()),
-            extensions={transport.TAPE: self.tape},
+            extensions={transport.TAPE: self.tape, "timeout": timeout.as_dict()},
         )
-        exchange: Exchange = response.extensions[transport.EXCHANGE]
+        exchange: Exchange = self.client.send(request).extensions[transport.EXCHANGE]
         return exchange
 
     def _accepted(self, exchange: Exchange) -> Exchange:
@@ -151,6 +157,13 @@ class Conversation:
 
     def _left(self) -> float:
         return self.tape.deadline - time.monotonic()
+
+
+@lru_cache(maxsize=256)
+def _address(base_url: str, path: str) -> httpx.URL:
+    """The whole address of a path below the base URL, which ends in a slash; most cases ask the same."""
+    base = httpx.URL(base_url)
+    return base.copy_with(raw_path=base.raw_path + httpx.URL(path).raw_path.lstrip(b"/"))
 
 
 def _growing(attempt: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,15 +29,25 @@ class Unrun(Exception):
 class SuiteFile(pytest.File):
     """A suite file: where it is, and where its cassettes are."""
 
-    @property
+    @cached_property
     def shown(self) -> str:
         """The file's path as the user would type it."""
         return relative(self.path, self.config)
 
+    @cached_property
+    def home(self) -> cassette.Home:
+        """Where the cassettes of the file's cases belong."""
+        folder = self.config.stash[session.KEY].settings.cassette_dir
+        return cassette.home(self.path, folder, self.config.rootpath)
+
+    @cached_property
+    def home_shown(self) -> str:
+        """The folder of the file's cassettes as the user would type it."""
+        return relative(self.home.path, self.config)
+
     def spot(self, case: str) -> cassette.Spot:
         """Where the cassette of one of the file's cases belongs."""
-        folder = self.config.stash[session.KEY].settings.cassette_dir
-        return cassette.spot(self.path, file_name(case), folder, self.config.rootpath)
+        return self.home.spot(file_name(case))
 
 
 class Item(pytest.Item):

@@ -11,7 +11,7 @@ import pytest
 from pytest_dust import references, session, suite
 from pytest_dust.checks.binding import Here
 from pytest_dust.errors import DustError, SettingsError, SuiteError, did_you_mean
-from pytest_dust.item import CaseFailed, Item, SuiteFile, Unrun, relative
+from pytest_dust.item import CaseFailed, Item, SuiteFile, Unrun
 from pytest_dust.model import Place, Problem, Source
 from pytest_dust.report import case as case_report
 from pytest_dust.report.progress import progress
@@ -35,13 +35,10 @@ class DustFile(SuiteFile):
     def collect(self) -> Iterator[DustItem | DriftItem]:
         """One item per case; raises SuiteError with every mistake of the file."""
         shared = self.config.stash[session.KEY]
-        folder = self.spot("").path.parent
+        folder = self.home.path
         shared.shelf.add(self.path, folder, None)
         look_up = references.environment(os.environ, frozenset(shared.settings.env))
         here = Here(self.path.parent, session.matchers(self))
-        # A broken suite is an error of its own file: the others run, whatever pytest does by default.
-        goes_on = self.config.option.continue_on_collection_errors
-        self.config.option.continue_on_collection_errors = True
         cases = suite.load(self._source(), self.shown, look_up, here)
         if revealing := [case for case in cases if shared.mask.text(case.id) != case.id]:
             raise SuiteError(self.shown, [Problem(case.place, REVEALING_ID) for case in revealing])
@@ -49,7 +46,6 @@ class DustFile(SuiteFile):
         problems = [problem for item in items for problem in item.mark()]
         if problems:
             raise SuiteError(self.shown, problems)
-        self.config.option.continue_on_collection_errors = goes_on
         shared.shelf.add(self.path, folder, [file_name(case.id) for case in cases])
         yield from items
         if shared.settings.drift:
@@ -85,6 +81,8 @@ class DustFile(SuiteFile):
         if isinstance(excinfo.value, SettingsError):
             message = f"{self.shown}: {mask.text(str(excinfo.value))}"
             return CaseReport(message, Crash(self.shown, 1, message))
+        # A broken suite is an error of its own file: the others run, whatever pytest does by default.
+        self.config.option.continue_on_collection_errors = True
         if isinstance(excinfo.value, SuiteError):
             first, *others = excinfo.value.problems
             more = f" (+{len(others)} more)" if others else ""
@@ -158,7 +156,7 @@ class DustItem(Item):
         from pytest_dust.pipeline import Recording
 
         spot = self.suite.spot(self.case.id)
-        return Recording(spot, relative(spot.path, self.config), self.command)
+        return Recording(spot, f"{self.suite.home_shown}/{spot.path.name}", self.command)
 
     def estimate(self) -> Estimate:
         """What the case will take; asked of its recording once."""
@@ -183,7 +181,7 @@ class DustItem(Item):
     def _keep_difference(self, outcome: Outcome) -> None:
         """Write all that changed to the folder that --dust-diff-dir names."""
         folder = self.shared.settings.diff_dir
-        comparison = outcome.shown.comparison
+        comparison = outcome.shown.comparison if folder else None
         if folder is None or comparison is None or not comparison.changed:
             return
         from pytest_dust.report.full import full
@@ -197,6 +195,10 @@ class DustItem(Item):
         except OSError as error:
             self.headline = f"cannot write {path.name} to --dust-diff-dir: {error.strerror}"
             raise Unrun(self.headline) from None
+
+    def teardown(self) -> None:
+        """Let go of the run, once it is reported: a session would hold a thousand of them."""
+        self.outcome = None
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """The case's report; a traceback, masked, only for what is no user's mistake."""

@@ -277,6 +277,8 @@ def named(request: RunRequest) -> RunRequest:
 
 def _recorded(request: RunRequest, recorded: Cassette) -> RunRequest:
     """The request with the recording's workspace and space where none is named."""
+    if request.app.workspace and request.app.space:
+        return request
     kept = recorded.request.get("app")
     names = kept if isinstance(kept, dict) else {}
     app = App(

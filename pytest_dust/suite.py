@@ -54,9 +54,8 @@ def _decoded(source: bytes, stem: str) -> str:
     if not stem or stem.startswith("."):
         raise _NotText(Place(1, 1), f"the file needs a name before {SUFFIX}, such as answer{SUFFIX}")
     if len(source) > MAX_BYTES:
-        size = f"{len(source) / 1024 / 1024:.1f} MB"
-        allowed = f"{MAX_BYTES // 1024 // 1024} MB"
-        raise _NotText(Place(1, 1), f"the file has {size}, a suite may have {allowed}; split it")
+        allowed = MAX_BYTES // 1024 // 1024  # of a larger file, no more was read
+        raise _NotText(Place(1, 1), f"the file has more than {allowed} MB, which no suite may have; split it")
     try:
         return source.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
@@ -85,6 +86,7 @@ def replaying() -> httpx.BaseTransport:
         route.calls.clear()
         return _next(request)
 
+    vars(play)["__signature__"] = signature(play)  # respx asks for it at each call, and it takes a while
     route = router.route()
     route.mock(side_effect=play)
     return httpx.MockTransport(router.handler)

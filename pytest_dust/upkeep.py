@@ -42,8 +42,8 @@ class Shelf:
             for parent, suites in beside.items()
             for folder in _folders(parent)
             if folder not in self.unread and (folder in self.names or _is_left(folder, suites))
-            for path in sorted(folder.glob("*.json"))
-            if path.name not in self.names.get(folder, ()) and _is_ours(path)
+            for path in _cassettes(folder, self.names.get(folder, frozenset()))
+            if _is_ours(path)
         ]
 
 
@@ -81,6 +81,15 @@ def _folders(parent: Path) -> list[Path]:
         return sorted(each for each in parent.iterdir() if each.is_dir() and not each.is_symlink())
     except OSError:
         return []
+
+
+def _cassettes(folder: Path, known: frozenset[str]) -> list[Path]:
+    """What may be cassettes in a folder, less those that are known: as a rule, all."""
+    try:
+        found = os.listdir(folder)  # noqa: PTH208  # names: a path for each would take twenty times as long
+    except OSError:
+        return []
+    return [folder / name for name in sorted(found) if name.endswith(".json") and name not in known]
 
 
 def _is_left(folder: Path, suites: Path) -> bool:

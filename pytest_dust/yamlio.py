@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
@@ -28,6 +28,9 @@ MAX_DEPTH = 64
 MAX_ALIASED = 100_000
 """Values that aliases may add to a file: what an alias bomb passes at once and no suite reaches."""
 
+_Mark: TypeAlias = Any
+"""Where an event begins, as the parser tells; a Place is made of those alone that somebody asks for."""
+
 _WORDS: dict[str, Json] = {"null": None, "~": None, "": None, "true": True, "false": False}
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB]..)\\u([dD][c-fC-F]..)")
 _ROWS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
@@ -43,20 +46,20 @@ class Document:
     problems: tuple[Problem, ...]
     too_large: tuple[Problem, ...]
     """The numbers that nothing holds: mistakes but where they are read as the texts they are written as."""
-    _keys: dict[tuple[int, str], Place]
-    _values: dict[tuple[int, str | int], Place]
+    _keys: dict[tuple[int, str], _Mark]
+    _values: dict[tuple[int, str | int], _Mark]
     _written: dict[tuple[int, str | int], str]
 
     def place(self, path: Path = (), *, key: bool = False) -> Place:
         """Where the value at `path` stands, or its key; the nearest place above it where it has none."""
-        place, value = Place(1, 1), self.value
+        mark, value = None, self.value
         for step in path:
             at = (id(value), step)
-            place = self._values.get(at, place)
+            mark = self._values.get(at, mark)
             if key and step is path[-1]:
-                place = self._keys.get(at, place)  # type: ignore[arg-type]
+                mark = self._keys.get(at, mark)  # type: ignore[arg-type]
             value = _child(value, step)
-        return place
+        return Place(1, 1) if mark is None else _place(mark)
 
     def written(self, path: Path) -> str | None:
         """The text of the number at `path` as the file spells it (`007e1`); None for anything else."""
@@ -70,7 +73,7 @@ def read(text: str) -> Document:
     """The one document in `text`; what is wrong with it stands in its `problems`."""
     builder = _Builder()
     try:
-        for event in _events(_SURROGATES.sub(_joined, text)):
+        for event in _events(_SURROGATES.sub(_joined, text) if "\\u" in text else text):
             builder.take(event)
     except _Unreadable as error:
         builder.problems.append(error.problem)
@@ -108,11 +111,10 @@ class _Open:
     """A mapping or sequence whose end has not come yet."""
 
     value: dict[str, Json] | list[Json]
-    place: Place
+    mark: _Mark
     anchor: str | None
     began: int
     key: str | None = None
-    key_place: Place | None = None
 
 
 @dataclass(slots=True)
@@ -122,8 +124,8 @@ class _Builder:
     root: Json = None
     problems: list[Problem] = field(default_factory=list)
     too_large: list[Problem] = field(default_factory=list)
-    keys: dict[tuple[int, str], Place] = field(default_factory=dict)
-    values: dict[tuple[int, str | int], Place] = field(default_factory=dict)
+    keys: dict[tuple[int, str], _Mark] = field(default_factory=dict)
+    values: dict[tuple[int, str | int], _Mark] = field(default_factory=dict)
     written: dict[tuple[int, str | int], str] = field(default_factory=dict)
     _stack: list[_Open] = field(default_factory=list)
     _anchors: dict[str, tuple[Json, int, str | None]] = field(default_factory=dict)
@@ -148,24 +150,23 @@ class _Builder:
                 self._documents += 1
                 if self._documents > 1:
                     message = "a second document: a suite file holds one; remove the `---`"
-                    raise _Unreadable(_place(event), message)
+                    raise _Unreadable(_place(event.start_mark), message)
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        place = _place(event)
-        self._refuse_tag(event, place)
+        self._refuse_tag(event)
         top = self._stack[-1] if self._stack else None
         if top is not None and isinstance(top.value, dict) and top.key is None:
             if event.value == "<<" and not event.style:
-                self._problem(place, "merge keys (<<) are not read; write the keys out")
+                self._problem(event.start_mark, "merge keys (<<) are not read; write the keys out")
             self._remember(event.anchor, event.value, 0)
-            self._key(top, event.value, place)
+            self._key(top, event.value, event.start_mark)
             return
-        value, number = self._plain(event, place)
+        value, number = self._plain(event)
         written = event.value if number else None
         self._remember(event.anchor, value, 0, written)
-        self._add(value, place, written)
+        self._add(value, event.start_mark, written)
 
-    def _plain(self, event: yaml.ScalarEvent, place: Place) -> tuple[Json, bool]:
+    def _plain(self, event: yaml.ScalarEvent) -> tuple[Json, bool]:
         """The scalar's value, and whether it is a number."""
         text: str = event.value
         if event.style:  # quoted or block text
@@ -182,48 +183,49 @@ class _Builder:
         if value in (float("inf"), float("-inf")):
             shown = text if len(text) <= 20 else f"{text[:20]}…"
             message = f"{shown} is too large for a number; quote it to mean text"
-            self.too_large.append(Problem(place, message))
+            self.too_large.append(Problem(_place(event.start_mark), message))
         return value, True
 
-    def _key(self, top: _Open, text: str, place: Place) -> None:
+    def _key(self, top: _Open, text: str, mark: _Mark) -> None:
         """Note a key, as text whatever it looks like: JSON has no other keys."""
         if text in top.value:
-            first = self.keys[id(top.value), text]
-            self._problem(place, f'duplicate key "{text}", first on line {first.line}; remove one')
+            first = _place(self.keys[id(top.value), text])
+            self._problem(mark, f'duplicate key "{text}", first on line {first.line}; remove one')
         else:
-            self.keys[id(top.value), text] = place
-        top.key, top.key_place = text, place
+            self.keys[id(top.value), text] = mark
+        top.key = text
 
     def _open(self, value: dict[str, Json] | list[Json], event: Any) -> None:
-        place = _place(event)
-        self._refuse_tag(event, place)
+        self._refuse_tag(event)
         if len(self._stack) >= MAX_DEPTH:
-            raise _Unreadable(place, f"nested deeper than {MAX_DEPTH} levels; make it flatter")
-        self._refuse_key(place)
+            message = f"nested deeper than {MAX_DEPTH} levels; make it flatter"
+            raise _Unreadable(_place(event.start_mark), message)
+        self._refuse_key(event.start_mark)
         if event.anchor is not None:
             self._anchors.pop(event.anchor, None)
-        self._stack.append(_Open(value, place, event.anchor, self._count))
+        self._stack.append(_Open(value, event.start_mark, event.anchor, self._count))
 
     def _close(self) -> None:
         done = self._stack.pop()
-        self._add(done.value, done.place, None)
+        self._add(done.value, done.mark, None)
         self._remember(done.anchor, done.value, self._count - done.began)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
-        place = _place(event)
+        mark = event.start_mark
         if event.anchor not in self._anchors:
-            raise _Unreadable(place, self._no_anchor(event.anchor))
+            raise _Unreadable(_place(mark), self._no_anchor(event.anchor))
         value, weight, written = self._anchors[event.anchor]
         top = self._stack[-1] if self._stack else None
         if top is not None and isinstance(top.value, dict) and top.key is None and isinstance(value, str):
-            self._key(top, value, place)
+            self._key(top, value, mark)
             return
-        self._refuse_key(place)
+        self._refuse_key(mark)
         self._count += weight
         self._aliased += weight
         if self._aliased > MAX_ALIASED:
-            raise _Unreadable(place, f"aliases blow this file up past {MAX_ALIASED:,} values; write them out")
-        self._add(value, place, written)
+            message = f"aliases blow this file up past {MAX_ALIASED:,} values; write them out"
+            raise _Unreadable(_place(mark), message)
+        self._add(value, mark, written)
 
     def _no_anchor(self, name: str | None) -> str:
         if any(one.anchor == name for one in self._stack):
@@ -236,7 +238,7 @@ class _Builder:
         if anchor is not None:
             self._anchors[anchor] = (value, weight + 1, written)
 
-    def _add(self, value: Json, place: Place, written: str | None) -> None:
+    def _add(self, value: Json, mark: _Mark, written: str | None) -> None:
         """Put a finished value into the innermost open collection."""
         self._count += 1
         if not self._stack:
@@ -250,26 +252,25 @@ class _Builder:
         else:
             step, top.key = top.key or "", None
             top.value.setdefault(step, value)
-        self.values[id(top.value), step] = place
+        self.values[id(top.value), step] = mark
         if written is not None:
             self.written[id(top.value), step] = written
 
-    def _refuse_key(self, place: Place) -> None:
+    def _refuse_key(self, mark: _Mark) -> None:
         top = self._stack[-1] if self._stack else None
         if top is not None and isinstance(top.value, dict) and top.key is None:
-            raise _Unreadable(place, "a list or mapping as a key; keys are texts")
+            raise _Unreadable(_place(mark), "a list or mapping as a key; keys are texts")
 
-    def _refuse_tag(self, event: Any, place: Place) -> None:
+    def _refuse_tag(self, event: Any) -> None:
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-            self._problem(place, f"tag {tag[:60]}: tags are not read; write the value plainly")
+            self._problem(event.start_mark, f"tag {tag[:60]}: tags are not read; write the value plainly")
 
-    def _problem(self, place: Place, message: str) -> None:
-        self.problems.append(Problem(place, message))
+    def _problem(self, mark: _Mark, message: str) -> None:
+        self.problems.append(Problem(_place(mark), message))
 
 
-def _place(event: Any) -> Place:
-    mark = event.start_mark
+def _place(mark: _Mark) -> Place:
     return Place(mark.line + 1, mark.column + 1)
 
 

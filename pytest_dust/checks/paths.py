@@ -54,11 +54,13 @@ def compile_path(path: str) -> ParsedResult:
     return parsed
 
 
+@cache
 def beginnings(path: str) -> list[Steps]:
     """The plain names and indexes with which the parts of a path begin at the document's top."""
     return [steps for steps in _beginnings(compile_path(path).parsed) if steps]
 
 
+@cache
 def plain_path(path: str) -> Steps:
     """The path as steps where it is nothing but names and indexes, else none."""
     steps, whole = _plain_beginning(compile_path(path).parsed)
@@ -67,6 +69,8 @@ def plain_path(path: str) -> Steps:
 
 def find(path: str, document: object) -> object:
     """What the path finds in the document, or MISSING; raises PathError where a function refuses a value."""
+    if plain := plain_path(path):  # nearly every path is, and JMESPath takes ten times as long
+        return _follow(plain, document)
     expression = compile_path(path)
     try:
         found = expression.search(document)
@@ -149,10 +153,13 @@ def _plain_beginning(node: Any) -> tuple[Steps, bool]:
 def _is_null(node: Any, document: object) -> bool:
     """Whether a path of plain names and indexes ends at a null that is really there."""
     steps, whole = _plain_beginning(node)
-    value = document
+    return whole and _follow(steps, document) is None
+
+
+def _follow(steps: Steps, value: Any) -> Any:
     for step in steps:
         value = _step(value, step)
-    return whole and value is None
+    return value
 
 
 def _step(value: Any, step: str | int) -> Any:
