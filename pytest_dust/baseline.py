@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from itertools import zip_longest
@@ -30,13 +30,27 @@ Block: TypeAlias = "tuple[str, str]"
 """A block's type and name: what it is known by from run to run."""
 
 
-def compare(old: Run, new: Run, rules: Baseline, recorded_at: str, *, plural: bool) -> Comparison:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A run, and the document in which `expect` sees it; `plural` gives the names for several inputs."""
+
+    run: Run
+    view: dict[str, Any]
+    plural: bool
+
+
+def seen(run: Run, *, plural: bool) -> Seen:
+    """A run with its document."""
+    return Seen(run, view(run, plural=plural), plural)
+
+
+def compare(old: Seen, new: Seen, rules: Baseline, recorded_at: str) -> Comparison:
     """What differs between a run and its recording, by the rules of the suite."""
     ruler = _Ruler(rules)
-    blocks = tuple(_blocks(old, new, ruler, plural=plural))
-    names = dict.fromkeys(trace.name for run in (old, new) for trace in run.traces)
-    values = tuple(_values(old, new, ruler, plural=plural))
-    lost = tuple(_lost(old, new, rules, plural=plural))
+    blocks = tuple(_blocks(old.run, new.run, ruler, plural=new.plural))
+    names = dict.fromkeys(trace.name for one in (old, new) for trace in one.run.traces)
+    values = tuple(_values(old, new, ruler))
+    lost = tuple(_lost(old, new, rules))
     return Comparison(recorded_at, values, blocks, len(names), lost=lost)
 
 
@@ -116,23 +130,20 @@ def _canonical(value: Any) -> str:
 # ── what callers see ─────────────────────────────────────────────────────────────────────────────
 
 
-def _values(old: Run, new: Run, ruler: _Ruler, *, plural: bool) -> Iterator[Change]:
+def _values(old: Seen, new: Seen, ruler: _Ruler) -> Iterator[Change]:
     """The changes that count: of the status, the failing block's error, and what is compared."""
-    before, after = view(old, plural=plural), view(new, plural=plural)
-    compared = ruler.rules.compare or ("results" if plural else "result",)
+    compared = ruler.rules.compare or ("results" if new.plural else "result",)
     for path in ("status", "error", *compared):
         steps = paths.plain_path(path)
-        for change in ruler.differences(_found(path, before), _found(path, after), steps):
+        for change in ruler.differences(_found(path, old.view), _found(path, new.view), steps):
             yield Change((*(steps or (path,)), *change.path), change.old, change.new)
 
 
-def _lost(old: Run, new: Run, rules: Baseline, *, plural: bool) -> Iterator[str]:
+def _lost(old: Seen, new: Seen, rules: Baseline) -> Iterator[str]:
     """The compared paths that find nothing on either side, as a misspelt one does."""
-    if rules.compare:
-        before, after = view(old, plural=plural), view(new, plural=plural)
-        for path in rules.compare:
-            if _found(path, before) is MISSING and _found(path, after) is MISSING:
-                yield f"{path} finds nothing; {paths.how_far(path, after)}"
+    for path in rules.compare:
+        if _found(path, old.view) is MISSING and _found(path, new.view) is MISSING:
+            yield f"{path} finds nothing; {paths.how_far(path, new.view)}"
 
 
 def _found(path: str, document: object) -> object:

@@ -686,11 +686,16 @@ def run_of(wire: Any, *, split: bool = True) -> Any:
     return api.parse(answer(wire.split if split else wire.merged, status), 0.0)
 
 
+def compared(old: Any, new: Any, held: Baseline, *, plural: bool = True) -> Any:
+    """Hold two runs against each other."""
+    return baseline.compare(*(baseline.seen(run, plural=plural) for run in (old, new)), held, "")
+
+
 @bounded
 @given(runs(), rules)
 def test_a_run_is_unchanged_against_itself(wire, held):
     """Whatever the rules, a run compared with itself has not changed, nor has any of its blocks."""
-    found = baseline.compare(run_of(wire), run_of(wire, split=False), held, "", plural=True)
+    found = compared(run_of(wire), run_of(wire, split=False), held)
     assert (found.values, found.blocks) == ((), ())
 
 
@@ -698,8 +703,7 @@ def test_a_run_is_unchanged_against_itself(wire, held):
 @given(runs(), runs(), rules)
 def test_changed_is_symmetric(one, other, held):
     """Whether two runs differ does not depend on their order, and neither does which blocks do."""
-    there = baseline.compare(run_of(one), run_of(other), held, "", plural=True)
-    back = baseline.compare(run_of(other), run_of(one), held, "", plural=True)
+    there, back = compared(run_of(one), run_of(other), held), compared(run_of(other), run_of(one), held)
     assert there.changed == back.changed
     blocks = [{(each.type, each.name, each.input) for each in found.blocks} for found in (there, back)]
     assert blocks[0] == blocks[1]
@@ -727,7 +731,7 @@ def test_swapping_unchanged_blocks_moves_no_cause(before, data):
     swapped[one], swapped[other] = swapped[other], swapped[one]
 
     def causes(new: list[int]) -> set[str]:
-        found = baseline.compare(run(before, order), run(after, new), Baseline(), "", plural=False)
+        found = compared(run(before, order), run(after, new), Baseline(), plural=False)
         return {each.name for each in found.blocks if each.cause}
 
     assert causes(order) == causes(swapped)
