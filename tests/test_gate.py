@@ -422,6 +422,77 @@ BEGINS: dict[str, tuple[tuple[Any, ...], str]] = {
 }
 
 
+IGNORED_X = "baseline: {ignore: [result.x]}"
+RESULTS: dict[str, tuple[tuple[Any, ...], str]] = {
+    "the-last-block": (
+        (
+            document(IN, A, ("code", "LAST", [{"x": 1, "y": 1}])),
+            document(IN, ("code", "A", [9]), ("code", "LAST", [{"x": 2, "y": 1}])),
+            IGNORED_X,
+        ),
+        "Nothing that counts changed since the recording of DATE, but on the way A.",
+    ),
+    "another-block": (
+        (
+            document(IN, ("code", "A", [{"x": 1}]), ("code", "LAST", [{"x": 1, "y": 1}])),
+            document(IN, ("code", "A", [{"x": 2}]), ("code", "LAST", [{"x": 2, "y": 2}])),
+            IGNORED_X,
+        ),
+        "it begins in A (code), block 2 of 3:",
+    ),
+    "what-else-it-gives": (
+        (
+            document(IN, A, ("code", "LAST", [{"x": 1, "y": {"x": 1}}])),
+            document(IN, A, ("code", "LAST", [{"x": 2, "y": {"x": 2}}])),
+            IGNORED_X,
+        ),
+        "it begins in LAST (code), block 3 of 3:",
+    ),
+    "before-a-new-last-block": (
+        (
+            document(IN, A, ("code", "LAST", [{"x": 1}])),
+            document(IN, A, ("code", "LAST", [{"x": 2}]), ("code", "NEW", [7])),
+            IGNORED_X,
+        ),
+        "it begins in NEW (code), block 4 of 4:",
+    ),
+    "by-its-own-path": (
+        (
+            document(IN, ("code", "A", [{"x": 1}]), ("code", "LAST", [{"x": 1, "y": 1}])),
+            document(IN, ("code", "A", [{"x": 2}]), ("code", "LAST", [{"x": 2, "y": 2}])),
+            "baseline: {ignore: [blocks.A.output.x, blocks.LAST.output.x]}",
+        ),
+        "it begins in LAST (code), block 3 of 3:",
+    ),
+    "several-inputs": (
+        (
+            document(("input", "IN", [0], [1]), ("code", "LAST", [{"x": 1, "y": 1}], [{"x": 1, "y": 1}])),
+            document(("input", "IN", [0], [1]), ("code", "LAST", [{"x": 2, "y": 1}], [{"x": 2, "y": 2}])),
+            'baseline: {ignore: ["results[*].x"]}',
+        ),
+        "it begins in LAST (code), block 2 of 2, input 2:",
+    ),
+    "iterations": (
+        (
+            document(IN, ("map", "M", [[1, 2]]), ("llm", "L", [{"x": 1, "y": 1}, {"x": 1, "y": 2}])),
+            document(IN, ("map", "M", [[1, 2]]), ("llm", "L", [{"x": 2, "y": 1}, {"x": 2, "y": 3}])),
+            'baseline: {ignore: ["result[*].x"]}',
+        ),
+        "it begins in L (llm), block 3 of 3:",
+    ),
+}
+
+
+def test_what_is_ignored_of_the_result_is_so_of_the_block_that_gives_it(stage):
+    """An ignored path of the result holds for that block's own output too, and for no other block's."""
+    pairs = {name: pair for name, (pair, _) in RESULTS.items()}
+    result = stage.play(pairs, ON_CHANGE).example.replacing("s.dust.yaml", "string", "number")
+    report = re.sub(r"20\d\d-\d\d-\d\d", "DATE", result.run("--dust-mode=live").report)
+    found = dict(re.findall(r"^_+ s\.dust\.yaml::(\S+) +_+$(.*?)(?=^_|^=)", report, re.DOTALL | re.MULTILINE))
+    assert {name: told for name, (_, told) in RESULTS.items() if told not in found[name]} == {}
+    assert "output[0].x" not in report
+
+
 def test_where_each_change_begins(stage):
     """The headline names the first block whose output changed, whatever became of the blocks."""
     result = stage.play({name: pair for name, (pair, _) in BEGINS.items()}, ON_CHANGE)
