@@ -47,37 +47,38 @@ def differences(
     A step into a list is the place in the new one, and in the old one for what is gone. With `unordered`,
     the order of lists is nothing. An aligner that is given bounds the work of several calls together.
     """
-    return _Differ(aligner or Aligner(), unordered=unordered).at(path, old, new)
+    differ = _Differ(aligner or Aligner(), unordered=unordered)
+    differ.hold(old, new, path)
+    return iter(differ.found)
 
 
 class _Differ:
     """Finds the differences of two values, each part of which is looked at once."""
 
     def __init__(self, aligner: Aligner, *, unordered: bool) -> None:
+        self.found: list[Change] = []  # at once: handed up from level to level they take twice the time
         self._pairs = _any_order if unordered else aligner.pairs
         self._keys = _Keys(unordered=unordered)
 
-    def at(self, path: Path, old: Any, new: Any) -> Iterator[Change]:
-        """Where two values differ that stand at a path."""
+    def hold(self, old: Any, new: Any, path: Path) -> None:
+        """Hold two values that stand at a path against each other."""
         if self._keys.of(old) == self._keys.of(new):
             return
-        if _same_kind(old, new):
-            yield from self._below(path, old, new)
-        else:
-            yield Change(path, old, new)
-
-    def _below(self, path: Path, old: Any, new: Any) -> Iterator[Change]:
+        if not _same_kind(old, new):
+            self.found.append(Change(path, old, new))
+            return
         parts = self._entries(old, new) if isinstance(old, dict) else self._elements(old, new)
         for step, there, here in parts:
             if type(there) not in _PLAIN or type(here) not in _PLAIN:
-                yield from self.at((*path, step), there, here)
-            elif there != here:  # here too, as most parts are plain
-                yield Change((*path, step), there, here)
+                self.hold(there, here, (*path, step))
+            elif there != here:  # as most parts are plain
+                self.found.append(Change((*path, step), there, here))
 
-    def _entries(self, old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    def _entries(self, old: dict[str, Any], new: dict[str, Any]) -> Iterable[tuple[str, Any, Any]]:
         """What stands under each key: those of the old mapping, then those that are new."""
-        for key in old if old.keys() == new.keys() else {**old, **new}:
-            yield key, old.get(key, MISSING), new.get(key, MISSING)
+        if old.keys() == new.keys():
+            return ((key, value, new[key]) for key, value in old.items())
+        return ((key, old.get(key, MISSING), new.get(key, MISSING)) for key in {**old, **new})
 
     def _elements(self, old: Sequence[Any], new: Sequence[Any]) -> Iterator[tuple[int, Any, Any]]:
         """Elements lined up by content, so that an insertion shifts nothing."""
@@ -119,17 +120,16 @@ class _Keys:
 
     def each(self, values: Iterable[Any]) -> list[Hashable]:
         """The keys of several values."""
-        of = self.of
-        return [value if type(value) in _PLAIN else of(value) for value in values]
+        return [value if type(value) in _PLAIN else self.of(value) for value in values]
 
     def _new(self, value: Any) -> object:
-        content: Hashable
+        parts = value.values() if isinstance(value, dict) else value
+        keys = [part if type(part) in _PLAIN else self.of(part) for part in parts]  # a frame less than `each`
+        content: Hashable = tuple(keys)
         if isinstance(value, dict):
-            content = frozenset(zip(value, self.each(value.values()), strict=True))
+            content = frozenset(zip(value, keys, strict=True))
         elif self._unordered:
-            content = (frozenset(Counter(self.each(value)).items()),)
-        else:
-            content = tuple(self.each(value))
+            content = (frozenset(Counter(keys).items()),)
         key = self._by_id[id(value)] = self._by_content.setdefault(content, object())
         return key
 
