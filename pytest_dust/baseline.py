@@ -30,6 +30,8 @@ from pytest_dust.view import view
 
 Block: TypeAlias = "tuple[str, str]"
 """A block's type and name: what it is known by from run to run."""
+RAN = "ran"
+"""What stands for a block of which only one run has executions, on the side of that run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +312,7 @@ def _block(
     """One entry per input for which the block changed."""
     old, new = sides
     if old is None or new is None:
-        there = [MISSING if side is None else "ran" for side in sides]
+        there = [MISSING if side is None else RAN for side in sides]
         yield BlockChange(*block, position, None, (Change((), *there),))
         return
     several = max(len(old.executions), len(new.executions)) > 1
