@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from decimal import Context, Decimal, InvalidOperation
+import gc
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from decimal import Context, InvalidOperation
 from fnmatch import fnmatchcase
-from itertools import zip_longest
-from typing import Any, TypeAlias
+from itertools import filterfalse, zip_longest
+from typing import Any, NamedTuple, TypeAlias
 
 from pytest_dust.checks import paths
+from pytest_dust.checks.alignment import Aligner
 from pytest_dust.checks.equality import differences
 from pytest_dust.checks.matchers import likeness
 from pytest_dust.model import (
@@ -28,16 +30,83 @@ from pytest_dust.view import view
 
 Block: TypeAlias = "tuple[str, str]"
 """A block's type and name: what it is known by from run to run."""
+RAN = "ran"
+"""What stands for a block of which only one run has executions, on the side of that run."""
 
 
-def compare(old: Run, new: Run, rules: Baseline, recorded_at: str, *, plural: bool) -> Comparison:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A run, and the document in which `expect` sees it; `plural` gives the names for several inputs."""
+
+    run: Run
+    view: dict[str, Any]
+    plural: bool
+
+
+def seen(run: Run, *, plural: bool) -> Seen:
+    """A run with its document."""
+    return Seen(run, view(run, plural=plural), plural)
+
+
+def compare(old: Seen, new: Seen, rules: Baseline, recorded_at: str) -> Comparison:
     """What differs between a run and its recording, by the rules of the suite."""
     ruler = _Ruler(rules)
-    blocks = tuple(_blocks(old, new, ruler, plural=plural))
-    names = dict.fromkeys(trace.name for run in (old, new) for trace in run.traces)
-    values = tuple(_values(old, new, ruler, plural=plural))
-    lost = tuple(_lost(old, new, rules, plural=plural))
+    names = dict.fromkeys(trace.name for one in (old, new) for trace in one.run.traces)
+    with _without_collector():
+        blocks = tuple(_blocks(old.run, new.run, ruler, plural=new.plural))
+        values = tuple(_values(old, new, ruler))
+        lost = tuple(_lost(old, new, rules))
     return Comparison(recorded_at, values, blocks, len(names), lost=lost)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep Python's collector from its rounds: of a large run they are half the time, and find nothing."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+# ── the rules ────────────────────────────────────────────────────────────────────────────────────
+
+_TOP = ("status", "error", "result", "results", "blocks", "usage", "duration", "specification_hash", "run_id")
+_WILD = frozenset("*?[")
+
+
+class _Ignored(dict[str, "_Ignored | None"]):
+    """What is left out below some place, by the next step down: None where all of that is left out.
+
+    Its patterns are steps, and whether they hold wherever they stand. What a step leads to is found once.
+    """
+
+    def __init__(self, patterns: tuple[tuple[tuple[str, ...], bool], ...]) -> None:
+        super().__init__()
+        self.patterns = patterns
+
+    def __missing__(self, step: str) -> _Ignored | None:
+        fitting = [steps for steps, _ in self.patterns if _fits(step, steps[0])]
+        self[step] = None if any(len(steps) == 1 for steps in fitting) else self.past(step)
+        return self[step]
+
+    def past(self, step: str) -> _Ignored:
+        """What is left out below a step that itself is not."""
+        return _Ignored(
+            tuple(
+                (steps, anywhere) if anywhere else (steps[1:], False)
+                for steps, anywhere in self.patterns
+                if anywhere or (len(steps) > 1 and _fits(step, steps[0]))
+            )
+        )
+
+    @property
+    def numbers(self) -> bool:
+        """Whether it matters which element of a list is meant."""
+        firsts = [steps[0] for steps, _ in self.patterns]
+        return any(first.isdigit() or (first != "*" and _wild(first)) for first in firsts)
 
 
 class _Ruler:
@@ -45,94 +114,100 @@ class _Ruler:
 
     def __init__(self, rules: Baseline) -> None:
         self.rules = rules
+        self._top = _Ignored(
+            tuple((steps, len(steps) == 1 and steps[0] not in _TOP) for steps in rules.ignore)
+        )
+        self._round = None if rules.significant_digits is None else Context(rules.significant_digits)
+        self._aligner = Aligner()
+        self._known: dict[Hashable, tuple[Any, Any, tuple[Change, ...]]] = {}
 
-    def differences(self, old: Any, new: Any, path: Path) -> Iterator[Change]:
-        """Where two values at a path of the run view differ by more than the rules allow."""
-        for change in differences(self.reduced(old, path), self.reduced(new, path)):
-            if not self.alike(change):
-                yield change
+    def ignored(self, *paths: Path) -> _Ignored:
+        """What is left out of a value that stands at each of these paths of the run view."""
+        found: list[tuple[tuple[str, ...], bool]] = []
+        for path in paths:
+            at = self._top
+            for step in path:
+                at = at.past(str(step))
+            found += at.patterns
+        return _Ignored(tuple(dict.fromkeys(found)))
 
-    def reduced(self, value: Any, path: Path) -> Any:
-        """The value at a path without what is ignored, its numbers rounded, its lists in one order."""
-        rules = self.rules
-        if not (rules.ignore or rules.unordered or rules.significant_digits):
+    def changes(self, old: Any, new: Any, ignored: _Ignored) -> tuple[Change, ...]:
+        """Where two values differ by more than the rules allow; measured once, wherever they are seen."""
+        key = (id(old), id(new), frozenset(ignored.patterns))
+        if key not in self._known:  # the values are kept with it, as long as their ids must stand for them
+            reduced = (self.reduced(old, ignored), self.reduced(new, ignored))
+            self._known[key] = (old, new, tuple(self.differences(*reduced)))
+        return self._known[key][2]
+
+    def differences(self, old: Any, new: Any) -> Iterator[Change]:
+        """Where two reduced values differ, but for texts that are as good as the same."""
+        found = differences(old, new, unordered=self.rules.unordered, aligner=self._aligner)
+        return found if self.rules.similar is None else filterfalse(self._alike, found)
+
+    def reduced(self, value: Any, ignored: _Ignored) -> Any:
+        """The value without what is left out of it, its numbers rounded."""
+        if isinstance(value, str) or value is None or not (ignored.patterns or self._round):
             return value
-        return self._reduced(value, _texts(path))
-
-    def _reduced(self, value: Any, path: tuple[str, ...]) -> Any:
-        rules = self.rules
         if isinstance(value, Mapping):
             return {
-                key: self._reduced(each, (*path, key))
+                key: self.reduced(each, below)
                 for key, each in value.items()
-                if not _ignored((*path, key), rules.ignore)
+                if (below := ignored[key]) is not None
             }
         if isinstance(value, list | tuple):
-            kept = [
-                self._reduced(each, (*path, str(at)))
-                for at, each in enumerate(value)
-                if not _ignored((*path, str(at)), rules.ignore)
-            ]
-            return sorted(kept, key=_canonical) if rules.unordered else kept
-        if isinstance(value, float | int) and not isinstance(value, bool):
-            return value if rules.significant_digits is None else _rounded(value, rules.significant_digits)
+            return self._elements(value, ignored)
+        if self._round and isinstance(value, float | int) and not isinstance(value, bool):
+            return _rounded(value, self._round)
         return value
 
-    def alike(self, change: Change) -> bool:
+    def _elements(self, values: Sequence[Any], ignored: _Ignored) -> list[Any]:
+        if ignored.numbers:
+            each = ((one, ignored[str(at)]) for at, one in enumerate(values))
+            return [self.reduced(one, below) for one, below in each if below is not None]
+        below = ignored["0"]  # what holds for one element holds for all
+        return [] if below is None else [self.reduced(one, below) for one in values]
+
+    def _alike(self, change: Change) -> bool:
         """Whether a change is from one text to another that is as good as the same."""
-        old, new = change.old, change.new
-        if self.rules.similar is None or not (isinstance(old, str) and isinstance(new, str)):
+        old, new, least = change.old, change.new, self.rules.similar
+        if least is None or not (isinstance(old, str) and isinstance(new, str)):
             return False
-        return likeness(old, new) >= self.rules.similar
+        return likeness(old, new, least) >= least
 
 
-def _ignored(path: tuple[str, ...], ignore: tuple[tuple[str, ...], ...]) -> bool:
-    """Whether a path is one that is left out: from the view's top, or a bare name wherever it stands."""
-    for pattern in ignore:
-        at = path[-1:] if len(pattern) == 1 and pattern[0] not in _TOP else path
-        if len(at) == len(pattern) and all(map(fnmatchcase, at, pattern)):
-            return True
-    return False
+def _fits(step: str, pattern: str) -> bool:
+    return step == pattern or (_wild(pattern) and fnmatchcase(step, pattern))
 
 
-_TOP = ("status", "error", "result", "results", "blocks", "usage", "duration", "specification_hash", "run_id")
+def _wild(pattern: str) -> bool:
+    return not _WILD.isdisjoint(pattern)
 
 
-def _texts(path: Path) -> tuple[str, ...]:
-    return tuple(str(step) for step in path)
-
-
-def _rounded(number: float, digits: int) -> float:
+def _rounded(number: float, context: Context) -> float:
     try:
-        return float(Context(prec=digits).create_decimal(Decimal(repr(number))))
+        return float(context.create_decimal(repr(number)))
     except (InvalidOperation, OverflowError, ValueError):
         return number
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
 
 
 # ── what callers see ─────────────────────────────────────────────────────────────────────────────
 
 
-def _values(old: Run, new: Run, ruler: _Ruler, *, plural: bool) -> Iterator[Change]:
+def _values(old: Seen, new: Seen, ruler: _Ruler) -> Iterator[Change]:
     """The changes that count: of the status, the failing block's error, and what is compared."""
-    before, after = view(old, plural=plural), view(new, plural=plural)
-    compared = ruler.rules.compare or ("results" if plural else "result",)
+    compared = ruler.rules.compare or ("results" if new.plural else "result",)
     for path in ("status", "error", *compared):
         steps = paths.plain_path(path)
-        for change in ruler.differences(_found(path, before), _found(path, after), steps):
+        both = (_found(path, old.view), _found(path, new.view))
+        for change in ruler.changes(*both, ruler.ignored(steps)):
             yield Change((*(steps or (path,)), *change.path), change.old, change.new)
 
 
-def _lost(old: Run, new: Run, rules: Baseline, *, plural: bool) -> Iterator[str]:
+def _lost(old: Seen, new: Seen, rules: Baseline) -> Iterator[str]:
     """The compared paths that find nothing on either side, as a misspelt one does."""
-    if rules.compare:
-        before, after = view(old, plural=plural), view(new, plural=plural)
-        for path in rules.compare:
-            if _found(path, before) is MISSING and _found(path, after) is MISSING:
-                yield f"{path} finds nothing; {paths.how_far(path, after)}"
+    for path in rules.compare:
+        if _found(path, old.view) is MISSING and _found(path, new.view) is MISSING:
+            yield f"{path} finds nothing; {paths.how_far(path, new.view)}"
 
 
 def _found(path: str, document: object) -> object:
@@ -145,17 +220,32 @@ def _found(path: str, document: object) -> object:
 # ── where it began ───────────────────────────────────────────────────────────────────────────────
 
 
+class _Places(NamedTuple):
+    """Where the run view shows what blocks give."""
+
+    last: tuple[Block, ...]
+    """The blocks that give the result of either run."""
+    plural: bool
+
+    def of(self, block: Block, at: int) -> Iterator[Path]:
+        """The paths of a block's output for one input: its own, and the result's if the block gives it."""
+        rest: Path = (at,) if self.plural else ()
+        s = "s" * self.plural
+        yield ("blocks", block[1], f"output{s}", *rest)
+        if block in self.last:
+            yield (f"result{s}", *rest)
+
+
 def _blocks(old: Run, new: Run, ruler: _Ruler, *, plural: bool) -> Iterator[BlockChange]:
     """The blocks that changed, in the order in which they did; per input, the first is the cause."""
     before, after = _by_block(old), _by_block(new)
     order = _in_order(list(before), list(after))
     positions = {name: at for at, name in enumerate(dict.fromkeys(name for _, name in order), 1)}
+    places = _Places(tuple(list(side)[-1] for side in (before, after) if side), plural)
     changed = [
         change
-        for kind, name in order
-        for change in _block(
-            kind, name, positions[name], before.get((kind, name)), after.get((kind, name)), ruler, plural
-        )
+        for block in order
+        for change in _block(block, positions[block[1]], (before.get(block), after.get(block)), ruler, places)
     ]
     begins = _begins(order)
     changed.sort(key=lambda change: _moment(change, begins))
@@ -216,49 +306,57 @@ def _moment(change: BlockChange, begins: dict[Block, int]) -> tuple[int, int]:
     return begins.get((change.type, change.name), 0), iteration
 
 
-def _block(  # noqa: PLR0913, PLR0917  # the two sides, and how they are held against each other
-    kind: str,
-    name: str,
-    position: int,
-    old: Trace | None,
-    new: Trace | None,
-    ruler: _Ruler,
-    plural: bool,  # noqa: FBT001
+def _block(
+    block: Block, position: int, sides: tuple[Trace | None, Trace | None], ruler: _Ruler, places: _Places
 ) -> Iterator[BlockChange]:
     """One entry per input for which the block changed."""
+    old, new = sides
     if old is None or new is None:
-        there = [MISSING if side is None else "ran" for side in (old, new)]
-        yield BlockChange(kind, name, position, None, (Change((), *there),))
+        there = [MISSING if side is None else RAN for side in sides]
+        yield BlockChange(*block, position, None, (Change((), *there),))
         return
     several = max(len(old.executions), len(new.executions)) > 1
     loop = old.loop or new.loop
     for at, (before, after) in enumerate(zip_longest(old.executions, new.executions, fillvalue=())):
-        above: Path = ("blocks", name, "outputs", at) if plural else ("blocks", name, "output")
-        changes = tuple(_executions(before, after, loop, ruler, above))
-        if changes:
-            yield BlockChange(kind, name, position, at + 1 if several else None, changes)
+        ignored = ruler.ignored(*places.of(block, at))
+        if changes := tuple(_executions(before, after, loop, ruler, ignored)):
+            yield BlockChange(*block, position, at + 1 if several else None, changes)
 
 
 def _executions(
-    old: Sequence[Execution], new: Sequence[Execution], loop: str, ruler: _Ruler, above: Path
+    old: Sequence[Execution], new: Sequence[Execution], loop: str, ruler: _Ruler, ignored: _Ignored
 ) -> Iterator[Change]:
     """What differs between one input's executions: of a `map` lined up by content, else by number."""
-    before = [_told(one, ruler, (*above, at) if loop else above) for at, one in enumerate(old)]
-    after = [_told(one, ruler, (*above, at) if loop else above) for at, one in enumerate(new)]
-    for change in (
-        differences(before, after) if loop == "map" else _by_number(before, after, looped=bool(loop))
-    ):
-        if not ruler.alike(change):
-            yield change
+    if loop == "map":
+        yield from ruler.differences(*([*_told(side, ruler, ignored)] for side in (old, new)))
+        return
+    for at, (there, here) in enumerate(zip_longest(old, new, fillvalue=None)):
+        below = ignored[str(at)] if loop else ignored
+        if below is not None:
+            yield from _execution(there, here, ruler, below, (at,) if loop else ())
 
 
-def _by_number(old: list[Any], new: list[Any], *, looped: bool) -> Iterator[Change]:
-    for at, (there, here) in enumerate(zip_longest(old, new, fillvalue=MISSING)):
-        yield from differences(there, here, (at,) if looped else ())
+def _told(executions: Sequence[Execution], ruler: _Ruler, ignored: _Ignored) -> Iterator[dict[str, object]]:
+    """What of a loop's executions counts."""
+    for at, one in enumerate(executions):
+        if (below := ignored[str(at)]) is not None:
+            yield _content(one, ruler, below)
 
 
-def _told(one: Execution, ruler: _Ruler, path: Path) -> dict[str, object]:
+def _execution(
+    old: Execution | None, new: Execution | None, ruler: _Ruler, ignored: _Ignored, path: Path
+) -> Iterator[Change]:
+    """What differs between two executions, or is of one where there is no other."""
+    if old and new and old.error is None and new.error is None:
+        path = (*path, "output")
+        changes: Iterable[Change] = ruler.changes(old.value, new.value, ignored)
+    else:
+        both = (MISSING if one is None else _content(one, ruler, ignored) for one in (old, new))
+        changes = ruler.differences(*both)
+    for change in changes:
+        yield Change((*path, *change.path), change.old, change.new)
+
+
+def _content(one: Execution, ruler: _Ruler, ignored: _Ignored) -> dict[str, object]:
     """What of an execution counts."""
-    if one.error is not None:
-        return {"error": one.error}
-    return {"output": ruler.reduced(one.value, path)}
+    return {"output": ruler.reduced(one.value, ignored)} if one.error is None else {"error": one.error}

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pytest_dust import api, baseline, cassette
 from pytest_dust import view as views
+from pytest_dust.baseline import Seen
 from pytest_dust.budget import Budget
 from pytest_dust.cassette import Cassette, Spot
 from pytest_dust.checks import expectation
@@ -102,9 +103,7 @@ def run_case(
         else:
             made = desk.launcher.wait(launched or launch(case, desk, urgent=True), watch)
             replies, runs = [each.reply for each in made], [each.run for each in made]
-        attempts = tuple(_attempt(case, run, mask) for run in runs)
-        if source is not Source.REPLAYED:
-            attempts = tuple(_compared(case, attempt, recording) for attempt in attempts)
+        attempts = _attempts(case, runs, mask, None if source is Source.REPLAYED else recording)
         if source is Source.RECORDED:
             _write(recording, mask, bound, replies, desk.specification(request, runs[0]))
     except RecursionError:
@@ -126,10 +125,19 @@ def _refuse_lost(attempts: tuple[Attempt, ...]) -> None:
             )
 
 
-def _attempt(case: Case, run: Run, mask: Mask) -> Attempt:
-    view = views.view(run, plural=case.plural)
-    failures = expectation.failures(expectation.masked(case.expect, mask), view)
-    return Attempt(run, view["usage"]["total_tokens"], failures)
+def _attempts(case: Case, runs: list[Run], mask: Mask, held: Recording | None) -> tuple[Attempt, ...]:
+    """The runs judged and, where there is a recording to hold them against, compared with it."""
+    seen = [baseline.seen(run, plural=case.plural) for run in runs]
+    judged = [_attempt(case, one, mask) for one in seen]
+    if held is None or held.cassette is None:
+        return tuple(judged)
+    compare = _comparing(case, held, held.cassette)
+    return tuple(replace(attempt, comparison=compare(one)) for attempt, one in zip(judged, seen, strict=True))
+
+
+def _attempt(case: Case, seen: Seen, mask: Mask) -> Attempt:
+    failures = expectation.failures(expectation.masked(case.expect, mask), seen.view)
+    return Attempt(seen.run, seen.view["usage"]["total_tokens"], failures)
 
 
 def check_case(case: Case, recording: Recording, settings: Settings, mask: Mask) -> None:
@@ -289,27 +297,29 @@ def _recorded(request: RunRequest, recorded: Cassette) -> RunRequest:
     return replace(request, app=app)
 
 
-def _compared(case: Case, attempt: Attempt, recording: Recording) -> Attempt:
-    """The attempt held against the recording, if there is one of the same inputs.
+def _comparing(case: Case, recording: Recording, recorded: Cassette) -> Callable[[Seen], Comparison]:
+    """How an attempt is held against the recording, if that is one of the same inputs.
 
     Of a repeated recording, the attempt need be like one only: what it showed once is no change.
     """
-    recorded = recording.cassette
-    if recorded is None:
-        return attempt
     when = recorded.recorded_at
     if any(change.path[0] in ("app", "inputs") for change in recording.moved):
         apart = Comparison(when, (), (), 0, "it was made for another app or other inputs")
-        return replace(attempt, comparison=apart)
-    seen = _filter(recorded)
-    common = None if seen == case.block_filter else _both(seen, case.block_filter)
+        return lambda _: apart
+    filter_then = _filter(recorded)
+    common = None if filter_then == case.block_filter else _both(filter_then, case.block_filter)
     try:
-        olds = [api.filtered(run, common) for run in _runs(recorded)]
+        olds = [baseline.seen(api.filtered(run, common), plural=case.plural) for run in _runs(recorded)]
     except ServiceError:
-        return replace(attempt, comparison=Comparison(when, (), (), 0, "it holds no run"))
-    new = api.filtered(attempt.run, common)
-    held = [baseline.compare(old, new, case.baseline, when, plural=case.plural) for old in olds]
-    return replace(attempt, comparison=_outside(held))
+        return lambda _: Comparison(when, (), (), 0, "it holds no run")
+
+    def compare(seen: Seen) -> Comparison:
+        new = seen
+        if common is not None:
+            new = baseline.seen(api.filtered(seen.run, common), plural=case.plural)
+        return _outside([baseline.compare(old, new, case.baseline, when) for old in olds])
+
+    return compare
 
 
 def _outside(held: list[Comparison]) -> Comparison:

@@ -53,7 +53,7 @@ def compared(old: Run, new: Run) -> Comparison:
 
 def held(old: Run, new: Run) -> Comparison:
     """Hold a run against another by the rules of a suite that gives none."""
-    return baseline.compare(old, new, Baseline(), AT, plural=True)
+    return baseline.compare(*(baseline.seen(run, plural=True) for run in (old, new)), Baseline(), AT)
 
 
 def names(found: Comparison) -> list[str]:

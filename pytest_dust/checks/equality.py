@@ -1,20 +1,19 @@
-"""JSON read strictly, JSON's sense of equality, and where two values differ (DeepDiff, in one function)."""
+"""JSON read strictly, JSON's sense of equality, and where two values differ."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from pytest_dust.checks.alignment import Aligner
 from pytest_dust.model import MISSING, Change, Path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-MAX_ALIGNED = 2_000
-"""Elements of a list that are lined up by content; longer lists are compared by position."""
-MAX_PAIRS = 20_000
-"""Pairs of equal elements among which to choose; with more (much repetition), DeepDiff takes minutes."""
+    from pytest_dust.checks.alignment import Pair
 
 
 def decode(text: str) -> Any:
@@ -40,86 +39,122 @@ def equal(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-def differences(old: Any, new: Any, path: Path = ()) -> Iterator[Change]:
-    """Where two JSON values differ, top to bottom, the smallest differing parts one at a time."""
-    if equal(old, new):
-        return
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in [*old, *(key for key in new if key not in old)]:
-            yield from differences(old.get(key, MISSING), new.get(key, MISSING), (*path, key))
-    elif isinstance(old, list | tuple) and isinstance(new, list | tuple):
-        yield from _list_differences(old, new, path)
-    else:
-        yield Change(path, old, new)
+def differences(
+    old: Any, new: Any, path: Path = (), *, unordered: bool = False, aligner: Aligner | None = None
+) -> Iterator[Change]:
+    """Where two JSON values differ, top to bottom, the smallest differing parts one at a time.
+
+    A step into a list is the place in the new one, and in the old one for what is gone. With `unordered`,
+    the order of lists is nothing. An aligner that is given bounds the work of several calls together.
+    """
+    differ = _Differ(aligner or Aligner(), unordered=unordered)
+    differ.hold(old, new, path)
+    return iter(differ.found)
 
 
-def _list_differences(old: Sequence[Any], new: Sequence[Any], path: Path) -> Iterator[Change]:
-    start = _common(zip(old, new, strict=False))
-    shortest = min(len(old), len(new)) - start
-    end = min(shortest, _common(zip(reversed(old), reversed(new), strict=False)))
-    left, right = old[start : len(old) - end], new[start : len(new) - end]
-    for position, there, here in _aligned(left, right):
-        yield from differences(there, here, (*path, start + position))
+class _Differ:
+    """Finds the differences of two values, each part of which is looked at once."""
+
+    def __init__(self, aligner: Aligner, *, unordered: bool) -> None:
+        self.found: list[Change] = []  # at once: handed up from level to level they take twice the time
+        self._pairs = _any_order if unordered else aligner.pairs
+        self._keys = _Keys(unordered=unordered)
+
+    def hold(self, old: Any, new: Any, path: Path) -> None:
+        """Hold two values that stand at a path against each other."""
+        if self._keys.of(old) == self._keys.of(new):
+            return
+        if not _same_kind(old, new):
+            self.found.append(Change(path, old, new))
+            return
+        parts = self._entries(old, new) if isinstance(old, dict) else self._elements(old, new)
+        for step, there, here in parts:
+            if type(there) not in _PLAIN or type(here) not in _PLAIN:
+                self.hold(there, here, (*path, step))
+            elif there != here:  # as most parts are plain
+                self.found.append(Change((*path, step), there, here))
+
+    def _entries(self, old: dict[str, Any], new: dict[str, Any]) -> Iterable[tuple[str, Any, Any]]:
+        """What stands under each key: those of the old mapping, then those that are new."""
+        if old.keys() == new.keys():
+            return ((key, value, new[key]) for key, value in old.items())
+        return ((key, old.get(key, MISSING), new.get(key, MISSING)) for key in {**old, **new})
+
+    def _elements(self, old: Sequence[Any], new: Sequence[Any]) -> Iterator[tuple[int, Any, Any]]:
+        """Elements lined up by content, so that an insertion shifts nothing."""
+        for there, here in self._pairs(self._keys.each(old), self._keys.each(new)):
+            if here is None:
+                yield there or 0, _element(old, there), MISSING
+            else:
+                yield here, _element(old, there), new[here]
 
 
-def _common(pairs: Iterator[tuple[Any, Any]]) -> int:
-    """How many of the first pairs are equal."""
-    count = 0
-    for left, right in pairs:
-        if not equal(left, right):
-            break
-        count += 1
-    return count
+def _same_kind(old: object, new: object) -> bool:
+    """Whether both values are mappings, or both are lists."""
+    if isinstance(old, dict):
+        return isinstance(new, dict)
+    return isinstance(old, list | tuple) and isinstance(new, list | tuple)
 
 
-def _aligned(old: Sequence[Any], new: Sequence[Any]) -> list[tuple[int, Any, Any]]:
-    """Differing elements as (position, old, new), lined up by content: an insertion shifts nothing."""
-    if not old or not new or max(len(old), len(new)) > MAX_ALIGNED:
-        return _by_position(old, new)
-    # Elements as canonical text: DeepDiff lines up only hashable ones by content, and takes true for 1.
-    before, after = [_canonical(element) for element in old], [_canonical(element) for element in new]
-    times = Counter(after)
-    if sum(times[text] for text in before) > MAX_PAIRS:
-        return _by_position(old, new)
-    from deepdiff import DeepDiff  # 95 ms, so at the first mismatch only
+class _Keys:
+    """Gives values that are the same JSON one key, by which they are compared at once however large.
 
-    tree = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0)
-    found: list[tuple[int, Any, Any]] = []
-    for level in (level for levels in tree.values() for level in levels):
-        there = _index(level, use_t2=False) if _present(level.t1) else None
-        here = _index(level, use_t2=True) if _present(level.t2) else None
-        position = there if here is None else here
-        found.append((position or 0, _element(old, there), _element(new, here)))
-    return sorted(found, key=lambda entry: entry[0])
+    Plain values are their own keys. What is in a list or mapping is looked at once, however deep it lies:
+    it must outlive the keys.
+    """
+
+    def __init__(self, *, unordered: bool) -> None:
+        self._unordered = unordered
+        self._by_content: dict[Hashable, object] = {}
+        self._by_id: dict[int, object] = {}
+
+    def of(self, value: Any) -> Hashable:
+        """One value's key."""
+        if type(value) in _PLAIN:
+            return value  # type: ignore[no-any-return]
+        if isinstance(value, bool):
+            return _TRUE if value else _FALSE
+        if isinstance(value, dict | list | tuple):
+            return self._by_id.get(id(value)) or self._new(value)
+        return value  # type: ignore[no-any-return]  # MISSING, or a subclass of what is plain
+
+    def each(self, values: Iterable[Any]) -> list[Hashable]:
+        """The keys of several values."""
+        return [value if type(value) in _PLAIN else self.of(value) for value in values]
+
+    def _new(self, value: Any) -> object:
+        parts = value.values() if isinstance(value, dict) else value
+        keys = [part if type(part) in _PLAIN else self.of(part) for part in parts]  # a frame less than `each`
+        content: Hashable = tuple(keys)
+        if isinstance(value, dict):
+            content = frozenset(zip(value, keys, strict=True))
+        elif self._unordered:
+            content = (frozenset(Counter(keys).items()),)
+        key = self._by_id[id(value)] = self._by_content.setdefault(content, object())
+        return key
 
 
-def _by_position(old: Sequence[Any], new: Sequence[Any]) -> list[tuple[int, Any, Any]]:
-    return [(at, _element(old, at), _element(new, at)) for at in range(max(len(old), len(new)))]
+_PLAIN = frozenset({str, int, float, type(None)})
+_TRUE, _FALSE = object(), object()
+"""Keys of the two that Python takes for 1 and 0."""
+
+
+def _any_order(old: Sequence[Hashable], new: Sequence[Hashable]) -> Iterator[Pair]:
+    """The elements of either list that the other lacks, paired as they stand."""
+    lacking, more = Counter(old), Counter(new)
+    gone, come = lacking - more, more - lacking
+    return zip_longest(_last_of(old, gone), _last_of(new, come))
+
+
+def _last_of(values: Sequence[Hashable], times: Counter[Hashable]) -> list[int]:
+    """Where each value stands as often as it is counted, from the back."""
+    places = []
+    for at in range(len(values) - 1, -1, -1):
+        if times[values[at]] > 0:
+            times[values[at]] -= 1
+            places.append(at)
+    return places[::-1]
 
 
 def _element(values: Sequence[Any], at: int | None) -> Any:
-    return values[at] if at is not None and at < len(values) else MISSING
-
-
-def _present(value: object) -> bool:
-    return isinstance(value, str)  # every element is canonical text; DeepDiff's `not present` is not
-
-
-def _index(level: Any, *, use_t2: bool) -> int:
-    steps: list[int] = level.path(output_format="list", use_t2=use_t2)
-    return steps[0]
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(_plain_numbers(value), sort_keys=True)
-
-
-def _plain_numbers(value: Any) -> Any:
-    """The value with `1.0` written as `1`, as JSON's equality has it."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list | tuple):
-        return [_plain_numbers(element) for element in value]
-    if isinstance(value, dict):
-        return {key: _plain_numbers(element) for key, element in value.items()}
-    return value
+    return MISSING if at is None else values[at]

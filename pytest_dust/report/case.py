@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from pytest_dust.model import MISSING, Attempt, Bound, Failure, Outcome, Source, Status
+from pytest_dust.baseline import RAN
+from pytest_dust.model import MISSING, Attempt, Bound, Change, Failure, Outcome, Source, Status
 from pytest_dust.report.values import ROOM, contrast, plural, safe, show, show_path
 from pytest_dust.report.words import by_words
 from pytest_dust.view import error
@@ -16,7 +17,7 @@ from pytest_dust.view import error
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_dust.model import BlockChange, Change, Comparison
+    from pytest_dust.model import BlockChange, Comparison
 
 MAX_FAILURES = 20
 """Failed expectations that are written out; more are counted."""
@@ -139,8 +140,11 @@ def compared(comparison: Comparison) -> Iterator[str]:
         return
     first = comparison.blocks[0]
     yield f"  Changed since the recording of {day}; {begins(comparison)}{_position(comparison)}:"
-    yield from _rows(f"{safe(first.name)}  ", first.changes)
     rest = comparison.blocks[1:]
+    if came_or_went := _came_or_went(first, rest):
+        yield f"    {safe(first.name)}  {came_or_went}"
+    else:
+        yield from _rows(f"{safe(first.name)}  ", first.changes)
     elsewhere = [one for one in rest if one.cause and one.name != first.name]
     for cause in elsewhere[:MAX_CHANGES]:
         yield f"    for input {cause.input} it begins in {safe(cause.name)} ({safe(cause.type)})"
@@ -148,6 +152,22 @@ def compared(comparison: Comparison) -> Iterator[str]:
     if follow:
         values = sum(len(block.changes) for block in follow)
         yield f"    then: {_names(first, follow)} ({plural(values, 'value')})"
+
+
+def _came_or_went(block: BlockChange, rest: Sequence[BlockChange]) -> str:
+    """What became of a block that only one of the runs has, and what stands in its place; else nothing."""
+    if _added(block):
+        return "added: the recording has no such block"
+    if block.changes[0] != Change((), RAN, MISSING):
+        return ""
+    instead = next((one for one in rest if _added(one) and one.position - block.position in (0, 1)), None)
+    if instead is None:
+        return "removed: this run has no such block"
+    return f"removed: this run has {safe(instead.name)} ({safe(instead.type)}) in its place"
+
+
+def _added(block: BlockChange) -> bool:
+    return block.changes[0] == Change((), MISSING, RAN)
 
 
 def begins(comparison: Comparison | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
@@ -14,12 +13,11 @@ MAX_WORDS = 400
 """Differing words that are lined up; where there are more, the text is another one."""
 MAX_SHOWN = 6
 """Differences that are shown; more are counted."""
-_WORD = re.compile(r"\S+")
 
 
 def by_words(old: str, new: str) -> str:
     """Where two texts differ, as `…takes up to [-5-]{+7+} working days…`; nothing for texts too unlike."""
-    before, after = _WORD.findall(old), _WORD.findall(new)
+    before, after = old.split(), new.split()
     start = _common(before, after)
     end = _common(before[start:][::-1], after[start:][::-1])
     left, right = before[start : len(before) - end], after[start : len(after) - end]

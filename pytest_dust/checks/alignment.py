@@ -1,0 +1,180 @@
+"""Which elements of two lists belong together, so that an insertion shifts nothing; bounded for any input.
+
+Elements that occur once on either side are anchors; where there are none, runs of elements that do are.
+DeepDiff lines up what is short, as it weighs repetition best and its time grows fastest.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Sequence
+
+Pair: TypeAlias = "tuple[int | None, int | None]"
+"""Where an element stands in the old list and in the new one; None where it is not."""
+Anchor: TypeAlias = "tuple[int, int]"
+"""Where two lists hold the same."""
+
+MAX_SHORT = 200
+"""Elements of a stretch that DeepDiff lines up."""
+MAX_DIFFED = 5_000
+"""Elements that DeepDiff lines up in all, at 50 µs each."""
+MAX_VISITS = 5_000_000
+"""Elements looked at in search of anchors in all, at 0.2 µs each."""
+MAX_PASSES = 24
+"""How often, on average, an element is looked at in search of anchors."""
+LONGEST_RUN = 64
+"""Elements of a run that may be an anchor."""
+
+
+class Stretch(NamedTuple):
+    """A part of the old list, and the part of the new one that stands in its place."""
+
+    start: int
+    end: int
+    new_start: int
+    new_end: int
+
+
+class Aligner:
+    """Lines up one list after another, with a bounded amount of work for all of them together."""
+
+    def __init__(self) -> None:
+        self._visits = MAX_VISITS
+        self._diffed = MAX_DIFFED
+
+    def pairs(self, old: Sequence[Hashable], new: Sequence[Hashable]) -> Iterator[Pair]:
+        """The elements in order, each with its counterpart; most of those that are equal are left out."""
+        reserve = max(self._visits - MAX_PASSES * (len(old) + len(new)), 0)
+        stretches = [Stretch(0, len(old), 0, len(new))]
+        while stretches:
+            stretch = _trimmed(old, new, stretches.pop())
+            left, right = old[stretch.start : stretch.end], new[stretch.new_start : stretch.new_end]
+            anchors = [] if set(left).isdisjoint(right) else self._anchors(left, right, reserve)
+            if anchors:
+                stretches.extend(reversed(list(_between(stretch, anchors))))
+            else:
+                yield from _by_position(stretch)
+
+    def _anchors(self, old: Sequence[Hashable], new: Sequence[Hashable], reserve: int) -> list[Anchor]:
+        """Places in two lists that hold the same, in the same order; none where the work is used up."""
+        if max(len(old), len(new)) <= MAX_SHORT and self._diffed > 0:
+            self._diffed -= len(old) + len(new)
+            return _diffed(old, new)
+        for before, after in _labels(old, new):
+            self._visits -= len(before) + len(after)
+            if self._visits < reserve:
+                break
+            if pairs := _once(before, after):
+                return _increasing(pairs)
+        return []
+
+
+def _trimmed(old: Sequence[Hashable], new: Sequence[Hashable], stretch: Stretch) -> Stretch:
+    """A stretch without the equal elements at its beginning and end."""
+    start, end, new_start, new_end = stretch
+    while start < end and new_start < new_end and old[start] == new[new_start]:
+        start, new_start = start + 1, new_start + 1
+    while start < end and new_start < new_end and old[end - 1] == new[new_end - 1]:
+        end, new_end = end - 1, new_end - 1
+    return Stretch(start, end, new_start, new_end)
+
+
+def _by_position(stretch: Stretch) -> Iterator[Pair]:
+    yield from zip_longest(range(stretch.start, stretch.end), range(stretch.new_start, stretch.new_end))
+
+
+def _between(stretch: Stretch, anchors: list[Anchor]) -> Iterator[Stretch]:
+    """What of a stretch lies between its anchors."""
+    start, _, new_start, _ = stretch
+    ends = [(stretch.start + at, stretch.new_start + new_at) for at, new_at in anchors]
+    for end, new_end in [*ends, (stretch.end, stretch.new_end)]:
+        if start < end or new_start < new_end:
+            yield Stretch(start, end, new_start, new_end)
+        start, new_start = end + 1, new_end + 1
+
+
+# ── anchors ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _labels(
+    old: Sequence[Hashable], new: Sequence[Hashable]
+) -> Iterator[tuple[Sequence[Hashable], Sequence[Hashable]]]:
+    """Names for the places of two lists, each more telling than the last.
+
+    First a place is its element, then the run of 2, 4, 8… elements that begins there, at last its element
+    and how often that was seen before, which is unlike any other.
+    """
+    yield old, new
+    before, after, width = old, new, 1
+    while width < min(LONGEST_RUN, len(before), len(after)):
+        numbers: dict[Hashable, int] = {}
+        before, after = (
+            [numbers.setdefault(pair, len(numbers)) for pair in zip(side, side[width:], strict=False)]
+            for side in (before, after)
+        )
+        yield before, after
+        width *= 2
+    yield _numbered(old), _numbered(new)
+
+
+def _numbered(values: Sequence[Hashable]) -> list[tuple[Hashable, int]]:
+    seen: Counter[Hashable] = Counter()
+    numbered = []
+    for value in values:
+        seen[value] += 1
+        numbered.append((value, seen[value]))
+    return numbered
+
+
+def _once(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[Anchor]:
+    """The places, in both lists, of what occurs once in each."""
+    times, new_times = Counter(old), Counter(new)
+    places = {value: at for at, value in enumerate(new) if new_times[value] == 1}
+    return [(at, places[value]) for at, value in enumerate(old) if times[value] == 1 and value in places]
+
+
+def _increasing(pairs: list[Anchor]) -> list[Anchor]:
+    """The most pairs that stand in the same order on both sides."""
+    ends: list[int] = []  # the least end of a chain of each length, and below which pair that is
+    last: list[int] = []
+    before: list[int] = []
+    for at, (_, place) in enumerate(pairs):
+        length = bisect_left(ends, place)
+        before.append(last[length - 1] if length else -1)
+        ends[length : length + 1] = [place]
+        last[length : length + 1] = [at]
+    chain: list[Anchor] = []
+    at = last[-1]
+    while at >= 0:
+        chain.append(pairs[at])
+        at = before[at]
+    return chain[::-1]
+
+
+# ── short stretches ──────────────────────────────────────────────────────────────────────────────
+
+
+def _diffed(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[Anchor]:
+    """The places that DeepDiff leaves as they are; it may pair others across these, which is not kept."""
+    from deepdiff import DeepDiff  # 95 ms, so at the first list that needs it
+
+    numbers: dict[Hashable, str] = {}  # as texts, which DeepDiff lines up by content
+    before, after = ([numbers.setdefault(each, str(len(numbers))) for each in side] for side in (old, new))
+    tree = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0)
+    levels = [level for levels in tree.values() for level in levels]
+    gone = {_place(level) for level in levels if isinstance(level.t1, str)}  # `not present` is no text
+    come = {_place(level, use_t2=True) for level in levels if isinstance(level.t2, str)}
+    kept = [at for at in range(len(old)) if at not in gone]
+    new_kept = [at for at in range(len(new)) if at not in come]
+    return [(at, new_at) for at, new_at in zip(kept, new_kept, strict=False) if before[at] == after[new_at]]
+
+
+def _place(level: Any, *, use_t2: bool = False) -> int:
+    """Where one side of a difference stands."""
+    place: int = level.path(output_format="list", use_t2=use_t2)[0]
+    return place
