@@ -54,7 +54,7 @@ def runs_path(request: RunRequest) -> str:
 
 def run_path(request: RunRequest, run_id: str) -> str:
     """The address of one run; an id from the service stays one piece of it, whatever it holds."""
-    return f"{runs_path(request)}/{quote(run_id, safe='')}"
+    return f"{runs_path(request)}/{quote(run_id, safe='', errors='replace')}"
 
 
 def body(request: RunRequest, flavor: Flavor = Flavor.BLOCKING) -> dict[str, Json]:

@@ -1,4 +1,4 @@
-"""The session's two clients, and a run as work within its time."""
+"""The session's two lines, to the service and to cassettes, and a run as work within its time."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ from pytest_dust.model import Event, Flavor, Json, Reply, RunRequest
 from pytest_dust.references import KEY_VARIABLE
 
 _T = TypeVar("_T")
+HEADERS = {
+    "User-Agent": f"pytest-dust/{__version__}",
+    "Accept": "application/json, text/event-stream",
+    "Accept-Encoding": "gzip, deflate",
+    "Connection": "keep-alive",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +37,19 @@ class Order:
 
 @dataclass(slots=True)
 class Network:
-    """The session's two clients, each made when first needed: one to the service, one to cassettes."""
+    """The session's two lines, each opened when first needed: one to the service, one to cassettes."""
 
     base_url: str
     environ: Mapping[str, str] = field(repr=False)
-    _live: httpx.Client | None = None
-    _replaying: httpx.Client | None = None
+    _live: transport.Line | None = None
+    _replaying: transport.Line | None = None
 
     def work(self, order: Order, limited: Callable[[float], None]) -> Work[Reply, Event]:
         """One run at the service, to be made in a thread of its own; raises ServiceError without a good key.
 
         `limited` is told for how many seconds a rate limit bids us wait.
         """
-        client = self._service()
+        line = self._service()
         tape = transport.Tape(mask=order.mask, limited=limited)
 
         def make(tell: Callable[[Event], None]) -> Reply:
@@ -51,7 +57,7 @@ class Network:
             if tape.deadline <= began:
                 raise refusals.timed_out(order.timeout)  # given up while its thread began
             tape.deadline, tape.watch = began + order.timeout, tell
-            talk = Conversation(client, order.request, order.flavor, tape, order.timeout)
+            talk = Conversation(line, order.request, order.flavor, tape, order.timeout)
             exchanges = talk.hold()
             took = round(time.monotonic() - began - talk.waited, 3)  # as a cassette keeps it
             return Reply(order.flavor, exchanges, took, talk.waited)
@@ -67,41 +73,33 @@ class Network:
         return launcher.wait(launcher.launch([work]))[0]
 
     def replay(self, request: RunRequest, reply: Reply) -> Reply:
-        """Run the app from recorded exchanges, through the same client, without the network."""
+        """Run the app from recorded exchanges, by the same talk, without the network."""
         if self._replaying is None:
             origin = httpx.URL(self.base_url).copy_with(path="/")
-            self._replaying = _client(str(origin), transport.replaying(), {})
+            self._replaying = transport.line(str(origin), HEADERS, transport.replaying())
         tape = transport.Tape(iter(reply.exchanges))
         exchanges = Conversation(self._replaying, request, reply.flavor, tape, None).hold()
         return Reply(reply.flavor, exchanges, reply.duration)
 
     def close(self) -> None:
         """Close what was opened."""
-        for client in (self._live, self._replaying):
-            if client is not None:
-                client.close()
+        for line in (self._live, self._replaying):
+            if line is not None:
+                line.transport.close()
 
-    def _service(self) -> httpx.Client:
+    def _service(self) -> transport.Line:
         if self._live is None:
             key = self.environ.get(KEY_VARIABLE, "").strip()
             if not key:
                 raise refusals.no_key()
             if not key.isascii() or not key.isprintable():
                 raise refusals.bad_key()
-            headers = {"Authorization": f"Bearer {key}"}
+            headers = {**HEADERS, "Authorization": f"Bearer {key}"}
             try:
-                self._live = _client(self.base_url, transport.live(self.base_url), headers)
+                self._live = transport.line(self.base_url, headers, transport.live(self.base_url))
             except (ValueError, httpx.InvalidURL) as error:
                 raise refusals.bad_proxy(error) from None
         return self._live
-
-
-def _client(base_url: str, inner: httpx.BaseTransport, headers: Mapping[str, str]) -> httpx.Client:
-    agent = {
-        "User-Agent": f"pytest-dust/{__version__}",
-        "Accept": "application/json, text/event-stream",
-    }
-    return httpx.Client(base_url=base_url, transport=inner, headers={**agent, **headers}, trust_env=False)
 
 
 def _within(

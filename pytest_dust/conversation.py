@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from itertools import count
 
 import httpx
@@ -33,7 +32,7 @@ LONGEST_WAIT = 1e9
 class Conversation:
     """A run under way; `timeout` is None in replay, which never waits."""
 
-    client: httpx.Client
+    line: transport.Line
     request: RunRequest
     flavor: Flavor
     tape: transport.Tape
@@ -59,8 +58,8 @@ class Conversation:
                 exchange = self._send("POST", api.runs_path(self.request), body)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 if attempt == CONNECTS:
-                    raise refusals.unreachable(self.client.base_url, error) from None
-                self._pause(_growing(attempt), refusals.unreachable(self.client.base_url, error))
+                    raise refusals.unreachable(self.line.base_url, error) from None
+                self._pause(_growing(attempt), refusals.unreachable(self.line.base_url, error))
                 continue
             except httpx.HTTPError as error:
                 raise self._broken(error) from None
@@ -91,7 +90,7 @@ class Conversation:
                 raise self._broken(error) from None
             except httpx.HTTPError as error:
                 if last:
-                    raise refusals.unanswered(self.client.base_url, error) from None
+                    raise refusals.unanswered(self.line.base_url, error) from None
             else:
                 if self._may_wait(exchange, attempt):
                     continue
@@ -101,27 +100,15 @@ class Conversation:
         raise AssertionError  # pragma: no cover  # count() does not end
 
     def _send(self, method: str, path: str, body: Mapping[str, Json] | None = None) -> Exchange:
-        """What comes back for one request.
-
-        `client.request` would put the same request together in three times the time of sending it.
-        """
-        timeout = httpx.Timeout(None if self.timeout is None else max(0.001, self._left()))
-        request = httpx.Request(
-            method,
-            _address(str(self.client.base_url), path),
-            headers=self.client.headers,
-            json=body,
-            extensions={transport.TAPE: self.tape, "timeout": timeout.as_dict()},
-        )
-        exchange: Exchange = self.client.send(request).extensions[transport.EXCHANGE]
-        return exchange
+        seconds = None if self.timeout is None else max(0.001, self._left())
+        return self.line.send(method, path, body, seconds, self.tape)
 
     def _accepted(self, exchange: Exchange) -> Exchange:
         """The exchange, if it may hold a run."""
         if exchange.status != httpx.codes.OK:
             raise refusals.refused(exchange, self.request, self.flavor)
         if isinstance(exchange.body, str):
-            raise refusals.no_json(exchange, self.client.base_url)
+            raise refusals.no_json(exchange, self.line.base_url)
         return exchange
 
     def _refuse_error(self, exchange: Exchange) -> None:
@@ -132,7 +119,7 @@ class Conversation:
     def _broken(self, error: httpx.HTTPError) -> ServiceError:
         if isinstance(error, httpx.TimeoutException):
             return refusals.timed_out(self.timeout or 0)
-        return refusals.unreachable(self.client.base_url, error)
+        return refusals.unreachable(self.line.base_url, error)
 
     def _may_wait(self, exchange: Exchange, attempt: int) -> bool:
         """Wait as a rate limit asks; False where there is none."""
@@ -157,13 +144,6 @@ class Conversation:
 
     def _left(self) -> float:
         return self.tape.deadline - time.monotonic()
-
-
-@lru_cache(maxsize=256)
-def _address(base_url: str, path: str) -> httpx.URL:
-    """The whole address of a path below the base URL, which ends in a slash; most cases ask the same."""
-    base = httpx.URL(base_url)
-    return base.copy_with(raw_path=base.raw_path + httpx.URL(path).raw_path.lstrip(b"/"))
 
 
 def _growing(attempt: int) -> float:

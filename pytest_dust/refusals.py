@@ -50,7 +50,7 @@ def timed_out(seconds: float) -> ServiceError:
     )
 
 
-def unreachable(base_url: httpx.URL, error: httpx.HTTPError) -> ServiceError:
+def unreachable(base_url: str, error: httpx.HTTPError) -> ServiceError:
     """The network gave no answer."""
     reason = _reason(error)
     match error:
@@ -66,7 +66,7 @@ def unreachable(base_url: httpx.URL, error: httpx.HTTPError) -> ServiceError:
     return ServiceError(text)
 
 
-def unanswered(base_url: httpx.URL, error: httpx.HTTPError) -> ServiceError:
+def unanswered(base_url: str, error: httpx.HTTPError) -> ServiceError:
     """The network gave no answer to a question that was asked again and again."""
     if isinstance(error, httpx.ConnectError | httpx.ProxyError):
         return unreachable(base_url, error)
@@ -115,7 +115,7 @@ def refused(exchange: Exchange, request: RunRequest, flavor: Flavor | None = Non
     return ServiceError(f"the service answered {exchange.status} {_said(exchange.body)} {where}; {check}")
 
 
-def no_json(exchange: Exchange, base_url: httpx.URL) -> ServiceError:
+def no_json(exchange: Exchange, base_url: str) -> ServiceError:
     """A 200 whose body is no JSON."""
     kind = exchange.headers.get("content-type", "no content type")
     wanted = "JSON" if "json" in kind else "application/json"

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from inspect import signature
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
@@ -22,7 +23,7 @@ from pytest_dust.cassette import ordered
 from pytest_dust.checks.equality import decode
 from pytest_dust.errors import CassetteError, ServiceError
 from pytest_dust.masking import MASKED, Mask
-from pytest_dust.model import Event, Exchange
+from pytest_dust.model import Event, Exchange, Json
 from pytest_dust.settings import is_this_machine
 
 MAX_REPLY = 8 * 1024 * 1024
@@ -31,7 +32,7 @@ EXCHANGE = "pytest_dust.exchange"
 TAPE = "pytest_dust.tape"
 READ_HEADERS = ("content-type", "retry-after")
 STREAM = "text/event-stream"
-LOGGERS = ("httpx", *(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks")))
+LOGGERS = tuple(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks"))
 """Those who log requests, and what headers came back for them."""
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
 """None: how many runs are under way at once is decided where they are launched."""
@@ -56,6 +57,47 @@ class Tape:
     def end(self) -> None:
         """Bid whatever is still under way to stop at its next byte."""
         self.deadline = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The way to one address: the headers that every request has, and the transport that takes it there.
+
+    A bare transport and no client: there is no redirect to follow, no cookie to keep and no address to
+    merge, for which a client takes as long as all else of a replay.
+    """
+
+    base_url: str
+    """It ends in a slash."""
+    headers: httpx.Headers
+    transport: httpx.BaseTransport
+
+    def send(
+        self, method: str, path: str, body: Mapping[str, Json] | None, seconds: float | None, tape: Tape
+    ) -> Exchange:
+        """What comes back for one request, None being no limit of seconds; raises httpx.HTTPError."""
+        request = httpx.Request(
+            method,
+            _address(self.base_url, path),
+            headers=self.headers,
+            json=body,
+            extensions={TAPE: tape, "timeout": httpx.Timeout(seconds).as_dict()},
+        )
+        exchange: Exchange = self.transport.handle_request(request).extensions[EXCHANGE]
+        return exchange
+
+
+def line(base_url: str, headers: Mapping[str, str], inner: httpx.BaseTransport) -> Line:
+    """A line to a base URL; raises httpx.InvalidURL for what is none."""
+    whole = str(httpx.URL(base_url))
+    return Line(whole if whole.endswith("/") else f"{whole}/", httpx.Headers(headers), inner)
+
+
+@lru_cache(maxsize=256)
+def _address(base_url: str, path: str) -> httpx.URL:
+    """The whole address of a path below the base URL; most cases ask the same."""
+    base = httpx.URL(base_url)
+    return base.copy_with(raw_path=base.raw_path + httpx.URL(path).raw_path.lstrip(b"/"))
 
 
 def live(base_url: str) -> httpx.BaseTransport:

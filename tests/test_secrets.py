@@ -72,7 +72,7 @@ def test_a_run_that_goes_well_leaves_no_key(one, server, flavor, mode):
     result = flavoured(example, flavor).run(f"--dust-mode={mode}", *LOUD)
     assert result.outcomes == {"failed": 1, "passed": 1}
     assert "all.log" in result.example.files
-    assert b"HTTP Request" in result.example.files["all.log"]  # so the log was searched for something
+    assert b"send_request_headers" in result.example.files["all.log"]  # so the log was searched for something
     assert server.runs == 2
     holds_no(result)
 

@@ -47,6 +47,8 @@ def differences(
     A step into a list is the place in the new one, and in the old one for what is gone. With `unordered`,
     the order of lists is nothing. An aligner that is given bounds the work of several calls together.
     """
+    if equal(old, new):
+        return iter(())
     differ = _Differ(aligner or Aligner(), unordered=unordered)
     differ.hold(old, new, path)
     return iter(differ.found)
