@@ -121,7 +121,13 @@ def test_the_body_asks_for_its_flavor():
 
 @pytest.mark.parametrize(
     ("run_id", "segment"),
-    [("5be2f49d", "5be2f49d"), ("../x", "..%2Fx"), ("a?b#c", "a%3Fb%23c"), ("é %", "%C3%A9%20%25")],
+    [
+        ("5be2f49d", "5be2f49d"),
+        ("../x", "..%2Fx"),
+        ("a?b#c", "a%3Fb%23c"),
+        ("é %", "%C3%A9%20%25"),
+        ("\ud800", "%3F"),
+    ],
 )
 def test_a_runs_id_stays_one_piece_of_its_address(run_id, segment):
     """Whatever the service calls a run, asking for it leads nowhere but below the app's runs."""

@@ -187,7 +187,8 @@ def test_a_case_may_choose_another_flavour_than_its_suite(project, server):
     """`flavor` of a case wins over that of its suite."""
     cases = "cases:\n  - {id: a, input: {question: x}}\n  - {id: b, input: {question: x}, flavor: poll}\n"
     example = project.having({"a.dust.yaml": suite(server, SUPPORT, cases, "flavor: stream\n")})
-    assert example.using(server).run("--dust-mode=live").outcomes == {"passed": 2}
+    args = ("--dust-mode=live", "--dust-concurrency=1")
+    assert example.using(server).run(*args).outcomes == {"passed": 2}
     bodies = [request.body for request in server.requests if request.method == "POST"]
     assert [(body.get("stream"), body.get("blocking")) for body in bodies] == [(True, None), (None, None)]
 

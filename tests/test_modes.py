@@ -45,7 +45,7 @@ def test_with_cassettes_that_fit(recorded, server, mode, runs):
 def test_record_asks_only_for_what_is_missing_or_misfits(recorded, server):
     """In record mode a case whose cassette fits is replayed, the others are run and written."""
     moved = recorded.using(server).replacing("answer.dust.yaml", "Track my parcel", "Where is my parcel?")
-    result = moved.having({PINNED: None}).run("--dust-mode=record")
+    result = moved.having({PINNED: None}).run("--dust-mode=record", "--dust-concurrency=1")
     assert result.outcomes == {"passed": 2, "failed": 1}
     assert "dust: 1 replayed, 2 recorded" in result.out
     asked = [one.body["inputs"][0]["question"] for one in server.requests if one.method == "POST"]
