@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from pytest_dust.baseline import RAN
 from pytest_dust.model import MISSING, Attempt, Bound, Change, Failure, Outcome, Source, Status
 from pytest_dust.report.values import ROOM, contrast, plural, safe, show, show_path
-from pytest_dust.report.words import by_words
+from pytest_dust.report.words import ADDED, REMOVED, by_words, came_or_went
 from pytest_dust.view import error
 
 if TYPE_CHECKING:
@@ -156,18 +155,14 @@ def compared(comparison: Comparison) -> Iterator[str]:
 
 def _came_or_went(block: BlockChange, rest: Sequence[BlockChange]) -> str:
     """What became of a block that only one of the runs has, and what stands in its place; else nothing."""
-    if _added(block):
-        return "added: the recording has no such block"
-    if block.changes[0] != Change((), RAN, MISSING):
-        return ""
-    instead = next((one for one in rest if _added(one) and one.position - block.position in (0, 1)), None)
+    told = came_or_went(block.changes[0])
+    if told != REMOVED:
+        return told
+    near = (one for one in rest if one.position - block.position in (0, 1))
+    instead = next((one for one in near if came_or_went(one.changes[0]) == ADDED), None)
     if instead is None:
-        return "removed: this run has no such block"
+        return told
     return f"removed: this run has {safe(instead.name)} ({safe(instead.type)}) in its place"
-
-
-def _added(block: BlockChange) -> bool:
-    return block.changes[0] == Change((), MISSING, RAN)
 
 
 def begins(comparison: Comparison | None) -> str:

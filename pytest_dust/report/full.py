@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from pytest_dust.model import MISSING, Change, Comparison
 from pytest_dust.report.values import show_path
+from pytest_dust.report.words import came_or_went
 
 
 def full(title: str, comparison: Comparison) -> Iterator[str]:
@@ -19,7 +20,10 @@ def full(title: str, comparison: Comparison) -> Iterator[str]:
         where = "" if block.input is None else f", input {block.input}"
         yield f"{block.name} ({block.type}), block {block.position} of {comparison.total}{where}"
         for change in block.changes:
-            yield from _change(show_path(change.path) or "the block", change)
+            if told := came_or_went(change):
+                yield told
+                continue
+            yield from _change(show_path(change.path), change)
 
 
 def _change(path: str, change: Change) -> Iterator[str]:

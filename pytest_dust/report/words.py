@@ -1,12 +1,16 @@
-"""Long texts held against each other word by word, on one line, with only the parts that differ."""
+"""What differs, in words: long texts with only the parts that differ; blocks that came or went."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
+from pytest_dust.baseline import RAN
+from pytest_dust.model import MISSING, Change
 from pytest_dust.report.values import safe
 
+ADDED = "added: the recording has no such block"
+REMOVED = "removed: this run has no such block"
 AROUND = 4
 """Words shown on either side of a difference."""
 MAX_WORDS = 400
@@ -60,3 +64,10 @@ def _hunks(matcher: SequenceMatcher[str], left: list[str], right: list[str]) -> 
 def _shown(words: list[str], *, cut_before: bool = False, cut_after: bool = False) -> str:
     text = " ".join(words)
     return f"{'…' if cut_before else ''}{text}{'…' if cut_after else ''}"
+
+
+def came_or_went(change: Change) -> str:
+    """What is told of a block that only one of two runs has; nothing of any other change."""
+    if change == Change((), MISSING, RAN):
+        return ADDED
+    return REMOVED if change == Change((), RAN, MISSING) else ""
