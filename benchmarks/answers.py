@@ -18,39 +18,11 @@ SPACE = "vlt_bench"
 HASH = "ab" * 32
 PATH = f"/api/v1/w/{WORKSPACE}/spaces/{SPACE}/apps/{APP}/runs"
 LABELS = ("billing", "shipping", "account", "returns", "orders", "press", "other")
-WORDS = [
-    "the",
-    "refund",
-    "parcel",
-    "invoice",
-    "a",
-    "of",
-    "to",
-    "within",
-    "naïve",
-    "label",
-    "working",
-    "days",
-    "we",
-    "your",
-    "café",
-    "order",
-    "arrives",
-    "page",
-    "account",
-    "password",
-    "sign-in",
-    "colleague",
-    "policy",
-    "question",
-    "answer",
-    "soon",
-    "and",
-    "then",
-    "whether",
-    "warehouse",
-    "Monday",
-]
+PROSE = (
+    "the refund parcel invoice a of to within naïve label working days we your café order arrives page "
+    "account password sign-in colleague policy question answer soon and then whether warehouse Monday"
+)
+WORDS = PROSE.split()
 FRAME = 800
 """Bytes of an answer around its value, about."""
 TEXT = 500

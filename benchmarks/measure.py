@@ -87,14 +87,12 @@ def run(contender: Contender) -> Sample:
     return sample
 
 
-def take_turns(contenders: Sequence[Contender], rounds: int, *, warm: bool) -> Times:
-    """Run all contenders once per round; a first round, not counted, fills the caches where `warm`."""
+def take_turns(contenders: Sequence[Contender], rounds: int) -> Times:
+    """Run all contenders once per round, in turn."""
     samples: dict[str, list[Sample]] = {contender.name: [] for contender in contenders}
-    for number in range(-1 if warm else 0, rounds):
+    for _ in range(rounds):
         for contender in contenders:
-            sample = run(contender)
-            if number >= 0:
-                samples[contender.name].append(sample)
+            samples[contender.name].append(run(contender))
     return Times(samples)
 
 

@@ -17,10 +17,10 @@ was checked for its exit status and the tests it passed. *Floor*: pytest with a 
 do-nothing item per YAML case, in pytest-dust's own environment with `-p no:dust`, so that its dependencies'
 pytest plugins weigh on both; *bare floor*: the same with pytest and PyYAML alone. Verdicts go by the floor.
 cassetter and pytest-recording replay cassettes they recorded themselves, one per test, through one
-httpx.Client; `httpx.post` does fewer cases, and its time is multiplied, start-up included. Tavern has no
-recordings and asks a server on loopback; promptfoo answers from its own disk cache, with 4 tests at once, as
-it comes; both do all cases. *Start-up* is a session of one empty test with pytest-dust. Memory is the peak
-resident size of the process."""
+httpx.Client. Tavern has no recordings and asks a server on loopback; promptfoo answers from its own disk
+cache, with 4 tests at once, as it comes. A peer that is too slow for all cases does some, and its time is
+multiplied as the table says, start-up included. *Start-up* is a session of one empty test with pytest-dust.
+Memory is the peak resident size of the process."""
 MARKS = {True: "yes", False: "**no**", None: "–"}
 
 
