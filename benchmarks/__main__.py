@@ -30,6 +30,9 @@ def main() -> int:
     except AbsentError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("benchmarks: stopped", file=sys.stderr)
+        return 130
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -89,7 +92,7 @@ def _lines(row: Row, bench: Bench) -> list[Line]:
         return row.lines(bench)
     except WrongRunError as error:
         bench.failures.append(str(error))
-        return [Line(row.name, "", "failed", str(error).splitlines()[0], "–", met=False)]
+        return [Line(row.name, "", "failed", f"{error.name}: {error.why}", "–", met=False)]
 
 
 def _versions(bench: Bench, names: Sequence[str]) -> list[str]:

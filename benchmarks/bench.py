@@ -130,7 +130,7 @@ class Bench:
                 except WrongRunError as error:
                     ready.pop(name, None)
                     self.failures.append(str(error))
-                    self.absent[name] = f"failed: {str(error).splitlines()[0]}"
+                    self.absent[name] = f"failed, {error.why}"
             yield ready
 
     def _makers(self, corpus: Corpus, usual: Corpus, servers: ExitStack) -> Mapping[str, Callable[[], Peer]]:

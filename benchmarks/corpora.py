@@ -63,7 +63,7 @@ class Corpora:
             check=False,
         )
         if made.returncode:
-            raise WrongRunError(f"the suites cannot be written: {made.stderr.strip()[-1500:]}")
+            raise WrongRunError("suites", "they cannot be written", made.stderr.strip()[-1500:])
 
 
 def cassettes(folder: Path) -> list[Path]:

@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +16,18 @@ from statistics import median
 
 TIMEOUT = 900
 END = 100_000
+UNITS = 1024 * 1024 if sys.platform == "darwin" else 1024
+"""How many of the units in which the system tells memory make a MiB."""
 TAIL = 1500
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
 
 
 class WrongRunError(Exception):
-    """A contender did not do its job, so its time says nothing."""
+    """A contender did not do its job, so its time says nothing: who, why, and the end of what it said."""
+
+    def __init__(self, name: str, why: str, output: str = "") -> None:
+        super().__init__(f"{name}: {why}" + (f"; its output ends:\n{output}" if output else ""))
+        self.name, self.why = name, why
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ def run(contender: Contender) -> Sample:
     sample, status, output = timed(contender.command, contender.folder, contender.env)
     wrong = contender.check(status, output)
     if wrong:
-        raise WrongRunError(f"{contender.name}: {wrong}; its output ends:\n{output[-TAIL:]}")
+        raise WrongRunError(contender.name, wrong, output[-TAIL:])
     return sample
 
 
@@ -114,7 +121,7 @@ def timed(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> tuple
             max(0, os.fstat(said.fileno()).st_size - END)
         )  # the end alone: a child's peak memory is never below ours
         output = said.read().decode(errors="replace")
-    return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024), process.returncode, output
+    return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / UNITS), process.returncode, output
 
 
 def environment() -> dict[str, str]:

@@ -95,7 +95,7 @@ def _loaded(contender: Contender) -> set[str]:
     _, _, output = timed(command, contender.folder, env)
     named = [line for line in output.splitlines() if line.startswith("loaded:")]
     if not named:
-        raise WrongRunError(f"{contender.name}: it did not tell what it had loaded")
+        raise WrongRunError(contender.name, "it did not tell what it had loaded")
     return set(named[0].split()[1:])
 
 

@@ -86,7 +86,8 @@ class Venvs:
 
     def _listed(self, name: str) -> dict[str, str]:
         if name == "promptfoo":
-            node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
+            self.promptfoo()
+            node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
             return {"promptfoo": PROMPTFOO.partition("@")[2], "node": node.strip()}
         if name not in SHOWN:
             return {}
@@ -119,5 +120,6 @@ def _do(command: Sequence[str], name: str) -> None:
     except subprocess.TimeoutExpired:
         raise AbsentError(f"{name}: not installed within 20 minutes") from None
     if done.returncode:
-        last = (done.stderr or done.stdout).strip().rpartition("\n")[2]
-        raise AbsentError(f"{name}: cannot be installed here: {last}")
+        said = (done.stderr or done.stdout).strip().splitlines() or ["it does not say why"]
+        why = next((line for line in said if "error" in line.lower()), said[-1])
+        raise AbsentError(f"{name}: cannot be installed here: {why}")
