@@ -13,8 +13,9 @@ from pathlib import Path
 import report
 from bench import SMOKE, Bench, Sizes
 from corpora import Corpora
+from lines import Line
 from measure import WrongRunError
-from rows import ROWS, Line, Row
+from rows import ROWS, Row
 from venvs import AbsentError, Venvs
 
 PEERS = ("cassetter", "pytest-recording", "tavern", "promptfoo")

@@ -9,18 +9,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rows import Line
+from lines import Line
 
 NOTES = """\
-Times are medians over the rounds, ratios medians of the rounds' own ratios; contenders took turns, each run
-was checked for its exit status and the tests it passed. *Floor*: pytest with a collector that makes one
-do-nothing item per YAML case, in pytest-dust's own environment with `-p no:dust`, so that its dependencies'
-pytest plugins weigh on both; *bare floor*: the same with pytest and PyYAML alone. Verdicts go by the floor.
+Times are medians over the rounds, ratios medians of the rounds' own ratios; contenders took turns, and
+each run was checked for its exit status and the tests it passed. The import is judged by processor time:
+the clock wavers by more than the goal. *Floor*: pytest with a collector that makes one do-nothing item
+per YAML case, in pytest-dust's own environment with `-p no:dust`, so that its dependencies' pytest
+plugins weigh on both; *bare floor*: the same with pytest and PyYAML alone. Verdicts go by the floor.
 cassetter and pytest-recording replay cassettes they recorded themselves, one per test, through one
 httpx.Client. Tavern has no recordings and asks a server on loopback; promptfoo answers from its own disk
 cache, with 4 tests at once, as it comes. A peer that is too slow for all cases does some, and its time is
-multiplied as the table says, start-up included. *Start-up* is a session of one empty test with pytest-dust.
-Memory is the peak resident size of the process."""
+multiplied as the table says, start-up included. *Start-up* is a session of one empty test with
+pytest-dust. Memory is the peak resident size of the process."""
 MARKS = {True: "yes", False: "**no**", None: "–"}
 
 

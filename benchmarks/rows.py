@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench import KEY, Bench, Peer
+from bench import KEY, Bench
 from corpora import INSIDE, Corpus, cassettes
+from lines import Line, at_most, bare, factor, memory_within, seconds
 from loopback import serving
 from measure import (
     Contender,
@@ -22,23 +23,10 @@ from measure import (
     run,
     timed,
 )
+from replay import growth, replay_files, replay_huge, replay_large, replay_one_file, very_many
 
-MIB = 1024 * 1024
-FLAT = 1.25
-"""How much dearer a case may be among ten thousand than among a hundred, and still be called as dear."""
 AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class Line:
-    """One goal of a row, what was measured, and whether that reaches it; None where there is no goal."""
-
-    what: str
-    goal: str
-    ours: str
-    against: str
-    ratio: str
-    met: bool | None
+IMPORT = 0.005
 
 
 @dataclass(frozen=True)
@@ -49,25 +37,6 @@ class Row:
     lines: Callable[[Bench], list[Line]]
 
 
-def at_most(what: str, times: Times, ours: str, theirs: str, limit: float) -> Line:
-    """A goal of the kind: our time is within so many times theirs."""
-    ratio = times.ratio(ours, theirs)
-    against = f"{theirs} {seconds(times.wall(theirs))}"
-    return Line(
-        what, f"≤ {limit} × {theirs}", seconds(times.wall(ours)), against, factor(ratio), ratio <= limit
-    )
-
-
-def seconds(value: float) -> str:
-    """A time as the table shows it."""
-    return f"{value * 1000:.1f} ms" if abs(value) < 0.1 else f"{value:.2f} s"
-
-
-def factor(value: float) -> str:
-    """A ratio as the table shows it."""
-    return f"{value:.2f} ×"
-
-
 # ── a run without suites, and collection ─────────────────────────────────────────────────────────
 
 
@@ -75,16 +44,14 @@ def import_cost(bench: Bench) -> list[Line]:
     """What the plugin costs in a run without suites, and which heavy modules it loads."""
     ours, theirs = bench.empty(name="with"), bench.empty("-p", "no:dust", name="without")
     times = bench.times(ours, theirs, often=bench.sizes.imports)
-    cost = times.wall("with") - times.wall("without")
-    spent = times.cpu("with") - times.cpu("without")
+    clock, cpu = times.wall("with", "without"), times.cpu("with", "without")
     extra = sorted(_loaded(ours) - _loaded(theirs))
-    without = f"without {seconds(times.wall('without'))}"
     what = "import, no suites"
+    less = f"< {IMPORT * 1000:g} ms more"
+    base, spent = f"without {seconds(times.wall('without'))}", f"without {seconds(times.cpu('without'))}"
     return [
-        Line(
-            f"{what}: clock", "< 5 ms more", seconds(times.wall("with")), without, seconds(cost), cost < 0.005
-        ),
-        Line(f"{what}: processor", "", seconds(times.cpu("with")), "without", seconds(spent), None),
+        Line(f"{what}: processor", less, seconds(times.cpu("with")), spent, seconds(cpu), cpu < IMPORT),
+        Line(f"{what}: clock", "", seconds(times.wall("with")), base, seconds(clock), None),
         Line(f"{what}: heavy modules", "none", ", ".join(extra) or "none", "", "", not extra),
     ]
 
@@ -101,7 +68,7 @@ def _loaded(contender: Contender) -> set[str]:
 
 def collection(bench: Bench) -> list[Line]:
     """`--co` of many cases in many files, in time and in memory."""
-    corpus = _many(bench)
+    corpus = very_many(bench)
     folder, check = bench.corpora.at(corpus), collecting(corpus.count)
     ours, floor = bench.dust(folder, check, "--co"), bench.floor(folder, check, "--co")
     times = bench.times(ours, floor, bench.bare_floor(folder, check, "--co"), bench.empty())
@@ -110,158 +77,9 @@ def collection(bench: Bench) -> list[Line]:
     return [
         at_most(what, times, ours.name, "floor", 1.5),
         Line(f"{what}: less start-up", "", "", "floor less start-up", factor(net), None),
-        _bare(what, times),
-        _memory(what, times, 2),
+        bare(what, times),
+        memory_within(what, times, 2),
     ]
-
-
-def _many(bench: Bench) -> Corpus:
-    sizes = bench.sizes
-    return Corpus(sizes.files, sizes.collected // sizes.files, sizes.small)
-
-
-def _bare(what: str, times: Times) -> Line:
-    return replace(at_most(what, times, "pytest-dust", "bare floor", 0), goal="", met=None)
-
-
-def _memory(what: str, times: Times, limit: float) -> Line:
-    ratio = times.ratio("pytest-dust", "floor", "peak")
-    ours, theirs = (f"{times.peak(name):.0f} MiB" for name in ("pytest-dust", "floor"))
-    against = f"floor {theirs}"
-    return Line(f"{what}: memory", f"≤ {limit} × floor", ours, against, factor(ratio), ratio <= limit)
-
-
-# ── replay ───────────────────────────────────────────────────────────────────────────────────────
-
-SMALL_GOALS = {
-    "cassetter": 1.3,
-    "pytest-recording": 2.5,
-    "pytest-recording, httpx.post": 20,
-    "Tavern": 10,
-    "promptfoo": 3,
-}
-LARGE_GOALS = dict.fromkeys(SMALL_GOALS, 1.0)
-
-
-def replay_one_file(bench: Bench) -> list[Line]:
-    """Replay of small answers, all cases in one file; and the memory it takes."""
-    return _replay(bench, 1, memory=True)
-
-
-def replay_files(bench: Bench) -> list[Line]:
-    """Replay of small answers, a hundred files."""
-    return _replay(bench, bench.sizes.files, memory=False)
-
-
-def _replay(bench: Bench, files: int, *, memory: bool) -> list[Line]:
-    sizes = bench.sizes
-    corpus = Corpus(files, sizes.cases // files, sizes.small)
-    usual = Corpus(min(files, sizes.usual), max(1, sizes.usual // files), sizes.small)
-    folder, check = bench.corpora.at(corpus), passing(corpus.count)
-    ours, floor = bench.dust(folder, check), bench.floor(folder, check)
-    with bench.rivals(corpus, usual) as peers:
-        times = bench.times(ours, floor, bench.bare_floor(folder, check), peers=list(peers.values()))
-    what = f"replay {corpus.count} × {sizes.small // 1000} KB, {_files(files)}"
-    lines = [at_most(what, times, ours.name, "floor", 1.8), _bare(what, times)]
-    lines += _against_peers(bench, what, times, peers, SMALL_GOALS)
-    return [*lines, _peak(what, times)] if memory else lines
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count} files"
-
-
-def _peak(what: str, times: Times) -> Line:
-    peak, floor = times.peak("pytest-dust"), times.peak("floor")
-    against = f"floor {floor:.1f} MiB"
-    return Line(f"{what}: memory", "< 60 MiB", f"{peak:.1f} MiB", against, factor(peak / floor), peak < 60)
-
-
-def replay_large(bench: Bench) -> list[Line]:
-    """Replay of large answers."""
-    sizes = bench.sizes
-    corpus = Corpus(1, sizes.large_cases, sizes.large)
-    folder, check = bench.corpora.at(corpus), passing(corpus.count)
-    ours, floor = bench.dust(folder, check), bench.reading_floor(folder, check)
-    with bench.rivals(corpus, Corpus(1, sizes.large_usual, sizes.large)) as peers:
-        times = bench.times(ours, floor, peers=list(peers.values()))
-    what = f"replay {corpus.count} × {sizes.large // 1000} KB"
-    lines = [at_most(what, times, ours.name, floor.name, 1.8)]
-    return lines + _against_peers(bench, what, times, peers, LARGE_GOALS)
-
-
-def _against_peers(
-    bench: Bench, what: str, times: Times, peers: dict[str, Peer], goals: dict[str, float]
-) -> list[Line]:
-    if not bench.with_peers:
-        return []
-    lines = []
-    for name, least in goals.items():
-        line = Line(what, f"≥ {least} × as fast" if least > 1 else "faster", "", "", "–", None)
-        if name in peers:
-            lines.append(_against(line, times, peers[name], least))
-        else:
-            lines.append(replace(line, against=f"{name}: {bench.absent[name]}"))
-    return lines
-
-
-def _against(line: Line, times: Times, peer: Peer, least: float) -> Line:
-    name = peer.contender.name
-    ratio = times.ratio(name, "pytest-dust") * peer.scale
-    scaled = f" (× {peer.scale:g})" if peer.scale != 1 else ""
-    against = f"{name} {seconds(times.wall(name))}{scaled}"
-    met = ratio >= least if least > 1 else ratio > 1
-    ours = seconds(times.wall("pytest-dust"))
-    return replace(line, ours=ours, against=against, ratio=factor(ratio), met=met)
-
-
-def replay_huge(bench: Bench) -> list[Line]:
-    """One case with a huge answer: time beyond start-up, and memory by the size of the cassette."""
-    corpus = Corpus(1, 1, bench.sizes.huge)
-    folder = bench.corpora.at(corpus)
-    size = cassettes(folder)[0].stat().st_size / MIB
-    ours = bench.dust(folder, passing(1))
-    times = bench.times(ours, bench.empty(), bench.floor(folder, passing(1)))
-    beyond, more = times.wall(ours.name, "start-up"), times.peak(ours.name, "start-up")
-    what = f"replay of one {bench.sizes.huge / 1e6:g} MB answer"
-    file = f"cassette {size:.1f} MiB"
-    against = f"start-up {seconds(times.wall('start-up'))}"
-    whole = times.peak(ours.name)
-    return [
-        Line(what, "< 1 s beyond start-up", seconds(beyond), against, "", beyond < 1),
-        Line(f"{what}: memory beyond start-up", "", f"{more:.0f} MiB", file, factor(more / size), None),
-        Line(
-            f"{what}: peak memory",
-            "< 8 × file",
-            f"{whole:.0f} MiB",
-            file,
-            factor(whole / size),
-            whole < 8 * size,
-        ),
-    ]
-
-
-def growth(bench: Bench) -> list[Line]:
-    """Time per case as the number of cases grows, beyond that of a session of one case."""
-    many = _many(bench)
-    corpora = [replace(many, files=files) for files in sorted({1, max(1, many.files // 10), many.files})]
-    one = Corpus(1, 1, many.size)
-    contenders = [
-        make(bench.corpora.at(corpus), passing(corpus.count), name=f"{kind} {corpus.count}")
-        for corpus in (one, *corpora)
-        for kind, make in (("dust", bench.dust), ("floor", bench.floor))
-    ]
-    times = bench.times(*contenders)
-    counts = [corpus.count for corpus in corpora]
-    ours, floor = (
-        [times.wall(f"{kind} {count}", f"{kind} 1") / (count - 1) for count in counts]
-        for kind in ("dust", "floor")
-    )
-    ratio = ours[-1] / ours[0]
-    what = f"growth: time per case at {', '.join(f'{count:,}' for count in counts)}"
-    against = f"floor {', '.join(seconds(each) for each in floor)}"
-    shown = ", ".join(seconds(each) for each in ours)
-    return [Line(what, f"flat (last ≤ {FLAT} × first)", shown, against, factor(ratio), ratio <= FLAT)]
 
 
 # ── comparisons that fail ────────────────────────────────────────────────────────────────────────
