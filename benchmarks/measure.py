@@ -30,6 +30,10 @@ class WrongRunError(Exception):
         self.name, self.why = name, why
 
 
+class OverdueError(WrongRunError):
+    """A contender was stopped, as it took longer than it was given."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """One run: seconds on the clock, seconds of processor time, and the peak of resident memory in MiB."""
@@ -45,7 +49,10 @@ Check = Callable[[int, str], str]
 
 @dataclass(frozen=True)
 class Contender:
-    """A command that does the job, and how to see that it did; `prepare` is not timed."""
+    """A command that does the job, and how to see that it did; `prepare` is not timed.
+
+    It is stopped after `patience` seconds.
+    """
 
     name: str
     command: Sequence[str]
@@ -53,6 +60,7 @@ class Contender:
     check: Check
     env: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[], None] = lambda: None
+    patience: float = TIMEOUT
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,11 @@ class Times:
 def run(contender: Contender) -> Sample:
     """Run a contender once; raises WrongRunError where it did not do its job."""
     contender.prepare()
-    sample, status, output = timed(contender.command, contender.folder, contender.env)
+    sample, status, output = timed(
+        contender.command, contender.folder, contender.env, patience=contender.patience
+    )
+    if sample.wall > contender.patience:
+        raise OverdueError(contender.name, f"not done within {contender.patience:g} s")
     wrong = contender.check(status, output)
     if wrong:
         raise WrongRunError(contender.name, wrong, output[-TAIL:])
@@ -103,8 +115,10 @@ def take_turns(contenders: Sequence[Contender], rounds: int) -> Times:
     return Times(samples)
 
 
-def timed(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> tuple[Sample, int, str]:
-    """What a command took, its exit status, and what it said."""
+def timed(
+    command: Sequence[str], folder: Path, env: Mapping[str, str], *, patience: float = TIMEOUT
+) -> tuple[Sample, int, str]:
+    """What a command took, its exit status, and what it said; it is killed after `patience` seconds."""
     with tempfile.TemporaryFile() as said:
         began = time.perf_counter()
         process = subprocess.Popen(
@@ -115,7 +129,7 @@ def timed(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> tuple
             stdout=said,
             stderr=subprocess.STDOUT,
         )
-        usage = _reap(process)
+        usage = _reap(process, patience)
         wall = time.perf_counter() - began
         said.seek(
             max(0, os.fstat(said.fileno()).st_size - END)
@@ -130,9 +144,9 @@ def environment() -> dict[str, str]:
     return {**kept, "NO_PROXY": "127.0.0.1", "NO_COLOR": "1"}
 
 
-def _reap(process: subprocess.Popen[bytes]) -> resource.struct_rusage:
+def _reap(process: subprocess.Popen[bytes], patience: float) -> resource.struct_rusage:
     """Wait for a process in the one way that tells what it alone used."""
-    ends = time.monotonic() + TIMEOUT
+    ends = time.monotonic() + patience
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
