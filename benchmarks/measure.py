@@ -167,9 +167,15 @@ def collecting(count: int) -> Check:
     return _summary(rf"^(?:=+ )?{count} tests? collected in ", 0, f"not {count} collected")
 
 
-def failing(count: int) -> Check:
-    """A check that so many tests failed, as they should, and none passed."""
-    return _summary(rf"^(?:=+ )?{count} failed(?:, \d+ warnings?)? in ", 1, f"not {count} failed")
+def failing(count: int, saying: str) -> Check:
+    """A check that so many tests failed, as they should, none passed, and one of them said this."""
+    counted = _summary(rf"^(?:=+ )?{count} failed(?:, \d+ warnings?)? in ", 1, f"not {count} failed")
+
+    def check(status: int, output: str) -> str:
+        told = "" if saying in output else f'it does not say "{saying}"'
+        return counted(status, output) or told
+
+    return check
 
 
 def _summary(pattern: str, expected: int, otherwise: str) -> Check:
