@@ -131,9 +131,8 @@ def timed(
         )
         usage = _reap(process, patience)
         wall = time.perf_counter() - began
-        said.seek(
-            max(0, os.fstat(said.fileno()).st_size - END)
-        )  # the end alone: a child's peak memory is never below ours
+        length = said.seek(0, os.SEEK_END)
+        said.seek(max(0, length - END))  # the end alone: a child's peak memory is never below ours
         output = said.read().decode(errors="replace")
     return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / UNITS), process.returncode, output
 
