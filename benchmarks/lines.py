@@ -17,15 +17,17 @@ class Line:
     against: str
     ratio: str
     met: bool | None
+    processor: str = ""
+    """The ratio of processor times, which others on the machine disturb less."""
 
 
 def at_most(what: str, times: Times, ours: str, theirs: str, limit: float) -> Line:
     """A goal of the kind: our time is within so many times theirs."""
     ratio = times.ratio(ours, theirs)
     against = f"{theirs} {seconds(times.wall(theirs))}"
-    return Line(
-        what, f"≤ {limit} × {theirs}", seconds(times.wall(ours)), against, factor(ratio), ratio <= limit
-    )
+    took, goal = seconds(times.wall(ours)), f"≤ {limit} × {theirs}"
+    processor = factor(times.ratio(ours, theirs, "cpu"))
+    return Line(what, goal, took, against, factor(ratio), ratio <= limit, processor)
 
 
 def seconds(value: float) -> str:

@@ -65,7 +65,13 @@ def replay_large(bench: Bench) -> list[Line]:
     with bench.rivals(corpus, Corpus(1, sizes.large_usual, sizes.large)) as peers:
         times = bench.times(ours, floor, peers=list(peers.values()))
     what = f"replay {corpus.count} × {sizes.large // 1000} KB"
-    lines = [at_most(what, times, ours.name, floor.name, 1.8)]
+    kept = f"{times.peak(ours.name):.0f} MiB"
+    reading = f"{floor.name} {times.peak(floor.name):.0f} MiB"
+    more = factor(times.ratio(ours.name, floor.name, "peak"))
+    lines = [
+        at_most(what, times, ours.name, floor.name, 1.8),
+        Line(f"{what}: memory", "", kept, reading, more, None),
+    ]
     return lines + _against_peers(bench, what, times, peers, LARGE_GOALS)
 
 
@@ -91,7 +97,8 @@ def _against(line: Line, times: Times, peer: Peer, least: float) -> Line:
     against = f"{name} {seconds(times.wall(name))}{scaled}"
     met = ratio >= least if least > 1 else ratio > 1
     ours = seconds(times.wall("pytest-dust"))
-    return replace(line, ours=ours, against=against, ratio=factor(ratio), met=met)
+    processor = factor(times.ratio(name, "pytest-dust", "cpu") * peer.scale)
+    return replace(line, ours=ours, against=against, ratio=factor(ratio), met=met, processor=processor)
 
 
 def replay_huge(bench: Bench) -> list[Line]:

@@ -27,10 +27,12 @@ MARKS = {True: "yes", False: "**no**", None: "–"}
 
 def table(lines: Sequence[Line], *, verdicts: bool) -> str:
     """The table in Markdown; without verdicts, only what was done."""
-    head = ["what", "goal", "pytest-dust", "against", "ratio"] + (["met"] if verdicts else [])
+    head = ["what", "goal", "pytest-dust", "against", "ratio", "of processor time"] + (
+        ["met"] if verdicts else []
+    )
     rows = [head, ["---"] * len(head)]
     for line in lines:
-        cells = [line.what, line.goal, line.ours, line.against, line.ratio]
+        cells = [line.what, line.goal, line.ours, line.against, line.ratio, line.processor]
         rows.append([*cells, *([MARKS[line.met]] if verdicts else [])])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
