@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ PEERS = ("cassetter", "pytest-recording", "tavern", "promptfoo")
 def main() -> int:
     """Measure what the command line asks for; 1 where a contender did not do its job."""
     given = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and folders go too
     work = Path(tempfile.mkdtemp(prefix="pytest-dust-benchmarks-"))
     try:
         bench = _bench(given, work)
