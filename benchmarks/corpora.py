@@ -1,0 +1,71 @@
+"""The corpora of the rows: suites with cassettes, written once per run by the pytest-dust under test."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from measure import WrongRunError, environment
+
+HERE = Path(__file__).parent
+INSIDE = HERE / "inside"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """So many files of so many cases each, whose answers have so many bytes.
+
+    `change`: one case that expects, by this matcher, a value changed in this way.
+    """
+
+    files: int
+    cases: int
+    size: int
+    recorded: bool = True
+    change: tuple[str, str] | None = None
+
+    @property
+    def count(self) -> int:
+        """How many cases there are."""
+        return self.files * self.cases
+
+    @property
+    def name(self) -> str:
+        """A name for the folder."""
+        change = "-".join(self.change) if self.change else ""
+        kept = "recorded" if self.recorded else "bare"
+        return f"{self.files}x{self.cases}-of-{self.size}-{kept}{change}"
+
+
+@dataclass(frozen=True)
+class Corpora:
+    """The corpora below a folder, written by a Python that has pytest-dust."""
+
+    folder: Path
+    python: str
+
+    def at(self, corpus: Corpus) -> Path:
+        """The folder of a corpus, written if it is not there yet."""
+        folder = self.folder / corpus.name
+        if not folder.exists():
+            self._make([{**asdict(corpus), "folder": str(folder)}])
+        return folder
+
+    def _make(self, specs: list[dict[str, object]]) -> None:
+        made = subprocess.run(
+            [self.python, str(INSIDE / "make_suites.py")],
+            input=json.dumps(specs),
+            env={**environment(), "PYTHONPATH": str(HERE)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if made.returncode:
+            raise WrongRunError("suites", "they cannot be written", made.stderr.strip()[-1500:])
+
+
+def cassettes(folder: Path) -> list[Path]:
+    """The cassettes of a corpus."""
+    return sorted(folder.glob("cassettes/*/*.json"))
