@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_dust.cassette import MAX_DEPTH
-from pytest_dust.checks.equality import differences, equal
+from pytest_dust.checks.equality import absent, differences, equal, unmatched
 from pytest_dust.model import MISSING, Change
 
 
@@ -361,3 +361,29 @@ def test_deep_values_are_compared(depth: int) -> None:
     other = json.loads("[" * depth + "2" + "]" * depth)
     assert equal(deep, deep)
     assert changes(deep, other) == [Change((0,) * depth, 1, 2)]
+
+
+# ── whatever the order ───────────────────────────────────────────────────────────────────────────
+
+
+@given(st.lists(JSON, max_size=6), st.lists(JSON, max_size=6))
+def test_what_two_lists_lack_of_each_other_leaves_them_alike(one, other):
+    """Without the places told, both lists hold the same elements as often; with any of them, they do not."""
+    gone, more = unmatched(one, other)
+    kept = [element for at, element in enumerate(one) if at not in gone]
+    rest = [element for at, element in enumerate(other) if at not in more]
+    assert len(kept) == len(rest)
+    for element in kept:
+        assert sum(equal(element, each) for each in kept) == sum(equal(element, each) for each in rest)
+    for at in gone:
+        assert sum(equal(one[at], each) for each in one) > sum(equal(one[at], each) for each in other)
+    for at in more:
+        assert sum(equal(other[at], each) for each in other) > sum(equal(other[at], each) for each in one)
+
+
+@given(st.lists(JSON, max_size=6), st.lists(JSON, max_size=6))
+def test_what_is_absent_is_equal_to_nothing_there(wanted, value):
+    """Just the wanted elements that equal none of the list's are absent."""
+    assert absent(wanted, value) == [
+        at for at, one in enumerate(wanted) if not any(equal(one, each) for each in value)
+    ]

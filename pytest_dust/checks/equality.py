@@ -54,6 +54,20 @@ def differences(
     return iter(differ.found)
 
 
+def unmatched(one: Sequence[Any], other: Sequence[Any]) -> tuple[list[int], list[int]]:
+    """The places in each list of the elements that the other lacks, or has fewer times, in any order."""
+    keys = _Keys(unordered=False)
+    left, right = keys.each(one), keys.each(other)
+    return _last_of(left, Counter(left) - Counter(right)), _last_of(right, Counter(right) - Counter(left))
+
+
+def absent(wanted: Sequence[Any], value: Sequence[Any]) -> list[int]:
+    """The places of the wanted elements that a list has nowhere."""
+    keys = _Keys(unordered=False)
+    there = set(keys.each(value))
+    return [at for at, key in enumerate(keys.each(wanted)) if key not in there]
+
+
 class _Differ:
     """Finds the differences of two values, each part of which is looked at once."""
 

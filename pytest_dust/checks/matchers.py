@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 from pytest_dust.checks import arguments
 from pytest_dust.checks.binding import Argument, Matcher, Verdict, WrongType, json_type, judge, kind, unmet
-from pytest_dust.checks.equality import decode, equal
+from pytest_dust.checks.equality import absent, decode, equal, unmatched
 from pytest_dust.model import MISSING, Bound
 
 MATCHERS: dict[str, Matcher] = {}
@@ -80,10 +81,13 @@ def contains_any(value: Any, wanted: list[Any]) -> Verdict:
 @matcher(arguments.choices)
 def contains_all(value: Any, wanted: list[Any]) -> Verdict:
     """Contains every one of these."""
+    if isinstance(value, list):
+        missing = absent(wanted, value)
+        return f"the wanted {_few(missing[:1])} not in it" if missing else True
     for at, one in enumerate(wanted):
         verdict = contains.holds(value, one)
         if verdict is not True:
-            return verdict or f"the wanted [{at}] is not in it"
+            return verdict or f"the wanted {_few([at])} not in it"
     return True
 
 
@@ -193,15 +197,7 @@ def unordered(value: Any, wanted: list[Any]) -> Verdict:
     """A list of just these elements, in any order."""
     if not isinstance(value, list):
         return _not("a list", value)
-    left = list(enumerate(value))
-    missing = []
-    for at, one in enumerate(wanted):
-        found = next((place for place, (_, element) in enumerate(left) if equal(element, one)), None)
-        if found is None:
-            missing.append(f"[{at}]")
-        else:
-            del left[found]
-    extra = [f"[{at}]" for at, _ in left]
+    missing, extra = unmatched(wanted, value)
     told = [f"the wanted {_few(missing)} not in it"] if missing else []
     told += [f"its {_few(extra)} not wanted"] if extra else []
     return "; ".join(told) or True
@@ -367,14 +363,20 @@ def _gap(value: Any, wanted: Any, path: str) -> str:
 
 
 def _list_gap(value: list[Any], wanted: list[Any], path: str) -> str:
+    behind = 0  # where to look first: as a rule both lists have one order
     for at, part in enumerate(wanted):
-        if all(_gap(element, part, "") for element in value):
+        places = chain(range(behind, len(value)), range(behind))
+        found = next((place for place in places if not _gap(value[place], part, "")), None)
+        if found is None:
             where = f" in {path.lstrip('.')}" if path else ""
             return f"no element{where} includes the wanted element [{at}]"
+        behind = found + 1
     return ""
 
 
-def _few(places: list[str]) -> str:
+def _few(places: list[int]) -> str:
     """Some places, and how many more, with the verb that goes with them."""
-    shown = ", ".join(places[:5]) + (f" and {len(places) - 5} more" if len(places) > 5 else "")
+    shown = ", ".join(f"[{at}]" for at in places[:5]) + (
+        f" and {len(places) - 5} more" if len(places) > 5 else ""
+    )
     return f"{shown} {'is' if len(places) == 1 else 'are'}"
