@@ -36,6 +36,8 @@ LOGGERS = tuple(f"httpcore.{name}" for name in ("connection", "http11", "http2",
 """Those who log requests, and what headers came back for them."""
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
 """None: how many runs are under way at once is decided where they are launched."""
+_NO_BODY = httpx.ByteStream(b"")
+"""Given in place of a body, which httpx would encode, measure and read though it is empty."""
 _FINAL = ("final",)
 _MASK: ContextVar[Mask | None] = ContextVar("pytest_dust.mask", default=None)
 
@@ -151,7 +153,8 @@ def _fits(kept: str, asked: str) -> bool:
 
 
 def _response(request: httpx.Request, exchange: Exchange) -> httpx.Response:
-    return httpx.Response(exchange.status, request=request, extensions={EXCHANGE: exchange})
+    extensions = {EXCHANGE: exchange}
+    return httpx.Response(exchange.status, request=request, stream=_NO_BODY, extensions=extensions)
 
 
 class _Normalising(httpx.BaseTransport):
