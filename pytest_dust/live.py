@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dust.budget import Budget
+from pytest_dust import workers
 from pytest_dust.errors import DustError, ServiceError
 from pytest_dust.launch import Launcher
 from pytest_dust.report.progress import Progress
@@ -36,11 +36,13 @@ class Live:
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self.settings = settings
-        self.budget = _budget(config, settings)
-        self.launcher: Launcher[Made, Event] = Launcher(share(config, settings.concurrency))
+        self.budget = workers.budget(config, settings)
+        self.launcher: Launcher[Made, Event] = Launcher(workers.share(config, settings.concurrency))
         self.refusal = ""
         """Why nothing is run: the estimate passes a ceiling."""
         self.failed = 0
+        self._met: set[Any] = set()
+        """The cases that came into sight of an xdist worker."""
         self._began = time.monotonic()
 
     def progress(self) -> Progress:
@@ -56,14 +58,14 @@ class Live:
         config = session.config
         if _is_idle(config) or _is_over(session):
             return
-        if _is_worker(config) and not self.settings.limited and not _is_first(config):
+        if workers.is_worker(config) and not self.settings.limited and not workers.is_first(config):
             return  # it learns of its cases one by one, and need not read all recordings
         asked = [(case, case.estimate()) for case in _cases(session.items) if not _skipped(case)]
         live = [(case, estimate) for case, estimate in asked if estimate.runs]
         if live:
             self._announce(config, [estimate for _, estimate in live])
         self._began = time.monotonic()
-        if not self.refusal and not _is_worker(config):
+        if not self.refusal and not workers.is_worker(config):
             self._launch(case for case, _ in live)
 
     def _announce(self, config: pytest.Config, estimates: list[Any]) -> None:
@@ -73,7 +75,7 @@ class Live:
         try:
             self.budget.refuse(runs, tokens)
         except ServiceError as error:
-            if not _is_worker(config):
+            if not workers.is_worker(config):
                 raise pytest.UsageError(str(error)) from None
             self.refusal = str(error)  # a worker cannot end the session
 
@@ -87,8 +89,9 @@ class Live:
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> Generator[None, Any, Any]:
         """Launch what an xdist worker learns of only now, and give up what a case has not waited for."""
-        if _is_worker(item.config) and not self.refusal and not _is_idle(item.config):
-            near = _cases(_coming(item, nextitem))
+        if workers.is_worker(item.config) and not self.refusal and not _is_idle(item.config):
+            near = [case for case in _cases(workers.coming(item, nextitem)) if case not in self._met]
+            self._met.update(near)
             self._launch(case for case in near if not _skipped(case) and case.estimate().runs)
         try:
             return (yield)
@@ -113,53 +116,6 @@ class Live:
 
 def _cases(items: Iterable[Any]) -> list[Any]:
     return [item for item in items if hasattr(item, "estimate")]
-
-
-def _coming(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.Item | None]:
-    """The items that an xdist worker runs now and next.
-
-    xdist tells of one beyond the present. More of them stand in the worker's queue, which xdist does not
-    document: it is looked at only where it is as we know it, and where nothing may be taken from it again.
-    """
-    steals = item.config.workerinput["dust_dist"] == "worksteal"  # type: ignore[attr-defined]
-    plugins = () if steals else item.config.pluginmanager.get_plugins()
-    more: list[int] = []
-    for queue in (getattr(plugin, "torun", None) for plugin in plugins):
-        if queue is not None and hasattr(queue, "lock"):
-            with queue.lock() as waiting:
-                more += [at for at in waiting if isinstance(at, int)]
-    return [item, nextitem, *(item.session.items[at] for at in more)]
-
-
-def _budget(config: pytest.Config, settings: Settings) -> Budget:
-    """The session's budget; of several xdist workers the one that their controller keeps."""
-    address = getattr(config, "workerinput", {}).get("dust_budget")
-    if address is None:
-        return Budget(settings.max_runs, settings.max_tokens)
-    from pytest_dust import office  # multiprocessing: 20 ms
-
-    try:
-        return office.kept(address)
-    except OSError as error:
-        raise pytest.UsageError(
-            f"--dust-max-runs and --dust-max-tokens need all xdist workers on one machine: {error}"
-        ) from None
-
-
-def share(config: pytest.Config, at_once: int) -> int:
-    """How many runs this process may have under way: all, or as one of several xdist workers its share."""
-    given = getattr(config, "workerinput", {})
-    workers, number = int(given.get("workercount", 1)), given.get("workerid", "gw0").removeprefix("gw")
-    more = number.isdecimal() and int(number) < at_once % workers
-    return max(1, at_once // workers + more)
-
-
-def _is_worker(config: pytest.Config) -> bool:
-    return hasattr(config, "workerinput")
-
-
-def _is_first(config: pytest.Config) -> bool:
-    return getattr(config, "workerinput", {}).get("workerid") == "gw0"
 
 
 def _is_idle(config: pytest.Config) -> bool:
@@ -188,9 +144,9 @@ def _skipped(case: pytest.Item) -> bool:
 def _say(config: pytest.Config, line: str) -> None:
     """Tell the user; of several xdist workers, which all know it, the first one by way of its stderr."""
     terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
-    if not _is_worker(config) and terminal is not None:
+    if not workers.is_worker(config) and terminal is not None:
         terminal.write_line(line)
-    elif _is_first(config):
+    elif workers.is_first(config):
         capture: Any = config.pluginmanager.get_plugin("capturemanager")
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             print(line, file=sys.__stderr__, flush=True)  # its stdout belongs to xdist

@@ -97,14 +97,13 @@ class _Reader:
             self.notes.problem((), f"{what}; begin with app:, specification_hash: and cases:")
             return []
         self.top = value
-        short = "cases" not in value and any(name in value for name in ("input", "inputs", "dataset"))
-        if short:
-            allowed = [name for name, key in KEYS.items() if name not in ("cases", "id")]
-            return list(self.written(value, (), stem, lambda key: key in map(KEYS.get, allowed)))
+        one = "cases" not in value
+        if one and any(name in value for name in ("input", "inputs", "dataset")):
+            return list(self.written(value, (), stem, _may_stand_at_the_top))
         outside = {name: written for name, written in value.items() if name != "cases"}
         filled = self.notes.fill(outside, (), self.look_up)
-        self.shared = self.keys(filled, (), lambda key: key.suite)
-        if "cases" not in value:
+        self.shared = self.keys(filled, (), _may_stand_at_the_top if one else lambda key: key.suite)
+        if one:
             what = "no cases; give cases: a list, or input: and expect: for a file of one case"
             self.notes.problem((), what)
             return []
@@ -293,6 +292,11 @@ class _Reader:
         if self.shared and len(path) == len(("expect", name)):  # in the short form it is the case's own
             self._expectations[known] = one
         return one
+
+
+def _may_stand_at_the_top(key: Key) -> bool:
+    """Whether a key may stand at the top of a file without cases, which is one case itself."""
+    return key is not KEYS["id"]
 
 
 def _entries(keys: Mapping[str, Any]) -> Mapping[str, Any]:

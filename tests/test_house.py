@@ -31,6 +31,7 @@ LAYERS = """
     fixture
     session
     live
+    workers
     pipeline catalog upkeep
     client baseline report
     office
@@ -48,7 +49,7 @@ LAYERS = """
 
 # Who may know what is not Python's own.
 KNOWN_TO = {
-    "pytest": {"plugin", "items", "item", "session", "live", "errands", "hooks", "stash"},
+    "pytest": {"plugin", "items", "item", "session", "live", "workers", "errands", "hooks", "stash"},
     "httpx": {"client", "conversation", "transport", "refusals"},
     "httpx_sse": {"transport"},
     "respx": {"transport"},
