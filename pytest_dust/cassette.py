@@ -129,10 +129,19 @@ def _written(exchange: Exchange) -> dict[str, Any]:
 
 def loads(source: bytes) -> Cassette:
     """The cassette in a file's bytes; raises CassetteError saying what is wrong with it."""
+    return _cassette(_text(source))
+
+
+def _text(source: bytes) -> str:
     try:
-        document = decode(source.decode("utf-8"))
+        return source.decode("utf-8")
     except UnicodeDecodeError:
         raise CassetteError("is not UTF-8 text") from None
+
+
+def _cassette(text: str) -> Cassette:
+    try:
+        document = decode(text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise CassetteError(f"is not JSON: {error.msg} at {place}") from None
@@ -261,7 +270,9 @@ def read(spot: Spot) -> Cassette | None:
         raise CassetteError(f"cannot be read: {error.strerror}") from None
     if len(source) > MAX_BYTES:
         raise CassetteError(f"is larger than {MAX_BYTES // 1024 // 1024} MB, which no run is")
-    return loads(source)
+    text = _text(source)
+    del source  # of a large cassette, the bytes, the text and the value need not be there at once
+    return _cassette(text)
 
 
 def write(spot: Spot, content: bytes) -> None:
