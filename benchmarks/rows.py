@@ -172,7 +172,7 @@ def _beside_ideal(bench: Bench, times: Times, name: str) -> Line:
 def workers(bench: Bench) -> list[Line]:
     """Replay and recording by several processes: what it pays, and that it keeps the same cassettes."""
     sizes = bench.sizes
-    corpus = Corpus(1, 15 * sizes.large_cases, sizes.large)
+    corpus = Corpus(1, 4 * sizes.large_cases, sizes.large)
     folder, check = bench.corpora.at(corpus), passing(corpus.count)
     one = bench.workers(folder, check, "-p", "no:xdist", name="one process")
     many = [bench.workers(folder, check, "-n", count, name=f"-n {count}") for count in ("2", "auto")]
