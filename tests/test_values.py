@@ -8,7 +8,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_api import bounded
 
@@ -172,6 +172,8 @@ def test_one_letter_in_five_megabytes_is_found(at):
 
 @few
 @given(long_texts, long_texts, long_texts, long_texts)
+@example("\x07" * 40, "00", "10", "")
+@example("a" * 3 + "\x07" * 300, "0", "1", "z" * 300)
 def test_unequal_texts_never_look_the_same(start, one, other, end):
     """Two texts that differ are shown as two that differ, however long they are and wherever it is."""
     if one != other:

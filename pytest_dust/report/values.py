@@ -36,7 +36,7 @@ def show(value: object, room: int = ROOM) -> str:
 def contrast(old: object, new: object, room: int = ROOM) -> tuple[str, str]:
     """Two values as `show` gives them, but of long texts the part that differs."""
     if isinstance(old, str) and isinstance(new, str) and max(_width(old, room), _width(new, room)) > room:
-        start = max(0, _first_difference(old, new) - BEFORE)
+        start = _start(old, _first_difference(old, new))
         return _part(old, start, room), _part(new, start, room)
     return show(old, room), show(new, room)
 
@@ -77,6 +77,14 @@ def _shallow(value: Any, room: int) -> Any:
         return value
 
     return walk(value, 0)
+
+
+def _start(text: str, differs: int) -> int:
+    """Where to begin, so that the place where texts differ is among what is shown."""
+    near = text[max(0, differs - BEFORE) : differs]
+    if len(safe(near)) > 2 * BEFORE:  # control characters, each of which is shown as six
+        near = near[-BEFORE // 6 :]
+    return differs - len(near)
 
 
 def _part(text: str, start: int, room: int) -> str:
