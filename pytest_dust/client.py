@@ -54,9 +54,9 @@ class Network:
 
         def make(tell: Callable[[Event], None]) -> Reply:
             began = time.monotonic()
+            tape.deadline, tape.watch = min(tape.deadline, began + order.timeout), tell
             if tape.deadline <= began:
                 raise refusals.timed_out(order.timeout)  # given up while its thread began
-            tape.deadline, tape.watch = began + order.timeout, tell
             talk = Conversation(line, order.request, order.flavor, tape, order.timeout)
             exchanges = talk.hold()
             took = round(time.monotonic() - began - talk.waited, 3)  # as a cassette keeps it

@@ -62,15 +62,20 @@ class Launcher(Generic[_T, _E]):
     """Begins works in the order in which they were handed in, at most `at_once` of them together.
 
     Each has a daemon thread, which the end of the process does not wait for; one that is stuck is left
-    behind when its time is up, and another begins in its place.
+    behind when its time is up, and another begins in its place. What is done and not waited for yet costs
+    memory, and money if nobody ever does: no more of it than `ahead`.
     """
 
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, at_once: int, ahead: int | None = None) -> None:
         self.at_once = at_once
+        self.ahead = ahead
+        """How many may be under way or done before somebody waits for them; None is no limit."""
         self._lock = threading.RLock()
         self._waiting: deque[Ticket[_T, _E]] = deque()
         self._due: dict[Ticket[_T, _E], float] = {}
         """When the time of each work under way is up, by the monotonic clock."""
+        self._awaited: set[Ticket[_T, _E]] = set()
+        self._untaken: set[Ticket[_T, _E]] = set()
         self._held_until = 0.0
         self.ended = 0
         """How many works have ended, well or badly."""
@@ -86,6 +91,11 @@ class Launcher(Generic[_T, _E]):
     def waiting(self) -> int:
         """How many works have not begun."""
         return len(self._waiting)
+
+    @property
+    def untaken(self) -> int:
+        """How many works have ended and nobody has waited for them."""
+        return len(self._untaken)
 
     def launch(self, works: Iterable[Work[_T, _E]], *, urgent: bool = False) -> list[Ticket[_T, _E]]:
         """Hand in works; they begin behind those that wait, or before them where they are urgent."""
@@ -105,6 +115,10 @@ class Launcher(Generic[_T, _E]):
         after a KeyboardInterrupt none at all. Raises CancelledError where another gives them up.
         """
         pending = {ticket.future for ticket in tickets}
+        with self._lock:
+            self._awaited.update(tickets)
+            self._untaken.difference_update(tickets)
+        self._begin()
         try:
             while pending:
                 done, pending = futures.wait(pending, TICK, futures.FIRST_EXCEPTION)
@@ -120,6 +134,7 @@ class Launcher(Generic[_T, _E]):
             raise
         finally:
             self.give_up(tickets)
+            self._awaited.difference_update(tickets)
         return [ticket.future.result() for ticket in tickets]
 
     def hold(self, seconds: float) -> None:
@@ -138,6 +153,7 @@ class Launcher(Generic[_T, _E]):
         with self._lock:
             for ticket in tickets:
                 if ticket.future.done():
+                    self._untaken.discard(ticket)
                     continue
                 if self._due.pop(ticket, None) is not None:
                     self.left += 1
@@ -155,12 +171,22 @@ class Launcher(Generic[_T, _E]):
     def _begin(self) -> None:
         """Begin as many works as may be under way."""
         with self._lock:
-            while self._waiting and len(self._due) < self.at_once and time.monotonic() >= self._held_until:
+            while self._may_begin():
                 ticket = self._waiting.popleft()
                 ticket.future.set_running_or_notify_cancel()
                 self._due[ticket] = time.monotonic() + ticket.work.seconds
                 thread = partial(threading.Thread, name="pytest-dust run", daemon=True)
-                thread(target=self._do, args=(ticket,)).start()
+                try:
+                    thread(target=self._do, args=(ticket,)).start()
+                except RuntimeError as error:  # no more threads on this machine
+                    del self._due[ticket]
+                    ticket.future.set_exception(error)
+
+    def _may_begin(self) -> bool:
+        if not self._waiting or len(self._due) >= self.at_once or time.monotonic() < self._held_until:
+            return False
+        early = len(self._due.keys() - self._awaited) + len(self._untaken)
+        return self.ahead is None or early < self.ahead or self._waiting[0] in self._awaited
 
     def _do(self, ticket: Ticket[_T, _E]) -> None:
         try:
@@ -175,6 +201,8 @@ class Launcher(Generic[_T, _E]):
         with self._lock:
             if self._due.pop(ticket, None) is not None:
                 self.ended += 1
+                if ticket not in self._awaited:
+                    self._untaken.add(ticket)
                 tell()
         self._begin()
 

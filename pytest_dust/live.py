@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import nullcontext, suppress
+from itertools import groupby, takewhile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,7 @@ from pytest_dust.errors import DustError, ServiceError
 from pytest_dust.launch import Launcher
 from pytest_dust.report.progress import Progress
 from pytest_dust.report.values import plural
-from pytest_dust.stash import LINES
+from pytest_dust.stash import LEFT
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pytest_dust.settings import Settings
 
 
+AHEAD = 4
+"""How many times as many runs as are under way at once may be made before their cases' turn."""
 NOT_RUN = (pytest.skip.Exception, pytest.xfail.Exception, pytest.fail.Exception, Exception)
 """What pytest's marks raise before a run: skip, xfail(run=False), or that a condition is wrong."""
 
@@ -37,10 +40,14 @@ class Live:
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self.settings = settings
         self.budget = workers.budget(config, settings)
-        self.launcher: Launcher[Made, Event] = Launcher(workers.share(config, settings.concurrency))
+        at_once = workers.share(config, settings.concurrency)
+        ahead = at_once if config.getoption("maxfail", 0) else AHEAD * at_once
+        self.launcher: Launcher[Made, Event] = Launcher(at_once, ahead)
         self.refusal = ""
         """Why nothing is run: the estimate passes a ceiling."""
         self.failed = 0
+        self._stretches: dict[Any, list[Any]] = {}
+        """The first case of each stretch of live cases, and all of it."""
         self._met: set[Any] = set()
         """The cases that came into sight of an xdist worker."""
         self._began = time.monotonic()
@@ -54,7 +61,7 @@ class Live:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Say what live cases will take, refuse what passes a ceiling, and launch the others."""
+        """Say what live cases will take, and refuse what passes a ceiling."""
         config = session.config
         if _is_idle(config) or _is_over(session):
             return
@@ -65,8 +72,7 @@ class Live:
         if live:
             self._announce(config, [estimate for _, estimate in live])
         self._began = time.monotonic()
-        if not self.refusal and not workers.is_worker(config):
-            self._launch(case for case, _ in live)
+        self._stretches = _stretches(session.items, {case for case, _ in live})
 
     def _announce(self, config: pytest.Config, estimates: list[Any]) -> None:
         runs, tokens = (sum(each[at] for each in estimates) for at in (0, 1))
@@ -79,8 +85,17 @@ class Live:
                 raise pytest.UsageError(str(error)) from None
             self.refusal = str(error)  # a worker cannot end the session
 
+    def _launch_met(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """Launch what an xdist worker learns of only now."""
+        if _is_idle(item.config):
+            return
+        coming: Iterable[Any] = takewhile(_is_case, workers.coming(item, nextitem))
+        near = [case for case in coming if case not in self._met]
+        self._met.update(near)
+        self._launch(case for case in near if not _skipped(case) and case.estimate().runs)
+
     def _launch(self, cases: Iterable[Any]) -> None:
-        for case in cases:
+        for case in cases if not self.refusal else ():
             with suppress(DustError):  # told when the case's turn comes
                 case.launch()
 
@@ -88,11 +103,15 @@ class Live:
     def pytest_runtest_protocol(
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> Generator[None, Any, Any]:
-        """Launch what an xdist worker learns of only now, and give up what a case has not waited for."""
-        if workers.is_worker(item.config) and not self.refusal and not _is_idle(item.config):
-            near = [case for case in _cases(workers.coming(item, nextitem)) if case not in self._met]
-            self._met.update(near)
-            self._launch(case for case in near if not _skipped(case) and case.estimate().runs)
+        """Launch the cases that follow one another from here, and give up what a case has not waited for.
+
+        Nothing is under way beside an item of another kind: a test that patches the network or the clock
+        would break our runs, and catch the key.
+        """
+        if workers.is_worker(item.config):
+            self._launch_met(item, nextitem)
+        else:
+            self._launch(self._stretches.pop(item, ()))
         try:
             return (yield)
         finally:
@@ -106,16 +125,26 @@ class Live:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Give up all that no turn came for, and say what may cost all the same."""
+        made, under_way = self.launcher.untaken, self.launcher.under_way + self.launcher.left
         self.launcher.close()
-        if left := self.launcher.left:
-            told = (
-                f"dust: {plural(left, 'run')} under way not waited for; the service may go on and count them"
-            )
-            session.config.stash.setdefault(LINES, []).append(told)
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["dust_left"] = (made, under_way)
+        else:
+            session.config.stash.setdefault(LEFT, []).append((made, under_way))
+
+
+def _is_case(item: Any) -> bool:
+    return hasattr(item, "estimate")
+
+
+def _stretches(items: Iterable[Any], live: set[Any]) -> dict[Any, list[Any]]:
+    """The live cases that follow one another, by the first of them; other tests stand between."""
+    stretches = ([*group] for of_ours, group in groupby(items, _is_case) if of_ours)
+    return {cases[0]: [case for case in cases if case in live] for cases in stretches}
 
 
 def _cases(items: Iterable[Any]) -> list[Any]:
-    return [item for item in items if hasattr(item, "estimate")]
+    return [item for item in items if _is_case(item)]
 
 
 def _is_idle(config: pytest.Config) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_dust import hooks, settings
 from pytest_dust.errors import SettingsError
-from pytest_dust.stash import FOUND, LINES, OFFICE, SETTINGS
+from pytest_dust.stash import FOUND, LEFT, LINES, OFFICE, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -145,9 +145,10 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take over what an xdist worker found."""
-    found = getattr(node, "workeroutput", {}).get("dust")
-    if found is not None:
-        node.config.stash.setdefault(FOUND, []).append(found)
+    told = getattr(node, "workeroutput", {})
+    for name, key in (("dust", FOUND), ("dust_left", LEFT)):
+        if name in told:
+            node.config.stash.setdefault(key, []).append(told[name])
 
 
 @pytest.hookimpl(trylast=True)
@@ -181,5 +182,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         config = terminalreporter.config
         cases = [{**report.dust, "id": report.nodeid} for report in reports]
         lines = [*summary(cases, versions=bool(config.stash[SETTINGS].specification_hash)), *lines]
+    made, under_way = map(sum, zip((0, 0), *terminalreporter.config.stash.get(LEFT, []), strict=True))
+    if made or under_way:
+        lines = [*lines, f"dust: {made:,} runs made and {under_way:,} under way that no case waited for"]
     for line in lines:
         terminalreporter.write_line(line)

@@ -15,3 +15,5 @@ LINES = pytest.StashKey[list[str]]()
 """What the summary says after the cases."""
 OFFICE = pytest.StashKey[tuple[str, bytes]]()
 """Where xdist's controller keeps the budget of all workers, and the key to it."""
+LEFT = pytest.StashKey[list[tuple[int, int]]]()
+"""Of each process: how many runs were made, and how many under way, for which no case waited."""

@@ -75,9 +75,9 @@ def _remove(path: Path) -> None:
 
 
 def _folders(parent: Path) -> list[Path]:
-    if parent.is_symlink():  # leads to what may be another's
-        return []
     try:
+        if parent.is_symlink():  # leads to what may be another's
+            return []
         return sorted(each for each in parent.iterdir() if each.is_dir() and not each.is_symlink())
     except OSError:
         return []

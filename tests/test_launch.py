@@ -531,3 +531,24 @@ def test_who_waits_for_what_another_gives_up_is_told(stage, at):
     launcher.close()
     waiting.join(SOON)
     assert [type(error).__name__ for error in raised] == ["CancelledError"]
+
+
+def test_no_more_than_so_much_is_done_before_somebody_waits(stage):
+    """What is under way or done and not waited for stays within `ahead`; waiting lets the next begin."""
+    launcher = Launcher(2, ahead=3)
+    tickets = launcher.launch([stage.work(at, gives(at)) for at in range(6)])
+    until = time.monotonic() + SOON
+    while launcher.ended < 3 and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    assert stage.begun == [0, 1, 2]
+    assert launcher.untaken == 3
+    assert [launcher.wait([ticket]) for ticket in tickets] == [[at] for at in range(6)]
+    assert launcher.untaken == 0
+
+
+def test_more_works_than_may_be_ahead_are_waited_for_together(stage):
+    """Works that somebody waits for begin, however few may be ahead."""
+    launcher = Launcher(2, ahead=1)
+    tickets = launcher.launch([stage.work(at, gives(at)) for at in range(5)])
+    assert launcher.wait(tickets) == list(range(5))

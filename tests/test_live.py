@@ -553,3 +553,45 @@ def test_a_failure_ends_workers_too(having, counter):
     result = example.run(*args, subprocess=True)
     assert 1 <= result.outcomes["failed"] <= 2
     assert len(counter.asked) <= 4
+
+
+# ── other tests beside ───────────────────────────────────────────────────────────────────────────
+
+PATCHING = """\
+import time
+import httpx, respx
+
+@respx.mock
+def test_of_ones_own():
+    respx.route().respond(200, json={})
+    time.sleep(0.5)
+    assert len(respx.calls) == 0
+"""
+
+
+def test_no_run_is_under_way_beside_a_test_of_another_kind(support, server):
+    """A test that patches httpx between two suites sees none of our requests, and breaks none of them."""
+    name = "answer.dust.yaml"
+    example = support.having(
+        {"a.dust.yaml": support.files[name], "m_test.py": PATCHING, "z.dust.yaml": support.files[name]}
+    )
+    result = example.run(
+        "--dust-mode=live", "--dust-concurrency=2", "a.dust.yaml", "m_test.py", "z.dust.yaml"
+    )
+    assert result.outcomes == {"passed": 5, "failed": 2}
+    assert server.runs == 6
+
+
+def test_runs_that_no_case_waited_for_are_told(support, server):
+    """Where a session ends early, the runs made ahead are bounded, and told for they may cost."""
+    cases = "cases:\n" + "".join(f"  - {{id: c{at}, input: {{question: x}}}}\n" for at in range(30))
+    failing = "cases:\n  - {id: first, input: {question: x}, expect: {result.label: no}}\n"
+    example = support.having({"answer.dust.yaml": suite(server, SUPPORT, failing + cases.split("\n", 1)[1])})
+    result = example.run("--dust-mode=live", "-x", "--dust-concurrency=2")
+    assert result.outcomes == {"failed": 1}
+    assert server.runs <= 5
+    told = re.search(
+        r"^dust: (\d+) runs made and (\d+) under way that no case waited for$", result.out, re.MULTILINE
+    )
+    assert told
+    assert server.runs - 1 == int(told[1]) + int(told[2])
