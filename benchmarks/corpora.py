@@ -17,7 +17,8 @@ INSIDE = HERE / "inside"
 class Corpus:
     """So many files of so many cases each, whose answers have so many bytes.
 
-    `change`: one case that expects, by this matcher, a value changed in this way.
+    `change`: one case that expects, by this matcher, a value changed in this way. `schema`: each case holds
+    its answer against a JSON Schema.
     """
 
     files: int
@@ -25,6 +26,7 @@ class Corpus:
     size: int
     recorded: bool = True
     change: tuple[str, str] | None = None
+    schema: bool = False
 
     @property
     def count(self) -> int:
@@ -35,7 +37,7 @@ class Corpus:
     def name(self) -> str:
         """A name for the folder."""
         change = "-".join(self.change) if self.change else ""
-        kept = "recorded" if self.recorded else "bare"
+        kept = ("recorded" if self.recorded else "bare") + ("-schema" if self.schema else "")
         return f"{self.files}x{self.cases}-of-{self.size}-{kept}{change}"
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,14 +172,37 @@ def _beside_ideal(bench: Bench, times: Times, name: str) -> Line:
 
 def workers(bench: Bench) -> list[Line]:
     """Replay and recording by several processes: what it pays, and that it keeps the same cassettes."""
-    sizes = bench.sizes
-    corpus = Corpus(1, 4 * sizes.large_cases, sizes.large)
+    cases, size = 4 * bench.sizes.large_cases, bench.sizes.large
+    plain, held = Corpus(1, cases, size), Corpus(1, cases, size, schema=True)
+    lines = [*_several(bench, plain, ""), *_several(bench, held, " held against a JSON Schema")]
+    return [*lines, _several_recording(bench), _same_recordings(bench)]
+
+
+def _several_recording(bench: Bench) -> Line:
+    """Two processes that record, against one."""
+    corpus = Corpus(1, 2 * bench.sizes.large_cases, bench.sizes.large, recorded=False, schema=True)
+    check = passing(corpus.count)
+    with serving(corpus.size) as url:
+        contenders = []
+        for name, options in (("one process", ["-p", "no:xdist"]), ("-n 2", ["-n", "2"])):
+            folder = bench.copy(corpus, f"recording {name}")
+            options += ["--dust-mode=record", f"--dust-base-url={url}"]
+            fresh = partial(shutil.rmtree, folder / "cassettes", ignore_errors=True)
+            contender = bench.workers(folder, check, *options, name=name)
+            contenders.append(replace(contender, env=KEY, prepare=fresh))
+        times = bench.times(*contenders)
+    what = f"record {corpus.count} × {corpus.size // 1000} KB held against a JSON Schema"
+    return _paying(what, times, "-n 2")
+
+
+def _several(bench: Bench, corpus: Corpus, held: str) -> list[Line]:
+    """One process against several."""
     folder, check = bench.corpora.at(corpus), passing(corpus.count)
     one = bench.workers(folder, check, "-p", "no:xdist", name="one process")
     many = [bench.workers(folder, check, "-n", count, name=f"-n {count}") for count in ("2", "auto")]
     times = bench.times(one, *many)
-    what = f"replay {corpus.count} × {sizes.large // 1000} KB"
-    return [*(_paying(what, times, each.name) for each in many), _same_recordings(bench)]
+    what = f"replay {corpus.count} × {corpus.size // 1000} KB{held}"
+    return [_paying(what, times, each.name) for each in many]
 
 
 def _paying(what: str, times: Times, name: str) -> Line:

@@ -19,7 +19,7 @@ PROMPTFOO = "promptfoo@0.120.27"
 """The last release that runs on Node 20."""
 WANTED = {
     "dust": (str(CHECKOUT),),
-    "xdist": (str(CHECKOUT), "pytest-xdist"),
+    "xdist": (str(CHECKOUT), "pytest-xdist", "jsonschema>=4.18"),
     "bare": ("pytest", "pyyaml"),
     "cassetter": ("cassetter", "httpx", "pytest"),
     "pytest-recording": ("pytest-recording", "httpx", "pytest"),

@@ -1,7 +1,8 @@
 """Suites and their cassettes, written by the pytest-dust that is to replay them, so that they always fit.
 
 Reads from standard input a JSON list of corpora: folder, files, cases (per file), size (bytes of an answer),
-recorded (whether cassettes are written) and change (a failing expectation: matcher and kind of change).
+recorded (whether cassettes are written), schema (whether answers are held against a JSON Schema) and change
+(a failing expectation: matcher and kind of change).
 """
 
 from __future__ import annotations
@@ -21,8 +22,22 @@ RECORDED_AT = "2026-11-02T08:00:00Z"
 HEAD = f"""\
 app: {{id: {answers.APP}, workspace: {answers.WORKSPACE}, space: {answers.SPACE}}}
 specification_hash: {answers.HASH}
-cases:
 """
+SCHEMA = """\
+expect:
+  result.documents:
+    schema:
+      type: array
+      items:
+        type: object
+        required: [id, score, text]
+        properties:
+          id: {type: string, pattern: "^doc-"}
+          score: {type: number, minimum: 0, maximum: 1}
+          text: {type: string, minLength: 1}
+        additionalProperties: false
+"""
+CASES = "cases:\n"
 CASE = """\
   - id: case-{number}
     input: {{question: "{question}"}}
@@ -46,7 +61,8 @@ def make(folder: Path, spec: dict[str, Any]) -> None:
         suite = folder / f"suite-{file:03}.dust.yaml"
         numbers = range(file * spec["cases"], (file + 1) * spec["cases"])
         cases = [CASE.format(number=n, question=answers.question(n), label=answers.label(n)) for n in numbers]
-        suite.write_text(HEAD + "".join(cases), encoding="utf-8")
+        head = HEAD + (SCHEMA if spec["schema"] else "") + CASES
+        suite.write_text(head + "".join(cases), encoding="utf-8")
         for number in numbers if spec["recorded"] else ():
             record(suite, f"case-{number}", number, spec["size"])
 
@@ -57,7 +73,7 @@ def make_golden(folder: Path, spec: dict[str, Any]) -> None:
     folder.mkdir(parents=True)
     (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     suite = folder / "suite-000.dust.yaml"
-    suite.write_text(HEAD + GOLDEN.format(matcher=matcher), encoding="utf-8")
+    suite.write_text(HEAD + CASES + GOLDEN.format(matcher=matcher), encoding="utf-8")
     value = answers.body(answers.question(0), spec["size"], change)["run"]["results"][0][0]["value"]
     row = {"id": "one", "question": answers.question(0), "expected": value["documents"]}
     (folder / "golden.json").write_text(json.dumps([row]), encoding="utf-8")
