@@ -594,4 +594,5 @@ def test_runs_that_no_case_waited_for_are_told(support, server):
         r"^dust: (\d+) runs made and (\d+) under way that no case waited for$", result.out, re.MULTILINE
     )
     assert told
-    assert server.runs - 1 == int(told[1]) + int(told[2])
+    made, under_way = int(told[1]), int(told[2])
+    assert made <= server.runs - 1 <= made + under_way <= 4  # one under way may not have got to the service
