@@ -57,8 +57,7 @@ def differences(
 def unmatched(one: Sequence[Any], other: Sequence[Any]) -> tuple[list[int], list[int]]:
     """The places in each list of the elements that the other lacks, or has fewer times, in any order."""
     keys = _Keys(unordered=False)
-    left, right = keys.each(one), keys.each(other)
-    return _last_of(left, Counter(left) - Counter(right)), _last_of(right, Counter(right) - Counter(left))
+    return _lacking(keys.each(one), keys.each(other))
 
 
 def absent(wanted: Sequence[Any], value: Sequence[Any]) -> list[int]:
@@ -157,9 +156,13 @@ _TRUE, _FALSE = object(), object()
 
 def _any_order(old: Sequence[Hashable], new: Sequence[Hashable]) -> Iterator[Pair]:
     """The elements of either list that the other lacks, paired as they stand."""
-    lacking, more = Counter(old), Counter(new)
-    gone, come = lacking - more, more - lacking
-    return zip_longest(_last_of(old, gone), _last_of(new, come))
+    return zip_longest(*_lacking(old, new))
+
+
+def _lacking(one: Sequence[Hashable], other: Sequence[Hashable]) -> tuple[list[int], list[int]]:
+    """The places in each list of what the other lacks, or has fewer times."""
+    here, there = Counter(one), Counter(other)
+    return _last_of(one, here - there), _last_of(other, there - here)
 
 
 def _last_of(values: Sequence[Hashable], times: Counter[Hashable]) -> list[int]:
