@@ -132,6 +132,11 @@ class Case:
     row: str = ""
     """The row of a dataset that the case is made of, such as `questions.jsonl:17`."""
 
+    @property
+    def times(self) -> int:
+        """How many runs the case takes."""
+        return self.repeat.runs if self.repeat else 1
+
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:

@@ -93,7 +93,7 @@ def run_case(
     ServiceError where there is no run to judge.
     """
     request = build(case, desk.settings)
-    bound = cassette.bound(request, case.repeat.runs if case.repeat else None)
+    bound = _bound(case, request)
     mask = desk.mask.covering(bound)
     try:
         recording = load(recording, mask.value(bound))
@@ -142,34 +142,32 @@ def _attempt(case: Case, seen: Seen, mask: Mask) -> Attempt:
 
 def check_case(case: Case, recording: Recording, settings: Settings, mask: Mask) -> None:
     """Hold a case's cassette against it, and run nothing; raises CassetteError where it does not fit."""
-    bound = cassette.bound(build(case, settings), case.repeat.runs if case.repeat else None)
-    choose(Mode.REPLAY, load(recording, mask.covering(bound).value(bound)))
+    choose(Mode.REPLAY, _held(case, recording, settings, mask))
 
 
 class Estimate(NamedTuple):
-    """How many runs a case will make, about how many tokens they use, and whether a recording tells."""
+    """How many runs a case will make, and about how many tokens they use, 0 where no recording tells."""
 
     runs: int
     tokens: int
-    known: bool
 
 
 def estimate(case: Case, recording: Recording, settings: Settings, mask: Mask) -> Estimate:
     """What a case will take, by its mode and its recording."""
-    bound = cassette.bound(build(case, settings), case.repeat.runs if case.repeat else None)
     with suppress(RecursionError):  # the run itself will tell
-        recording = load(recording, mask.covering(bound).value(bound))
-    if settings.mode is Mode.REPLAY or (
-        settings.mode is Mode.RECORD and (recording.fits or recording.broken)
-    ):
-        return Estimate(0, 0, known=True)
-    times = case.repeat.runs if case.repeat else 1
+        recording = _held(case, recording, settings, mask)
+    try:
+        source = choose(settings.mode, recording)
+    except CassetteError:  # told at the case's turn
+        return Estimate(0, 0)
+    if source is Source.REPLAYED:
+        return Estimate(0, 0)
     try:
         runs = _runs(recording.cassette) if recording.cassette else []
     except (ServiceError, RecursionError):
         runs = []
     tokens = sum(views.usage(run)["total_tokens"] for run in runs)
-    return Estimate(times, tokens * times // len(runs) if runs else 0, known=bool(runs))
+    return Estimate(case.times, tokens * case.times // len(runs) if runs else 0)
 
 
 def build(case: Case, settings: Settings) -> RunRequest:
@@ -177,6 +175,17 @@ def build(case: Case, settings: Settings) -> RunRequest:
     return RunRequest(
         settings.address(case.app), case.specification_hash, case.config, case.inputs, case.block_filter
     )
+
+
+def _bound(case: Case, request: RunRequest) -> dict[str, Json]:
+    """What the case's cassette is bound to."""
+    return cassette.bound(request, case.repeat.runs if case.repeat else None)
+
+
+def _held(case: Case, recording: Recording, settings: Settings, mask: Mask) -> Recording:
+    """The recording, read and held against the case as it is now."""
+    bound = _bound(case, build(case, settings))
+    return load(recording, mask.covering(bound).value(bound))
 
 
 def load(recording: Recording, request: dict[str, Json]) -> Recording:
@@ -218,7 +227,6 @@ def launch(case: Case, desk: Desk, *, urgent: bool = False) -> Attempts:
     """
     settings = desk.settings
     request = named(build(case, settings))
-    times = case.repeat.runs if case.repeat else 1
     version = settings.version_of(request.app.id, request.specification_hash)
     fresh = settings.fresh or case.repeat is not None
     config = without_cache(request.config) if fresh else request.config
@@ -226,7 +234,7 @@ def launch(case: Case, desk: Desk, *, urgent: bool = False) -> Attempts:
     mask = desk.mask.covering(cassette.bound(request))
     order = Order(sent, case.flavor, case.timeout or settings.timeout, mask)
     failed: list[Exception] = []
-    return desk.launcher.launch([_work(order, desk, failed) for _ in range(times)], urgent=urgent)
+    return desk.launcher.launch([_work(order, desk, failed) for _ in range(case.times)], urgent=urgent)
 
 
 def _work(order: Order, desk: Desk, failed: list[Exception]) -> Work[Made, Event]:
