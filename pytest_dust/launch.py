@@ -173,11 +173,12 @@ class Launcher(Generic[_T, _E]):
         with self._lock:
             while self._may_begin():
                 ticket = self._waiting.popleft()
-                ticket.future.set_running_or_notify_cancel()
                 self._due[ticket] = time.monotonic() + ticket.work.seconds
-                thread = partial(threading.Thread, name="pytest-dust run", daemon=True)
+                thread = threading.Thread(
+                    target=self._do, args=(ticket,), name="pytest-dust run", daemon=True
+                )
                 try:
-                    thread(target=self._do, args=(ticket,)).start()
+                    thread.start()
                 except RuntimeError as error:  # no more threads on this machine
                     del self._due[ticket]
                     ticket.future.set_exception(error)
