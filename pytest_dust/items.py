@@ -237,7 +237,7 @@ class DustItem(Item):
         if outcome.repeat:
             facts["spread"] = f"{outcome.passed} of {len(outcome.attempts)}"
         fresh = self.shared.settings.fresh or bool(outcome.repeat)
-        if str(outcome.source) != "replayed" and case_report.may_be_cached(self.case.config, fresh=fresh):
+        if outcome.source is not Source.REPLAYED and case_report.may_be_cached(self.case.config, fresh=fresh):
             facts["cached"] = True
         comparison = outcome.shown.comparison
         facts["compared"] = comparison is not None and not comparison.not_compared

@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import nullcontext, suppress
 from itertools import groupby, takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pytest
 
@@ -67,7 +67,7 @@ class Live:
             return
         if workers.is_worker(config) and not self.settings.limited and not workers.is_first(config):
             return  # it learns of its cases one by one, and need not read all recordings
-        asked = [(case, case.estimate()) for case in _cases(session.items) if not _skipped(case)]
+        asked = [(case, case.estimate()) for case in filter(_is_case, session.items) if not _skipped(case)]
         live = [(case, estimate) for case, estimate in asked if estimate.runs]
         if live:
             self._announce(config, [estimate for _, estimate in live])
@@ -115,8 +115,8 @@ class Live:
         try:
             return (yield)
         finally:
-            for case in _cases((item,)):
-                case.give_up()
+            if _is_case(item):
+                item.give_up()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count the cases that failed."""
@@ -133,7 +133,7 @@ class Live:
             session.config.stash.setdefault(LEFT, []).append((made, under_way))
 
 
-def _is_case(item: Any) -> bool:
+def _is_case(item: object) -> TypeGuard[Any]:
     return hasattr(item, "estimate")
 
 
@@ -141,10 +141,6 @@ def _stretches(items: Iterable[Any], live: set[Any]) -> dict[Any, list[Any]]:
     """The live cases that follow one another, by the first of them; other tests stand between."""
     stretches = ([*group] for of_ours, group in groupby(items, _is_case) if of_ours)
     return {cases[0]: [case for case in cases if case in live] for cases in stretches}
-
-
-def _cases(items: Iterable[Any]) -> list[Any]:
-    return [item for item in items if _is_case(item)]
 
 
 def _is_idle(config: pytest.Config) -> bool:
