@@ -49,6 +49,7 @@ def _apps(_config: pytest.Config, settings: Settings) -> Iterator[str]:
 def _new(config: pytest.Config, settings: Settings) -> Iterator[str]:
     """A first suite for an app, written to a file; one that exists is left alone."""
     from pytest_dust.report.apps import file_name, first_suite
+    from pytest_dust.report.values import as_typed
 
     app_id, *files = config.getoption("dust_new")
     if len(files) > 1:
@@ -67,7 +68,7 @@ def _new(config: pytest.Config, settings: Settings) -> Iterator[str]:
             file.write("\n".join(first_suite(app)) + "\n")
     except OSError as error:
         raise ServiceError(f"cannot write {path.name}: {error.strerror}") from None
-    shown = os.path.relpath(path, folder)
+    shown = as_typed(path, folder)
     yield f"wrote {shown}; fill in its expect, then record it: pytest {shlex.quote(shown)} --dust-mode=record"
 
 

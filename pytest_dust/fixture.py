@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_dust import cassette
 from pytest_dust.errors import DustError
 from pytest_dust.model import Case, Place
+from pytest_dust.report.values import as_typed
 from pytest_dust.tables import file_name
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Dust:
         return name if self._runs == 1 else f"{name}[{self._runs}]"
 
     def _relative(self, path: Path) -> str:
-        return os.path.relpath(path, self._config.invocation_params.dir).replace(os.sep, "/")
+        return as_typed(path, self._config.invocation_params.dir)
 
     def _command(self) -> str:
         _, *names = self._node.nodeid.split("::", 1)

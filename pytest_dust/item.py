@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import pytest
 from pytest_dust import cassette, session
 from pytest_dust.report.case import safe_lines
 from pytest_dust.report.terminal import CaseReport, Crash
+from pytest_dust.report.values import as_typed
 from pytest_dust.tables import file_name
 
 if TYPE_CHECKING:
@@ -29,21 +29,26 @@ class Unrun(Exception):
 class SuiteFile(pytest.File):
     """A suite file: where it is, and where its cassettes are."""
 
+    @property
+    def shared(self) -> session.Session:
+        """What the files and items of the session share."""
+        return self.config.stash[session.KEY]
+
     @cached_property
     def shown(self) -> str:
         """The file's path as the user would type it."""
-        return relative(self.path, self.config)
+        return as_typed(self.path, self.config.invocation_params.dir)
 
     @cached_property
     def home(self) -> cassette.Home:
         """Where the cassettes of the file's cases belong."""
-        folder = self.config.stash[session.KEY].settings.cassette_dir
+        folder = self.shared.settings.cassette_dir
         return cassette.home(self.path, folder, self.config.rootpath)
 
     @cached_property
     def home_shown(self) -> str:
         """The folder of the file's cassettes as the user would type it."""
-        return relative(self.home.path, self.config)
+        return as_typed(self.home.path, self.config.invocation_params.dir)
 
     def spot(self, case: str) -> cassette.Spot:
         """Where the cassette of one of the file's cases belongs."""
@@ -77,8 +82,8 @@ class Item(pytest.Item):
 
     @property
     def shared(self) -> session.Session:
-        """What the items of the session share."""
-        return self.config.stash[session.KEY]
+        """What the files and items of the session share."""
+        return self.suite.shared
 
     @property
     def line(self) -> int:
@@ -100,8 +105,3 @@ class Item(pytest.Item):
     def failed(self, text: str, headline: str) -> CaseReport:
         """A report that pytest can show."""
         return CaseReport(self.masked(text), Crash(self.suite.shown, self.line, self.masked(headline)))
-
-
-def relative(path: Path, config: pytest.Config) -> str:
-    """The path from where pytest was called, with forward slashes."""
-    return os.path.relpath(path, config.invocation_params.dir).replace(os.sep, "/")

@@ -34,8 +34,7 @@ class DustFile(SuiteFile):
 
     def collect(self) -> Iterator[DustItem | DriftItem]:
         """One item per case; raises SuiteError with every mistake of the file."""
-        shared = self.config.stash[session.KEY]
-        folder = self.home.path
+        shared, folder = self.shared, self.home.path
         shared.shelf.add(self.path, folder, None)
         look_up = references.environment(os.environ, frozenset(shared.settings.env))
         here = Here(self.path.parent, session.matchers(self))
@@ -55,13 +54,13 @@ class DustFile(SuiteFile):
         """One item per app and pinned hash that no suite before this one asks for."""
         pinned: dict[tuple[str | None, str | None, str, str], list[Case]] = {}
         for case in cases:
-            app = self.config.stash[session.KEY].settings.address(case.app)
+            app = self.shared.settings.address(case.app)
             if case.specification_hash != "latest":
                 key = (app.workspace, app.space, app.id, case.specification_hash)
                 pinned.setdefault(key, []).append(case)
         from pytest_dust.drift_item import DriftItem
 
-        drifts = self.config.stash[session.KEY].drifts
+        drifts = self.shared.drifts
         for at, (key, pinning) in enumerate((key, each) for key, each in pinned.items() if key not in drifts):
             drifts.add(key)
             name = "[specification]" if at == 0 else f"[specification-{key[3][:8]}]"
@@ -77,7 +76,7 @@ class DustFile(SuiteFile):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """The mistakes as plain lines; a traceback only for what is no user's mistake."""
-        mask = self.config.stash[session.KEY].mask
+        mask = self.shared.mask
         if isinstance(excinfo.value, SettingsError):
             message = f"{self.shown}: {mask.text(str(excinfo.value))}"
             return CaseReport(message, Crash(self.shown, 1, message))
@@ -113,7 +112,7 @@ class DustItem(Item):
         return [problem for one in self.case.marks for problem in self._mark(one)]
 
     def _mark(self, mark: Mark) -> Iterator[Problem]:
-        mask = self.config.stash[session.KEY].mask
+        mask = self.shared.mask
         kwargs: dict[str, Any] = mask.value(dict(mark.kwargs))
         if mark.name == "xfail" and self.config.getoption("dust_check"):
             return  # a check runs nothing that could be expected to fail

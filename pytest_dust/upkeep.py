@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_dust import cassette
 from pytest_dust.errors import CassetteError
+from pytest_dust.report.values import as_typed, plural
 
 SUFFIX = ".dust.yaml"
 MAX_NAMED = 3
@@ -54,9 +55,9 @@ def look_after(found: list[dict[str, Any]], shown_from: Path, *, prune: bool) ->
         return (["dust: pruned nothing, as only part of the suites was selected"] if prune else []), 0
     if not orphans:
         return (["dust: no orphaned cassettes to prune"] if prune else []), 0
-    names = [os.path.relpath(path, shown_from).replace(os.sep, "/") for path in orphans]
+    names = [as_typed(path, shown_from) for path in orphans]
     more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
-    count = f"{len(names):,} orphaned cassette{'' if len(names) == 1 else 's'}"
+    count = plural(len(names), "orphaned cassette")
     told = ", ".join(names[:MAX_NAMED]) + more
     if prune:
         for path in orphans:

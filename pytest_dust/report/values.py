@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_dust.checks.paths import show_step
 from pytest_dust.model import MISSING, Path
+
+if TYPE_CHECKING:
+    from pathlib import PurePath
 
 ROOM = 200
 """Characters of one value in a report."""
@@ -51,6 +55,11 @@ def show_path(path: Path, before: str = "") -> str:
 def safe(text: str) -> str:
     """The text without control characters, which terminals obey and XML refuses."""
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def as_typed(path: PurePath, folder: PurePath) -> str:
+    """A file's path as one types it in a folder: from there, with forward slashes."""
+    return os.path.relpath(path, folder).replace(os.sep, "/")
 
 
 def plural(count: int, noun: str) -> str:
