@@ -161,7 +161,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
     prune = config.getoption("dust_prune")
     lines, left = look_after(config.stash[FOUND], config.invocation_params.dir, prune=prune)
-    config.stash.setdefault(LINES, []).extend(lines)
+    config.stash[LINES] = lines
     unfound = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     if left and config.getoption("dust_check") and session.exitstatus in unfound:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -175,15 +175,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in reports
         if getattr(report, "dust", None)
     ]
-    lines = terminalreporter.config.stash.get(LINES, [])
+    config = terminalreporter.config
+    lines = config.stash.get(LINES, [])
     if reports:
         from pytest_dust.report.session import summary
 
-        config = terminalreporter.config
         cases = [{**report.dust, "id": report.nodeid} for report in reports]
         lines = [*summary(cases, versions=bool(config.stash[SETTINGS].specification_hash)), *lines]
-    made, under_way = map(sum, zip((0, 0), *terminalreporter.config.stash.get(LEFT, []), strict=True))
-    if made or under_way:
-        lines = [*lines, f"dust: {made:,} runs made and {under_way:,} under way that no case waited for"]
+    if left := config.stash.get(LEFT, []):
+        from pytest_dust.report.session import unwaited
+
+        lines = [*lines, *unwaited(left)]
     for line in lines:
         terminalreporter.write_line(line)

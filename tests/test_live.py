@@ -591,7 +591,7 @@ def test_runs_that_no_case_waited_for_are_told(support, server):
     assert result.outcomes == {"failed": 1}
     assert server.runs <= 5
     told = re.search(
-        r"^dust: (\d+) runs made and (\d+) under way that no case waited for$", result.out, re.MULTILINE
+        r"^dust: (\d+) runs? made and (\d+) under way that no case waited for$", result.out, re.MULTILINE
     )
     assert told
     made, under_way = int(told[1]), int(told[2])

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pytest_dust.report.values import plural
+
 MAX_LISTED = 10
 """Cases named under one head of the summary; more are counted."""
 SOURCES = ("checked", "replayed", "recorded", "live", "without a run")
@@ -25,15 +27,21 @@ def summary(cases: Iterable[Facts], *, versions: bool = False) -> Iterator[str]:
     if waited := sum(case["waited"] for case in cases):
         yield f"dust: waited {waited:.0f} s, as the service's rate limit (429) asked"
     if cached := sum(bool(case.get("cached") and case["tokens"]) for case in made):
-        noun = "case" if cached == 1 else "cases"
         yield (
-            f"dust: {cached:,} {noun} may have come from Dust's cache (use_cache is on or left out); "
+            f"dust: {plural(cached, 'case')} may have come from Dust's cache (use_cache is on or left out); "
             "--dust-fresh turns it off for configured blocks"
         )
     yield from _spreads([case for case in cases if case.get("spread")])
     if versions:
         yield from _by_app(made)
     yield from _changed([case for case in cases if case["begins"] and not case["headline"]])
+
+
+def unwaited(left: Iterable[tuple[int, int]]) -> Iterator[str]:
+    """What may cost though no case waited for it: runs that were made, and under way, by each process."""
+    made, under_way = map(sum, zip(*left, strict=True))
+    if made or under_way:
+        yield f"dust: {plural(made, 'run')} made and {under_way:,} under way that no case waited for"
 
 
 def _spreads(cases: Sequence[Facts]) -> Iterator[str]:
