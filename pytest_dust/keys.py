@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from pytest_dust.checks.arguments import EXPECTED_SCHEMA, needs_extra
 from pytest_dust.checks.binding import ArgumentError
@@ -13,13 +13,15 @@ from pytest_dust.checks.paths import PathError, compile_path
 from pytest_dust.errors import did_you_mean
 from pytest_dust.model import App, Flavor, Mark, Path, Repeat
 from pytest_dust.notes import Invalid, Notes, kind
-from pytest_dust.settings import OPTIONS, SEGMENT
+from pytest_dust.settings import ON_CHANGE, OPTIONS, SEGMENT
 
 MAX_ID = 100
 """Characters of a case id: what file systems hold as a name, with room for `.json`."""
 
 MAX_RUNS = 100
 """Attempts of one case."""
+MAX_DIGITS = 17
+"""Digits that tell any two floats apart."""
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
@@ -215,29 +217,18 @@ def _matrix(notes: Notes, value: Any, path: Path) -> Mapping[str, list[Any]]:
     return value
 
 
-_BASELINE = ("compare", "ignore", "similar", "significant_digits", "unordered", "on_change")
-
-
 def _baseline(notes: Notes, value: Any, path: Path) -> Mapping[str, Any]:
     """The keys that are given, read; those of a case are put over those of its suite."""
     if not isinstance(value, dict) or not value:
         raise notes.invalid(path, f"baseline is a mapping, such as {{compare: [result]}}, not {kind(value)}")
-    readers = {
-        "compare": _compare,
-        "ignore": _ignore,
-        "similar": _similar,
-        "significant_digits": _digits,
-        "unordered": _unordered,
-        "on_change": _on_change,
-    }
     read: dict[str, Any] = {}
     for name, written in value.items():
-        if name not in readers:
+        if name not in _BASELINE:
             allowed = f"a baseline has: {', '.join(_BASELINE)}{did_you_mean(name, _BASELINE)}"
             notes.problem((*path, name), f'unknown key "{name}"; {allowed}', key=True)
             continue
         with suppress(Invalid):
-            read[name] = readers[name](notes, written, (*path, name))
+            read[name] = _BASELINE[name].read(notes, written, (*path, name))
     return read
 
 
@@ -277,9 +268,14 @@ def _similar(notes: Notes, value: Any, path: Path) -> float:
 
 
 def _digits(notes: Notes, value: Any, path: Path) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 17:
-        raise notes.invalid(path, "significant_digits is a whole number from 1 to 17")
+    if not _is_whole(value, MAX_DIGITS):
+        raise notes.invalid(path, f"significant_digits is a whole number from 1 to {MAX_DIGITS}")
     return value
+
+
+def _is_whole(value: Any, most: int) -> TypeGuard[int]:
+    """Whether it is a whole number from 1 to `most`."""
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
 
 
 def _unordered(notes: Notes, value: Any, path: Path) -> bool:
@@ -289,10 +285,9 @@ def _unordered(notes: Notes, value: Any, path: Path) -> bool:
 
 
 def _on_change(notes: Notes, value: Any, path: Path) -> str:
-    if value not in ("fail", "report"):
-        raise notes.invalid(
-            path, f"on_change is fail or report{did_you_mean(str(value), ('fail', 'report'))}"
-        )
+    if value not in ON_CHANGE:
+        hint = did_you_mean(str(value), ON_CHANGE)
+        raise notes.invalid(path, f"on_change is {' or '.join(ON_CHANGE)}{hint}")
     return str(value)
 
 
@@ -308,14 +303,33 @@ def _repeat(notes: Notes, value: Any, path: Path) -> Repeat:
     if "runs" not in value:
         raise notes.invalid(path, "repeat needs runs, such as {runs: 5, min_pass: 4}")
     runs = value["runs"]
-    if isinstance(runs, bool) or not isinstance(runs, int) or not 1 <= runs <= MAX_RUNS:
+    if not _is_whole(runs, MAX_RUNS):
         raise notes.invalid((*path, "runs"), f"repeat.runs is a whole number from 1 to {MAX_RUNS}")
     least = value.get("min_pass", runs)
-    if isinstance(least, bool) or not isinstance(least, int) or not 1 <= least <= runs:
+    if not _is_whole(least, runs):
         message = f"repeat.min_pass is a whole number from 1 to {runs}, its runs"
         raise notes.invalid((*path, "min_pass"), message)
     return Repeat(runs, least)
 
+
+_PATHS_SCHEMA = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+
+
+class _Rule(NamedTuple):
+    """One key of `baseline`."""
+
+    read: Callable[[Notes, Any, Path], Any]
+    schema: Mapping[str, Any]
+
+
+_BASELINE = {
+    "compare": _Rule(_compare, _PATHS_SCHEMA),
+    "ignore": _Rule(_ignore, _PATHS_SCHEMA),
+    "similar": _Rule(_similar, {"type": "number", "minimum": 0, "maximum": 1}),
+    "significant_digits": _Rule(_digits, {"type": "integer", "minimum": 1, "maximum": MAX_DIGITS}),
+    "unordered": _Rule(_unordered, {"type": "boolean"}),
+    "on_change": _Rule(_on_change, {"enum": list(ON_CHANGE)}),
+}
 
 _SEGMENT_SCHEMA = {"type": ["string", "number"], "pattern": "^([A-Za-z0-9_-]+|.*\\$\\{.*)$"}
 _INPUT_SCHEMA = {"anyOf": [{"type": "object"}, {"type": "string", "pattern": "^\\$\\{.*\\}$"}]}
@@ -409,14 +423,7 @@ KEYS: dict[str, Key] = {
         {
             "type": "object",
             "minProperties": 1,
-            "properties": {
-                "compare": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-                "ignore": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-                "similar": {"type": "number", "minimum": 0, "maximum": 1},
-                "significant_digits": {"type": "integer", "minimum": 1, "maximum": 17},
-                "unordered": {"type": "boolean"},
-                "on_change": {"enum": ["fail", "report"]},
-            },
+            "properties": {name: rule.schema for name, rule in _BASELINE.items()},
             "additionalProperties": False,
         },
         suite=True,

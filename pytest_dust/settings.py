@@ -58,6 +58,8 @@ class Option(NamedTuple):
 
 SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 """An id that stands in an address as one piece."""
+ON_CHANGE = ("fail", "report")
+"""What a change against the recording may do to a live case."""
 
 
 HASH = re.compile(r"[0-9a-fA-F]{64}")
@@ -109,8 +111,8 @@ def _id(text: str) -> str | None:
 
 
 def _change(text: str) -> str | None:
-    if text not in ("", "fail", "report"):
-        raise _Refused(f"there are: fail, report{did_you_mean(text, ('fail', 'report'))}")
+    if text not in ("", *ON_CHANGE):
+        raise _Refused(f"there are: {', '.join(ON_CHANGE)}{did_you_mean(text, ON_CHANGE)}")
     return text or None
 
 
