@@ -30,6 +30,8 @@ KEY = "sk-a-key-for-tests-0123456789abcdef"
 LEFT_BY_PYTHON = ("__pycache__",)
 OTHERS_PLUGINS = "-p no:hypothesispytest -p no:respx -p no:anyio"
 """What else stands in our development environment, and takes a second per run to load."""
+SOURCES = ("option", "environment", "ini")
+"""Where an option may be set, the strongest first."""
 BARE = {"PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
 """What a process of its own needs to find the package that is under test, and no more."""
 
@@ -184,6 +186,15 @@ class Example:
         """The project with a service at hand."""
         return self.exporting(**server.environment)
 
+    def given(self, name: str, value: str, *, by: str) -> tuple[Example, list[str]]:
+        """The project and the arguments with which an option is set, by one of the SOURCES."""
+        if by == "option":
+            return self, [f"--dust-{name}" if value == "true" else f"--dust-{name}={value}"]
+        ini = f"dust_{name.replace('-', '_')}"
+        if by == "environment":
+            return self.exporting(**{ini.upper(): value}), []
+        return self.having({"pytest.ini": f"[pytest]\n{ini} = {value}\n"}), []
+
     def offline(self) -> Example:
         """The project without key or service."""
         return replace(self, environ={})
@@ -258,6 +269,19 @@ def suite(server: Service, app: str, cases: str, extra: str = "") -> str:
 def support(project, server) -> Example:
     """A project with one suite of three cases, online and not recorded yet; `wrong` fails."""
     return project.having({"answer.dust.yaml": suite(server, "9f1d3b5a7c", SUPPORT_CASES)}).using(server)
+
+
+@pytest.fixture
+def made(project, server) -> Callable[..., Example]:
+    """A function that gives a project with one recorded suite, online, the service's requests forgotten."""
+
+    def make(app: str, cases: str, extra: str = "") -> Example:
+        example = project.having({"suite.dust.yaml": suite(server, app, cases, extra)}).using(server)
+        after: Example = example.run("--dust-mode=record").example
+        server.requests.clear()
+        return after
+
+    return make
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from multiprocessing import AuthenticationError
 
 import pytest
 
-from conftest import suite
+from conftest import SOURCES, suite
 from pytest_dust import office
 from pytest_dust.budget import Budget
 from pytest_dust.errors import ServiceError
@@ -219,17 +219,10 @@ def test_tokens_end_where_the_ceiling_is_reached_by_all_workers(python, server):
 
 
 @pytest.mark.parametrize("name", ["max-runs", "max-tokens"])
-@pytest.mark.parametrize("source", ["option", "environment", "ini"])
+@pytest.mark.parametrize("source", SOURCES)
 def test_each_source_sets_a_ceiling(recorded, server, source, name):
     """A ceiling comes from the command line, from the environment or from ini."""
-    example, args = recorded.using(server), ()
-    ini = f"dust_{name.replace('-', '_')}"
-    if source == "option":
-        args = (f"--dust-{name}=1",)
-    elif source == "environment":
-        example = example.exporting(**{ini.upper(): "1"})
-    else:
-        example = example.having({"pytest.ini": f"[pytest]\n{ini} = 1\n"})
+    example, args = recorded.using(server).given(name, "1", by=source)
     result = example.run("--dust-mode=live", *args)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"--dust-{name} allows 1" in result.out + result.err
@@ -298,16 +291,11 @@ def test_tokens_of_a_failed_case_are_counted(repeated, server):
 # ── the service's cache ──────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("source", ["option", "environment", "ini"])
+@pytest.mark.parametrize("source", SOURCES)
 def test_fresh_turns_the_cache_off(support, server, source):
     """With --dust-fresh each configured block is sent use_cache: false, by option, environment or ini."""
-    example, args = support.replacing("answer.dust.yaml", "cases:", f"{CACHE_ON}cases:"), ()
-    if source == "option":
-        args = ("--dust-fresh",)
-    elif source == "environment":
-        example = example.exporting(DUST_FRESH="true")
-    else:
-        example = example.having({"pytest.ini": "[pytest]\ndust_fresh = true\n"})
+    cached = support.replacing("answer.dust.yaml", "cases:", f"{CACHE_ON}cases:")
+    example, args = cached.given("fresh", "true", by=source)
     example.run("--dust-mode=live", *args)
     fresh = {"CLASSIFY": {"use_cache": False}, "ANSWER": {"model_id": "m", "use_cache": False}}
     assert [body["config"] for body in bodies(server)] == [fresh] * 3

@@ -94,16 +94,9 @@ def stage(project, server):
 
 
 @pytest.fixture
-def made(project, server):
-    """A function that gives a project with one recorded suite of the example server's, online."""
-
-    def make(app, cases, extra=""):
-        example = project.having({"suite.dust.yaml": suite(server, app, cases, extra)}).using(server)
-        after = example.run("--dust-mode=record").example
-        server.requests.clear()
-        return after.exporting(COLUMNS=WIDE)
-
-    return make
+def made(made):
+    """A function that gives a project with one recorded suite of the example server's, online, and wide."""
+    return lambda *given: made(*given).exporting(COLUMNS=WIDE)
 
 
 @pytest.fixture

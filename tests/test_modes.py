@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import BARE, KEY, OTHERS_PLUGINS, suite
+from conftest import BARE, KEY, OTHERS_PLUGINS, SOURCES, suite
 
 SUPPORT, SUMMARISE, HALVE, QUOTE = "9f1d3b5a7c", "51aa0c7e2d", "c0de0042aa", "7bad5eed01"
 PINNED = "cassettes/answer/refund.json"
@@ -71,16 +71,10 @@ def test_live_never_writes(recorded, server):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("source", ["option", "environment", "ini"])
+@pytest.mark.parametrize("source", SOURCES)
 def test_each_source_sets_the_mode(support, source, mode):
     """The mode comes from the command line, from DUST_MODE or from ini dust_mode."""
-    example, args = support, ()
-    if source == "option":
-        args = (f"--dust-mode={mode}",)
-    elif source == "environment":
-        example = support.exporting(DUST_MODE=mode)
-    else:
-        example = support.having({"pytest.ini": f"[pytest]\ndust_mode = {mode}\n"})
+    example, args = support.given("mode", mode, by=source)
     assert re.search(rf"^dust: {mode}\b", example.run("--co", *args).out, re.MULTILINE)
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from conftest import suite
+from conftest import SOURCES, suite
 
 SUPPORT, QUOTE = "9f1d3b5a7c", "7bad5eed01"
 OPTION = "--dust-specification-hash"
@@ -62,16 +62,11 @@ def lines_of_apps(result):
 # ── which version runs ───────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("source", ["option", "environment", "ini"])
+@pytest.mark.parametrize("source", SOURCES)
 def test_a_hash_for_one_app_leaves_the_others_pinned(both, server, source):
     """From each source, APP=HASH moves that app alone, and the run is live without being told so."""
-    given, example, args = f"{SUPPORT}={server.hash(SUPPORT, 'v2')}", both, ()
-    if source == "option":
-        args = (f"{OPTION}={given}",)
-    elif source == "environment":
-        example = both.exporting(DUST_SPECIFICATION_HASH=given)
-    else:
-        example = both.having({"pytest.ini": f"[pytest]\ndust_specification_hash = {given}\n"})
+    version = f"{SUPPORT}={server.hash(SUPPORT, 'v2')}"
+    example, args = both.given("specification-hash", version, by=source)
     result = example.run(*args)
     assert re.search(r"^dust: live, http", result.out, re.MULTILINE)
     assert result.outcomes == {"passed": 4}

@@ -30,19 +30,6 @@ expect: {"results[1].steps": 4}
 TEXTS = "input: {text: The cat sat. The Old dog slept.}\nexpect: {result.summary: cat sat; Old dog slept}\n"
 
 
-@pytest.fixture
-def made(project, server):
-    """A function that gives a project with one recorded suite, online, the service's requests forgotten."""
-
-    def make(app, cases, extra=""):
-        example = project.having({"suite.dust.yaml": suite(server, app, cases, extra)}).using(server)
-        after = example.run("--dust-mode=record").example
-        server.requests.clear()
-        return after
-
-    return make
-
-
 def bounded(result, lines=120):
     """The report, held to its bounds: few lines, none of them long."""
     written = result.report.splitlines()
