@@ -136,11 +136,8 @@ def live(bench: Bench) -> list[Line]:
     compared, recorded = bench.corpora.at(corpus), bench.copy(corpus, "recording")
     with serving(corpus.size, sizes.delay) as url:
         ours = _live(bench, compared, sizes.live, url, "live")
-        record = replace(
-            _live(bench, recorded, sizes.live, url, "record"),
-            prepare=lambda: shutil.rmtree(recorded / "cassettes", ignore_errors=True),
-        )
-        record = replace(record, check=_and_kept(record, recorded, sizes.live))
+        record = _anew(_live(bench, recorded, sizes.live, url, "record"))
+        record = replace(record, check=_and_kept(record, sizes.live))
         times = bench.times(ours, record, bench.empty())
     return [_beside_ideal(bench, times, name) for name in ("live", "record")]
 
@@ -150,9 +147,15 @@ def _live(bench: Bench, folder: Path, count: int, url: str, mode: str) -> Conten
     return replace(bench.dust(folder, passing(count), *options, name=mode), env=KEY)
 
 
-def _and_kept(contender: Contender, folder: Path, count: int) -> Callable[[int, str], str]:
+def _anew(contender: Contender) -> Contender:
+    """The contender, each of whose runs finds no recording."""
+    folder = contender.folder / "cassettes"
+    return replace(contender, prepare=partial(shutil.rmtree, folder, ignore_errors=True))
+
+
+def _and_kept(contender: Contender, count: int) -> Callable[[int, str], str]:
     def check(status: int, output: str) -> str:
-        kept = len(cassettes(folder))
+        kept = len(cassettes(contender.folder))
         return contender.check(status, output) or ("" if kept == count else f"{kept} cassettes, not {count}")
 
     return check
@@ -181,18 +184,23 @@ def workers(bench: Bench) -> list[Line]:
 def _several_recording(bench: Bench) -> Line:
     """Two processes that record, against one."""
     corpus = Corpus(1, 2 * bench.sizes.large_cases, bench.sizes.large, recorded=False, schema=True)
-    check = passing(corpus.count)
     with serving(corpus.size) as url:
-        contenders = []
-        for name, options in (("one process", ["-p", "no:xdist"]), ("-n 2", ["-n", "2"])):
-            folder = bench.copy(corpus, f"recording {name}")
-            options += ["--dust-mode=record", f"--dust-base-url={url}"]
-            fresh = partial(shutil.rmtree, folder / "cassettes", ignore_errors=True)
-            contender = bench.workers(folder, check, *options, name=name)
-            contenders.append(replace(contender, env=KEY, prepare=fresh))
-        times = bench.times(*contenders)
+        times = bench.times(*_recording(bench, corpus, url))
     what = f"record {corpus.count} × {corpus.size // 1000} KB held against a JSON Schema"
     return _paying(what, times, "-n 2")
+
+
+def _recording(bench: Bench, corpus: Corpus, url: str) -> list[Contender]:
+    """One process and two that record a corpus, each in a folder of its own."""
+
+    def contender(name: str, *workers: str) -> Contender:
+        folder = bench.copy(corpus, f"recording {corpus.count} × {corpus.size}, {name}")
+        mode = ["--dust-mode=record", f"--dust-base-url={url}"]
+        return _anew(
+            replace(bench.workers(folder, passing(corpus.count), *workers, *mode, name=name), env=KEY)
+        )
+
+    return [contender("one process", "-p", "no:xdist"), contender("-n 2", "-n", "2")]
 
 
 def _several(bench: Bench, corpus: Corpus, held: str) -> list[Line]:
@@ -217,11 +225,9 @@ def _same_recordings(bench: Bench) -> Line:
     )
     kept = []
     with serving(corpus.size) as url:
-        for options in (["-p", "no:xdist"], ["-n", "2"]):
-            folder = bench.copy(corpus, f"recorded {' '.join(options)}")
-            options += ["--dust-mode=record", f"--dust-base-url={url}"]
-            recording = bench.workers(folder, passing(corpus.count), *options, name="recording")
-            run(replace(recording, env=KEY))
+        for contender in _recording(bench, corpus, url):
+            run(contender)
+            folder = contender.folder
             kept.append({str(path.relative_to(folder)): _lasting(path) for path in cassettes(folder)})
     same = kept[0] == kept[1] and len(kept[0]) == corpus.count
     shown = f"{len(kept[1])} cassettes, {'the same' if same else 'not the same'}"
