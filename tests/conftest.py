@@ -19,6 +19,7 @@ import yaml  # noqa: F401  # likewise
 import pytest_dust.items
 import pytest_dust.pipeline
 import pytest_dust.report.session  # noqa: F401  # likewise, and all of our own rooms with it
+from pytest_dust.client import Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,10 @@ KEY = "sk-a-key-for-tests-0123456789abcdef"
 LEFT_BY_PYTHON = ("__pycache__",)
 OTHERS_PLUGINS = "-p no:hypothesispytest -p no:respx -p no:anyio"
 """What else stands in our development environment, and takes a second per run to load."""
+SUPPORT, SUMMARISE, HALVE, QUOTE = "9f1d3b5a7c", "51aa0c7e2d", "c0de0042aa", "7bad5eed01"
+"""The apps of the example server."""
+CASE = "input: {question: Where is my refund?}\nexpect: {result.label: billing}\n"
+"""The one case of a suite for SUPPORT, which holds."""
 SOURCES = ("option", "environment", "ini")
 """Where an option may be set, the strongest first."""
 BARE = {"PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
@@ -119,6 +124,14 @@ def server(_running) -> Iterator[Service]:
     _running.reset()
 
 
+@pytest.fixture
+def network(server) -> Iterator[Network]:
+    """The package's clients, pointed at the local Dust."""
+    opened = Network(server.base_url, {"DUST_API_KEY": KEY})
+    yield opened
+    opened.close()
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch) -> None:
     """Take from the environment what would steer the plugin, pytest or the network."""
@@ -177,6 +190,10 @@ class Example:
         text = self.files[name].decode()
         assert old in text
         return self.having({name: text.replace(old, new)})
+
+    def flavoured(self, flavor: str) -> Example:
+        """The project `one` with its run by another road."""
+        return self.having({"a.dust.yaml": f"flavor: {flavor}\n" + self.files["a.dust.yaml"].decode()})
 
     def exporting(self, **environ: str) -> Example:
         """The project with environment variables set for each run."""
@@ -268,7 +285,13 @@ def suite(server: Service, app: str, cases: str, extra: str = "") -> str:
 @pytest.fixture
 def support(project, server) -> Example:
     """A project with one suite of three cases, online and not recorded yet; `wrong` fails."""
-    return project.having({"answer.dust.yaml": suite(server, "9f1d3b5a7c", SUPPORT_CASES)}).using(server)
+    return project.having({"answer.dust.yaml": suite(server, SUPPORT, SUPPORT_CASES)}).using(server)
+
+
+@pytest.fixture
+def one(project, server) -> Example:
+    """A project of one case, online, with some seconds for its run."""
+    return project.having({"a.dust.yaml": suite(server, SUPPORT, CASE, "timeout: 5\n")}).using(server)
 
 
 @pytest.fixture

@@ -9,12 +9,11 @@ from multiprocessing import AuthenticationError
 
 import pytest
 
-from conftest import SOURCES, suite
+from conftest import HALVE, SOURCES, SUPPORT, suite
 from pytest_dust import office
 from pytest_dust.budget import Budget
 from pytest_dust.errors import ServiceError
 
-SUPPORT, HALVE = "9f1d3b5a7c", "c0de0042aa"
 REPEATED = """\
 cases:
   - id: refund

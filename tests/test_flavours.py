@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import BARE, KEY, OTHERS_PLUGINS, dust_server, suite
+from conftest import BARE, CASE, OTHERS_PLUGINS, SUPPORT, dust_server, suite
 from pytest_dust import api, cassette
 from pytest_dust import view as views
-from pytest_dust.client import Network, Order
+from pytest_dust.client import Order
 from pytest_dust.errors import ServiceError
 from pytest_dust.launch import Launcher
 from pytest_dust.masking import Mask
@@ -24,7 +24,6 @@ from pytest_dust.model import App, Flavor, RunRequest
 
 Faults = dust_server.Faults
 APPS = {app.name: app for app in dust_server.APPS.values()}
-SUPPORT = APPS["support-answer"].id
 INPUTS = {
     "support-answer": [
         [{"question": "Where is my refund?"}],
@@ -51,22 +50,6 @@ INPUTS = {
     ],
 }
 CASES = [(name, inputs) for name, several in INPUTS.items() for inputs in several]
-
-
-@pytest.fixture(autouse=True)
-def _behaving(server):
-    """Let no fault outlive its test."""
-    server.behave()
-    yield
-    server.behave()
-
-
-@pytest.fixture
-def network(server):
-    """The package's clients, pointed at the local Dust."""
-    with suppress(ServiceError):
-        yield (net := Network(server.base_url, {"DUST_API_KEY": KEY}))
-        net.close()
 
 
 def asking(server, app=SUPPORT, inputs=None, names=None, hash_=None):
@@ -351,9 +334,6 @@ def test_a_streamed_cassette_keeps_its_events_and_when_they_came(project, server
     assert 0.06 <= offsets[-1] - offsets[0] <= document["duration"] + 0.01
     assert [event["data"]["type"] for event in exchange["events"]][-1] == "final"
     assert document["flavor"] == "stream"
-
-
-CASE = "input: {question: Where is my refund?}\nexpect: {result.label: billing}\n"
 
 
 @pytest.mark.parametrize("flavor", Flavor)

@@ -13,11 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_api import answer, bounded, parsed, ran, runs
 
-from conftest import GOLDEN, dust_server, stable, suite
+from conftest import GOLDEN, SUPPORT, dust_server, stable, suite
 from pytest_dust import api, baseline
 from pytest_dust.model import Baseline
 
-SUPPORT, SUMMARISE, HALVE, QUOTE = "9f1d3b5a7c", "51aa0c7e2d", "c0de0042aa", "7bad5eed01"
 REFUND = "input: {question: Where is my refund?}\n"
 ON_CHANGE = "--dust-on-change=fail"
 WIDE = "400"

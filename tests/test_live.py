@@ -12,13 +12,12 @@ from xml.etree import ElementTree as ET
 import pytest
 from test_modes import started
 
-from conftest import dust_server, suite
+from conftest import SUPPORT, dust_server, suite
 from pytest_dust.client import Network, Order
 from pytest_dust.errors import ServiceError
 from pytest_dust.masking import Mask
 from pytest_dust.model import App, Flavor, RunRequest
 
-SUPPORT = "9f1d3b5a7c"
 ENDLESS = 30
 """Seconds of a run that nobody waits for to its end."""
 PROMPT = 15

@@ -11,9 +11,8 @@ import time
 
 import pytest
 
-from conftest import BARE, KEY, OTHERS_PLUGINS, SOURCES, suite
+from conftest import BARE, HALVE, KEY, OTHERS_PLUGINS, QUOTE, SOURCES, SUMMARISE, SUPPORT, suite
 
-SUPPORT, SUMMARISE, HALVE, QUOTE = "9f1d3b5a7c", "51aa0c7e2d", "c0de0042aa", "7bad5eed01"
 PINNED = "cassettes/answer/refund.json"
 MODES = ("replay", "record", "rerecord", "live")
 

@@ -6,9 +6,8 @@ import re
 
 import pytest
 
-from conftest import SOURCES, suite
+from conftest import QUOTE, SOURCES, SUPPORT, suite
 
-SUPPORT, QUOTE = "9f1d3b5a7c", "7bad5eed01"
 OPTION = "--dust-specification-hash"
 HOLDING = """\
 cases:

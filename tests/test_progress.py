@@ -8,10 +8,8 @@ import unicodedata
 import pytest
 from test_flavours import on_terminal
 
-from conftest import suite
+from conftest import SUPPORT, suite
 from pytest_dust.report.progress import Progress
-
-SUPPORT = "9f1d3b5a7c"
 
 
 @pytest.mark.parametrize(

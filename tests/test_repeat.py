@@ -13,9 +13,8 @@ import time
 
 import pytest
 
-from conftest import OTHERS_PLUGINS, dust_server, suite
+from conftest import OTHERS_PLUGINS, SUPPORT, dust_server, suite
 
-SUPPORT = "9f1d3b5a7c"
 TAPE = "cassettes/answer/refund.json"
 CASE = """\
 cases:

@@ -8,9 +8,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from conftest import suite
+from conftest import HALVE, QUOTE, SUMMARISE, SUPPORT, suite
 
-SUPPORT, SUMMARISE, HALVE, QUOTE = "9f1d3b5a7c", "51aa0c7e2d", "c0de0042aa", "7bad5eed01"
 WIDEST = 700
 """Characters that a line of a report may have: two long values and an arrow."""
 

@@ -7,10 +7,9 @@ import re
 
 import pytest
 
-from conftest import dust_server, suite
+from conftest import QUOTE, SUPPORT, dust_server, suite
 from pytest_dust.drift import drift
 
-SUPPORT, QUOTE = "9f1d3b5a7c", "7bad5eed01"
 ITEM = "answer.dust.yaml::[specification]"
 CASES = """\
 cases:

@@ -6,13 +6,11 @@ import json
 import re
 
 import pytest
-from test_flavours import CASE, SUPPORT
 
-from conftest import KEY, Service, dust_server, suite
+from conftest import CASE, KEY, QUOTE, SUPPORT, Service, dust_server, suite
 from pytest_dust.model import Flavor
 
 Faults = dust_server.Faults
-QUOTE = "7bad5eed01"
 HALVES = (KEY[:20], KEY[-20:])
 """What of the key is enough to know it by."""
 LOUD = (
@@ -33,25 +31,6 @@ MODES = ("record", "rerecord", "live")
 each_flavor = pytest.mark.parametrize("flavor", Flavor)
 
 
-@pytest.fixture(autouse=True)
-def _behaving(server):
-    """Let no fault outlive its test."""
-    server.behave()
-    yield
-    server.behave()
-
-
-@pytest.fixture
-def one(project, server):
-    """A project of one case, online, with some seconds for its run."""
-    return project.having({"a.dust.yaml": suite(server, SUPPORT, CASE, "timeout: 3\n")}).using(server)
-
-
-def flavoured(example, flavor):
-    """Give the project with its run by another road."""
-    return example.replacing("a.dust.yaml", "timeout: 3\n", f"timeout: 3\nflavor: {flavor}\n")
-
-
 def holds_no(result, *secrets):
     """Search every byte that a run left behind, printed or written."""
     places = {"stdout": result.out.encode(), "stderr": result.err.encode(), **result.example.files}
@@ -69,7 +48,7 @@ def test_a_run_that_goes_well_leaves_no_key(one, server, flavor, mode):
     """However loud pytest is told to be, a passing and a failing case leave no key anywhere."""
     text = one.files["a.dust.yaml"].decode()
     example = one.having({"b.dust.yaml": text.replace("billing", "shipping")})
-    result = flavoured(example, flavor).run(f"--dust-mode={mode}", *LOUD)
+    result = example.flavoured(flavor).run(f"--dust-mode={mode}", *LOUD)
     assert result.outcomes == {"failed": 1, "passed": 1}
     assert "all.log" in result.example.files
     assert b"send_request_headers" in result.example.files["all.log"]  # so the log was searched for something
@@ -82,8 +61,8 @@ def test_a_run_that_goes_well_leaves_no_key(one, server, flavor, mode):
 def test_a_key_that_comes_back_is_seen_nowhere(one, server, where, flavor):
     """A service that echoes the key, in its headers and its answer, finds no way to make us show it."""
     server.misbehave(Faults.echo(where), times=None, on="GET" if flavor == "poll" else "POST")
-    result = flavoured(one.replacing("a.dust.yaml", "billing", "shipping"), flavor).run(
-        "--dust-mode=record", *LOUD
+    result = (
+        one.replacing("a.dust.yaml", "billing", "shipping").flavoured(flavor).run("--dust-mode=record", *LOUD)
     )
     assert result.outcomes == {"failed": 1}
     assert "***" in "".join([result.out, *map(str, result.example.cassettes.values())])
@@ -130,7 +109,7 @@ def test_an_odd_answer_with_the_key_shows_none_of_it(one, server, odd):
     headers = {"Set-Cookie": f"a={KEY}", "Location": f"/{KEY}", "Retry-After": f"99 {KEY}"}
     fault = Faults.status(status, body, content_type=kind, headers=headers)
     server.misbehave(fault, times=None, on="ANY")
-    result = one.replacing("a.dust.yaml", "timeout: 3", "timeout: 0.9").run("--dust-mode=record", *LOUD)
+    result = one.replacing("a.dust.yaml", "timeout: 5", "timeout: 0.9").run("--dust-mode=record", *LOUD)
     assert result.outcomes == {"failed": 1}
     assert "INTERNALERROR" not in result.out + result.err
     holds_no(result)
@@ -150,7 +129,7 @@ def test_trouble_on_the_way_leaves_no_key(one, server, trouble):
     fault, environ = SOFT[trouble]
     if fault is not None:
         server.misbehave(fault)
-    example = one.exporting(**environ).replacing("a.dust.yaml", "timeout: 3", "timeout: 1")
+    example = one.exporting(**environ).replacing("a.dust.yaml", "timeout: 5", "timeout: 1")
     result = example.run("--dust-mode=live", *LOUD)
     assert result.outcomes == {"failed": 1}
     holds_no(result)
@@ -425,7 +404,7 @@ IDS = ["../evil", "a/../../evil", "/etc/evil", "..", "a\\..\\evil", "C:evil", "a
 def test_no_id_of_a_row_leads_out(one, server, id_):
     """Whatever a row is called, its cassette stands in the suite's folder or nowhere."""
     text = suite(
-        server, SUPPORT, "dataset: rows.jsonl\ninput: {question: '${row.question}'}\n", "timeout: 3\n"
+        server, SUPPORT, "dataset: rows.jsonl\ninput: {question: '${row.question}'}\n", "timeout: 5\n"
     )
     rows = json.dumps({"id": id_, "question": "refund"}) + "\n"
     example = one.having(

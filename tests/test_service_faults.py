@@ -17,42 +17,15 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from test_flavours import CASE, SUPPORT, asking, run, seen
+from test_flavours import asking, run, seen
 
-from conftest import BARE, KEY, OTHERS_PLUGINS, Service, dust_server, suite
+from conftest import BARE, KEY, OTHERS_PLUGINS, SUPPORT, Service, dust_server
 from pytest_dust.client import Network
 from pytest_dust.errors import ServiceError
 from pytest_dust.model import Flavor
 
 Faults = dust_server.Faults
 each_flavor = pytest.mark.parametrize("flavor", Flavor)
-
-
-@pytest.fixture(autouse=True)
-def _behaving(server):
-    """Let no fault outlive its test."""
-    server.behave()
-    yield
-    server.behave()
-
-
-@pytest.fixture
-def network(server):
-    """The package's clients, pointed at the local Dust."""
-    opened = Network(server.base_url, {"DUST_API_KEY": KEY})
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def one(project, server):
-    """A project of one case, online, with some seconds for its run."""
-    return project.having({"a.dust.yaml": suite(server, SUPPORT, CASE, "timeout: 5\n")}).using(server)
-
-
-def flavoured(example, flavor):
-    """Give the project with its run by another road."""
-    return example.replacing("a.dust.yaml", "timeout: 5\n", f"timeout: 5\nflavor: {flavor}\n")
 
 
 def refused(network, server, flavor="blocking", timeout=5.0):
@@ -111,7 +84,7 @@ def test_a_waited_for_run_is_started_once_and_says_so(one, server, flavor):
     """A run behind a 429 is started exactly once; its report and the summary tell how long it waited."""
     server.misbehave(Faults.status(429, headers={"Retry-After": "1"}))
     before = len(server._runs)
-    example = flavoured(one, flavor).replacing("a.dust.yaml", "billing", "shipping")
+    example = one.flavoured(flavor).replacing("a.dust.yaml", "billing", "shipping")
     result = example.run("--dust-mode=live")
     assert result.outcomes == {"failed": 1}
     assert "waited 1 s for the rate limit" in result.report
@@ -441,7 +414,7 @@ def started(example, *args):
 def test_an_interrupt_stops_at_once_and_changes_nothing(one, server, flavor, fault, on):
     """Ctrl-C in a live run stops within a second: cassettes stand as they were, pytest's summary appears."""
     recorded = (
-        flavoured(one, flavor)
+        one.flavoured(flavor)
         .run("--dust-mode=record")
         .example.replacing("a.dust.yaml", "timeout: 5", "timeout: 90")
     )
