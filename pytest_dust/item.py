@@ -29,7 +29,7 @@ class Unrun(Exception):
 class SuiteFile(pytest.File):
     """A suite file: where it is, and where its cassettes are."""
 
-    @property
+    @cached_property
     def shared(self) -> session.Session:
         """What the files and items of the session share."""
         return self.config.stash[session.KEY]
