@@ -213,11 +213,11 @@ def test_stream_keeps_alive(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_stream_arrives_as_it_runs(api: Api) -> None:
     """The first event is there long before the run has ended."""
-    api.server.delay = 0.1
+    api.server.delay = 1.0  # for each of four blocks
     began = time.monotonic()
     with api.http.stream("POST", api.path(SUPPORT), json=api.body(SUPPORT, stream=True)) as answer:
         assert any("run_status" in line for line in answer.iter_lines())
-        assert time.monotonic() - began < 0.3
+        assert time.monotonic() - began < 3
 
 
 def test_polling_goes_from_running_to_ended(api: Api) -> None:
@@ -791,7 +791,7 @@ def test_stop_is_prompt_with_a_standing_answer(fault: Any) -> None:
             api.server.stop()
             with pytest.raises(httpx.HTTPError):
                 answer.read()
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 5
 
 
 def test_fault_plain_json(api: Api) -> None:
@@ -1030,7 +1030,7 @@ def test_stop_is_prompt_with_an_open_stream() -> None:
         with api.http.stream("POST", api.path(QUOTE), json=api.body(QUOTE, stream=True)) as answer:
             began = time.monotonic()
             api.server.stop()
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 5
             with pytest.raises(httpx.HTTPError):
                 answer.read()
         api.server.start()

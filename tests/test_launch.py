@@ -178,9 +178,9 @@ def test_urgent_works_begin_before_those_that_wait(stage):
 
 def test_the_next_begins_as_soon_as_one_ends(stage):
     """A slow work keeps its own place only; the others go on beside it."""
-    began = time.monotonic()
-    done([stage.work(0, gives(0, 0.4)), *(stage.work(at, gives(at, 0.1)) for at in range(1, 5))], 2)
-    assert time.monotonic() - began < 0.75
+    last = stage.work(4, lambda _tell: stage.hold.set())
+    works = [stage.stuck(0), *(stage.work(at, gives(at)) for at in range(1, 4)), last]
+    assert done(works, 2) == [True, 1, 2, 3, None]
 
 
 def test_the_counts_tell_how_far_it_is(stage):
@@ -239,7 +239,7 @@ def test_a_hold_ends_though_its_timer_comes_early(stage, monkeypatch):
         assert time.monotonic() - began < SOON
 
     (at,) = launcher.wait(launcher.launch([stage.work(0, lambda _tell: time.monotonic())]), impatient)
-    assert 0.3 <= at - began < 2
+    assert 0.3 <= at - began < SOON
 
 
 @pytest.mark.parametrize("seconds", [(0.4, 0.1), (0.1, 0.4), (0.4, 0.4, 0.0)])
@@ -250,7 +250,7 @@ def test_the_longest_hold_counts(stage, seconds):
     for each in seconds:
         launcher.hold(each)
     (at,) = launcher.wait(launcher.launch([stage.work(0, lambda _tell: time.monotonic())]))
-    assert 0.4 <= at - began < 2
+    assert 0.4 <= at - began < SOON
 
 
 def test_what_is_under_way_goes_on_while_held(stage):
@@ -260,7 +260,7 @@ def test_what_is_under_way_goes_on_while_held(stage):
     launcher.hold(30)
     began = time.monotonic()
     assert launcher.wait(tickets) == [0]
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < SOON
 
 
 # ── events ───────────────────────────────────────────────────────────────────────────────────────
@@ -319,14 +319,15 @@ def test_a_failing_watcher_ends_it(stage):
         raise ZeroDivisionError
 
     launcher = Launcher(2)
-    other = launcher.launch([stage.work(9, gives(9, 0.5))])
+    other = launcher.launch([stage.stuck(9)])
     began = time.monotonic()
     with pytest.raises(ZeroDivisionError):
         launcher.wait(launcher.launch([stage.stuck(0), stage.stuck(1)]), watch)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < SOON
     assert stage.stopped == [0]
     assert stage.begun == [9, 0]
-    assert launcher.wait(other) == [9]
+    stage.hold.set()
+    assert launcher.wait(other) == [True]
 
 
 def test_an_interrupt_begins_nothing_more(stage):
@@ -353,7 +354,7 @@ def test_the_first_failure_is_raised(stage):
     works = [stage.stuck(0), stage.work(1, fails(KeyError("first"), 0.05)), stage.stuck(2), stage.stuck(3)]
     with pytest.raises(KeyError, match="first"):
         launcher.wait(launcher.launch(works))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < SOON
     assert 3 not in stage.begun
     assert 0 in stage.stopped
     assert (launcher.under_way, launcher.waiting) == (0, 0)
@@ -401,7 +402,7 @@ def test_work_that_is_late_is_left_behind(stage):
     began = time.monotonic()
     with pytest.raises(Late, match="1"):
         launcher.wait(launcher.launch([stage.work(0, gives(0)), stage.stuck(1, 0.2), stage.stuck(2)]))
-    assert 0.15 < time.monotonic() - began < 2
+    assert 0.15 < time.monotonic() - began < SOON
     assert sorted(stage.stopped) == [1, 2]
 
 
@@ -431,7 +432,7 @@ def test_what_comes_too_late_changes_nothing(stage):
 
 def test_time_runs_from_the_begin_of_each_work(stage):
     """The time that a work waits for its place is not its own."""
-    assert done([stage.work(at, gives(at, 0.15), 0.5) for at in range(5)], 1) == [0, 1, 2, 3, 4]
+    assert done([stage.work(at, gives(at, 0.3), 1.2) for at in range(5)], 1) == [0, 1, 2, 3, 4]
 
 
 def test_events_do_not_put_off_the_end(stage):
@@ -444,7 +445,7 @@ def test_events_do_not_put_off_the_end(stage):
     began = time.monotonic()
     with pytest.raises(Late):
         done([stage.work(0, chatter, 0.3)], 1, lambda _events: time.sleep(0.02))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < SOON
 
 
 # ── given up ─────────────────────────────────────────────────────────────────────────────────────
@@ -503,7 +504,7 @@ def test_closing_gives_up_all(stage):
     began = time.monotonic()
     launcher.close()
     launcher.close()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < SOON
     assert stage.stopped == [0, 1]
     assert counts(launcher) == (0, 0, 0)
     stage.hold.set()
