@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.request import urlopen
 
 import answers
 
@@ -32,6 +33,12 @@ def serving(size: int, delay: float = 0.0, change: str = "") -> Iterator[str]:
             server.terminate()
 
 
+def asked(url: str) -> int:
+    """How many runs the server at this address was asked for."""
+    with urlopen(url) as answer:  # noqa: S310  # a URL of our own
+        return int(json.load(answer)["asked"])
+
+
 class Server(ThreadingHTTPServer):
     """A thread per connection, and none refused when many come at once."""
 
@@ -41,6 +48,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, size: int, delay: float, change: str) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.delay = delay
+        self.asked: list[str] = []
         self.answer = cache(lambda asked: answers.encoded(asked, size, change))
 
     def handle_error(self, *_: object) -> None:
@@ -57,14 +65,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:  # http.server's own name
         """Answer a run, after the delay."""
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        body = self.server.answer(asked["inputs"][0]["question"])
+        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        question = request["inputs"][0]["question"]
+        body = self.server.answer(question)
+        self.server.asked.append(question)
         time.sleep(self.server.delay)
         self._send(body)
 
     def do_GET(self) -> None:  # http.server's own name
-        """List the space's apps: there are none to be seen with this key."""
-        self._send(b'{"apps": []}')
+        """List the space's apps: there are none to be seen with this key; and tell what was asked so far."""
+        self._send(json.dumps({"apps": [], "asked": len(self.server.asked)}).encode())
 
     def _send(self, body: bytes) -> None:
         self.send_response(200)

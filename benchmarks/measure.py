@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,8 @@ from pathlib import Path
 from statistics import median
 
 TIMEOUT = 900
+INTERRUPTED = 2
+"""pytest's exit status after Ctrl-C."""
 END = 100_000
 UNITS = 1024 * 1024 if sys.platform == "darwin" else 1024
 """How many of the units in which the system tells memory make a MiB."""
@@ -135,6 +138,36 @@ def timed(
         said.seek(max(0, length - END))  # the end alone: a child's peak memory is never below ours
         output = said.read().decode(errors="replace")
     return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / UNITS), process.returncode, output
+
+
+def interrupted(contender: Contender, ready: Callable[[], bool]) -> float:
+    """Seconds from a Ctrl-C, once it is `ready`, to the end; raises WrongRunError where it did not end so."""
+    process = subprocess.Popen(
+        contender.command,
+        cwd=contender.folder,
+        env={**environment(), **contender.env},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until = time.monotonic() + contender.patience
+        while not ready():
+            if process.poll() is not None or time.monotonic() > until:
+                raise WrongRunError(contender.name, f"not to be interrupted: status {process.poll()}")
+            time.sleep(0.01)
+        began = time.perf_counter()
+        process.send_signal(signal.SIGINT)
+        status = process.wait(contender.patience)
+        took = time.perf_counter() - began
+    except subprocess.TimeoutExpired:
+        raise OverdueError(contender.name, f"not interrupted within {contender.patience:g} s") from None
+    finally:
+        process.kill()
+        process.wait()
+    if status != INTERRUPTED:
+        raise WrongRunError(contender.name, f"exit status {status} instead of {INTERRUPTED}")
+    return took
 
 
 def environment() -> dict[str, str]:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench import KEY, Bench
 from corpora import INSIDE, Corpus, cassettes
 from lines import Line, at_most, bare, factor, memory_within, seconds
-from loopback import serving
+from loopback import asked, serving
 from measure import (
     Contender,
     OverdueError,
@@ -21,6 +22,7 @@ from measure import (
     WrongRunError,
     collecting,
     failing,
+    interrupted,
     passing,
     run,
     timed,
@@ -170,6 +172,24 @@ def _beside_ideal(bench: Bench, times: Times, name: str) -> Line:
     return Line(what, "≤ 1.3 × ideal", seconds(took), against, factor(took / ideal), took <= 1.3 * ideal)
 
 
+def interrupt(bench: Bench) -> list[Line]:
+    """Ctrl-C with many runs under way that would take minutes."""
+    corpus = Corpus(1, bench.sizes.live, bench.sizes.small)
+    folder, many = bench.corpora.at(corpus), min(AT_ONCE, corpus.count)
+    took = []
+    for _ in range(bench.rounds):
+        with serving(corpus.size, delay=PATIENCE) as url:
+            contender = replace(_live(bench, folder, corpus.count, url, "live"), patience=PATIENCE)
+            took.append(interrupted(contender, partial(_is_asked, url, many)))
+    worst = max(took)
+    what = f"Ctrl-C with {many} runs under way, to the end of the process"
+    return [Line(what, "< 1 s", seconds(median(took)), f"the longest {seconds(worst)}", "", worst < 1)]
+
+
+def _is_asked(url: str, count: int) -> bool:
+    return asked(url) >= count
+
+
 # ── xdist ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -250,6 +270,7 @@ ROWS: Sequence[Row] = (
     Row("huge", replay_huge),
     Row("compare", comparisons),
     Row("live", live),
+    Row("interrupt", interrupt),
     Row("growth", growth),
     Row("xdist", workers),
 )
