@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -279,12 +281,15 @@ def write(spot: Spot, content: bytes) -> None:
     """Put a cassette in place whole, or leave what was there; raises CassetteError where it cannot."""
     _refuse_outside(spot)
     path = spot.path
-    name = f".{path.stem[:100]}"  # shorter than the cassette's own, which the disk holds
+    # Shorter than the cassette's own name, which the disk holds, and like that of no other cassette.
+    name = f".{path.stem[:60]}-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]}"
     temporary = path.with_name(f"{name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f"{escape(name)}.*.tmp"):  # by a process that was killed
-            left.unlink(missing_ok=True)
+        for left in path.parent.glob(f"{escape(name)}.*.tmp"):
+            if not _is_being_written(left):
+                with suppress(OSError):  # what cannot go does no harm
+                    left.unlink()
         try:
             with temporary.open("xb") as file:
                 file.write(content)
@@ -296,6 +301,20 @@ def write(spot: Spot, content: bytes) -> None:
             raise
     except OSError as error:
         raise CassetteError(f"cannot be written: {error.strerror}") from None
+
+
+def _is_being_written(temporary: Path) -> bool:
+    """Whether another process that runs may be writing the file; else a killed one left it."""
+    number = temporary.name.split(".")[-2]
+    if os.name == "nt" or not number.isdecimal() or int(number) == os.getpid():
+        return False  # Windows cannot be asked, and lets nobody remove what is being written
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
 
 
 def _refuse_outside(spot: Spot) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_api import bounded
 
+from conftest import BARE
 from pytest_dust import cassette
 from pytest_dust.cassette import Cassette, Spot
 from pytest_dust.errors import CassetteError
@@ -496,12 +500,65 @@ def test_a_long_name_is_written(tmp_path):
     assert list(files(tmp_path)) == [path.name]
 
 
+ELSEWHERE = """
+import os, sys
+from pathlib import Path
+from pytest_dust import cassette
+
+def fsync(_):
+    print("written, not yet in place", flush=True)
+    sys.stdin.readline()
+
+os.fsync = fsync
+path = Path(sys.argv[1])
+cassette.write(cassette.Spot(path, str(path.parent)), b"theirs")
+"""
+
+
+@contextmanager
+def writing(path):
+    """Another process, which has written a cassette and not yet put it in place."""
+    command = [sys.executable, "-c", ELSEWHERE, str(path)]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **BARE}
+    )
+    assert process.stdout.readline()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+LONG = "x" * 120
+NEIGHBOURS = {
+    "another": ("a", "b"),
+    "a beginning": ("a", "a.b"),
+    "a name": ("a.b", "a"),
+    "long": (LONG, f"{LONG}y"),
+}
+
+
 def test_what_a_killed_process_left_is_swept_up(tmp_path):
-    """A half-written file of a process that was killed goes at the next write, and no other file."""
-    (tmp_path / ".refund.12.tmp").write_bytes(b"half")
-    (tmp_path / ".other.12.tmp").write_bytes(b"another's")
+    """A half-written file of a process that was killed goes at the next write of its cassette."""
+    with writing(tmp_path / "refund.json") as process:
+        process.kill()
+    assert len(files(tmp_path)) == 1
+    cassette.write(at(tmp_path / "other.json"), b"new")
+    assert len(files(tmp_path)) == 2
     cassette.write(at(tmp_path / "refund.json"), b"new")
-    assert files(tmp_path) == {"refund.json": b"new", ".other.12.tmp": b"another's"}
+    assert files(tmp_path) == {"refund.json": b"new", "other.json": b"new"}
+
+
+@pytest.mark.parametrize("names", [*NEIGHBOURS.values(), ("a", "a")], ids=[*NEIGHBOURS, "itself"])
+def test_what_another_process_writes_is_left_alone(tmp_path, names):
+    """However alike their names are, cassettes that are written at once do not get into each other's way."""
+    ours, theirs = (tmp_path / f"{name}.json" for name in names)
+    with writing(theirs) as process:
+        cassette.write(at(ours), b"ours")
+        process.communicate("go on\n", timeout=20)
+        assert process.returncode == 0
+    assert files(tmp_path) == {ours.name: b"ours", theirs.name: b"theirs"}
 
 
 def test_a_file_of_any_size_is_not_read(tmp_path, monkeypatch):
