@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_dust.cassette import MAX_DEPTH
+from pytest_dust.checks.alignment import MAX_TRIED
 from pytest_dust.checks.equality import absent, differences, equal, unmatched
 from pytest_dust.model import MISSING, Change
 
@@ -256,6 +257,48 @@ def test_without_order_a_changed_element_is_told_by_its_place() -> None:
     new = [*reversed(old[:3]), {"id": 9, "x": 1}, old[4]]
     assert list(differences(old, new, unordered=True)) == [Change((3, "id"), 3, 9)]
     assert list(differences([1, 1, 2], [2, 1, 2], unordered=True)) == [Change((2,), 1, 2)]
+
+
+def _like(one: object, other: object) -> bool:
+    """Whether two texts are the same but for what follows a stroke."""
+    return isinstance(one, str) and isinstance(other, str) and one.split("/")[0] == other.split("/")[0]
+
+
+@given(
+    st.lists(st.one_of(st.text(max_size=3), st.lists(st.text(max_size=2)))), st.randoms(use_true_random=False)
+)
+@settings(max_examples=200, deadline=None)
+def test_without_order_what_is_as_good_as_the_same_is_found(old: list[Any], made: random.Random) -> None:
+    """With `unordered` and texts that are alike, a shuffled list of them is the same, at every depth."""
+    new = [f"{each}/x" if isinstance(each, str) else [f"{text}/x" for text in each][::-1] for each in old]
+    made.shuffle(new)
+    assert list(differences(old, new, unordered=True, alike=_like)) == []
+
+
+@pytest.mark.parametrize("changed", [0, 1, 3])
+def test_without_order_only_what_is_not_alike_is_told(changed: int) -> None:
+    """Of thousands of elements that are alike or the same in any order, those that changed alone are told."""
+    old = [{"id": at, "text": f"text {at}"} for at in range(3_000)]
+    new = [{"id": at, "text": f"text {at}/x" if at % 2 else f"text {at}"} for at in range(3_000)]
+    for at in range(changed):
+        new[at * 700]["text"] = "other"
+    found = list(differences(old, [*reversed(new)], unordered=True, alike=_like))
+    assert {change.path for change in found} == {(2_999 - at * 700, "text") for at in range(changed)}
+
+
+def test_without_order_the_search_for_what_is_alike_ends() -> None:
+    """Where nothing is alike, so many elements are held against others and no more, in nested lists too."""
+    asked = 0
+
+    def never(_one: object, _other: object) -> bool:
+        nonlocal asked
+        asked += 1
+        return False
+
+    old = [[f"{at} {depth}" for depth in range(20)] for at in range(500)]
+    new = [[f"{at} {depth} new" for depth in range(20)] for at in range(500)]
+    assert len(list(differences(old, new, unordered=True, alike=never))) == 500 * 20
+    assert asked < 2 * MAX_TRIED + 500 * 20
 
 
 N = 20_000

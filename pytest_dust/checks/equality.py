@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_dust.checks.alignment import Aligner
+from pytest_dust.checks.unordered import Twins, lacking
 from pytest_dust.model import MISSING, Change, Path
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     from pytest_dust.checks.alignment import Pair
+
+
+Alike: TypeAlias = "Callable[[Any, Any], bool]"
+"""Whether two different values are as good as the same."""
 
 
 def decode(text: str) -> Any:
@@ -40,24 +45,30 @@ def equal(left: Any, right: Any) -> bool:
 
 
 def differences(
-    old: Any, new: Any, path: Path = (), *, unordered: bool = False, aligner: Aligner | None = None
+    old: Any,
+    new: Any,
+    *,
+    unordered: bool = False,
+    aligner: Aligner | None = None,
+    alike: Alike | None = None,
 ) -> Iterator[Change]:
     """Where two JSON values differ, top to bottom, the smallest differing parts one at a time.
 
     A step into a list is the place in the new one, and in the old one for what is gone. With `unordered`,
-    the order of lists is nothing. An aligner that is given bounds the work of several calls together.
+    the order of lists is nothing. Values that are `alike` differ by nothing that counts. An aligner that
+    is given bounds the work of several calls together.
     """
     if equal(old, new):
         return iter(())
-    differ = _Differ(aligner or Aligner(), unordered=unordered)
-    differ.hold(old, new, path)
+    differ = _Differ(aligner or Aligner(), alike, unordered=unordered)
+    differ.hold(old, new, ())
     return iter(differ.found)
 
 
 def unmatched(one: Sequence[Any], other: Sequence[Any]) -> tuple[list[int], list[int]]:
     """The places in each list of the elements that the other lacks, or has fewer times, in any order."""
     keys = _Keys(unordered=False)
-    return _lacking(keys.each(one), keys.each(other))
+    return lacking(keys.each(one), keys.each(other))
 
 
 def absent(wanted: Sequence[Any], value: Sequence[Any]) -> list[int]:
@@ -70,24 +81,33 @@ def absent(wanted: Sequence[Any], value: Sequence[Any]) -> list[int]:
 class _Differ:
     """Finds the differences of two values, each part of which is looked at once."""
 
-    def __init__(self, aligner: Aligner, *, unordered: bool) -> None:
+    def __init__(
+        self, aligner: Aligner, alike: Alike | None, *, unordered: bool, keys: _Keys | None = None
+    ) -> None:
         self.found: list[Change] = []  # at once: handed up from level to level they take twice the time
-        self._pairs = _any_order if unordered else aligner.pairs
-        self._keys = _Keys(unordered=unordered)
+        self._aligner = aligner
+        self._alike = alike
+        self._unordered = unordered
+        self._keys = keys or _Keys(unordered=unordered)
 
     def hold(self, old: Any, new: Any, path: Path) -> None:
         """Hold two values that stand at a path against each other."""
         if self._keys.of(old) == self._keys.of(new):
             return
         if not _same_kind(old, new):
-            self.found.append(Change(path, old, new))
+            self.tell(path, old, new)
             return
         parts = self._entries(old, new) if isinstance(old, dict) else self._elements(old, new)
         for step, there, here in parts:
             if type(there) not in _PLAIN or type(here) not in _PLAIN:
                 self.hold(there, here, (*path, step))
             elif there != here:  # as most parts are plain
-                self.found.append(Change((*path, step), there, here))
+                self.tell((*path, step), there, here)
+
+    def tell(self, path: Path, old: Any, new: Any) -> None:
+        """Note two values that differ and have no parts to be held against each other."""
+        if self._alike is None or not self._alike(old, new):
+            self.found.append(Change(path, old, new))
 
     def _entries(self, old: dict[str, Any], new: dict[str, Any]) -> Iterable[tuple[str, Any, Any]]:
         """What stands under each key: those of the old mapping, then those that are new."""
@@ -97,11 +117,42 @@ class _Differ:
 
     def _elements(self, old: Sequence[Any], new: Sequence[Any]) -> Iterator[tuple[int, Any, Any]]:
         """Elements lined up by content, so that an insertion shifts nothing."""
-        for there, here in self._pairs(self._keys.each(old), self._keys.each(new)):
+        for there, here in self._pairs(old, new):
             if here is None:
                 yield there or 0, _element(old, there), MISSING
             else:
                 yield here, _element(old, there), new[here]
+
+    def _pairs(self, old: Sequence[Any], new: Sequence[Any]) -> Iterator[Pair]:
+        keys = self._keys.each(old), self._keys.each(new)
+        if not self._unordered:
+            return self._aligner.pairs(*keys)
+        if self._alike is None:
+            return zip_longest(*lacking(*keys))
+        return Twins(old, new, self._as_good, self._aligner.tries).apart(*lacking(*keys))
+
+    def _as_good(self, old: Any, new: Any) -> bool:
+        """Whether two values differ in nothing but parts that are alike."""
+        trial = _Trial(self._aligner, self._alike, unordered=self._unordered, keys=self._keys)
+        try:
+            trial.hold(old, new, ())
+        except _DifferentError:
+            return False
+        return True
+
+
+class _DifferentError(Exception):
+    """Two values differ."""
+
+
+class _Trial(_Differ):
+    """Ends at the first difference."""
+
+    def tell(self, path: Path, old: Any, new: Any) -> None:
+        """Raise _DifferentError for two values that are not alike."""
+        super().tell(path, old, new)
+        if self.found:
+            raise _DifferentError
 
 
 def _same_kind(old: object, new: object) -> bool:
@@ -152,27 +203,6 @@ class _Keys:
 _PLAIN = frozenset({str, int, float, type(None)})
 _TRUE, _FALSE = object(), object()
 """Keys of the two that Python takes for 1 and 0."""
-
-
-def _any_order(old: Sequence[Hashable], new: Sequence[Hashable]) -> Iterator[Pair]:
-    """The elements of either list that the other lacks, paired as they stand."""
-    return zip_longest(*_lacking(old, new))
-
-
-def _lacking(one: Sequence[Hashable], other: Sequence[Hashable]) -> tuple[list[int], list[int]]:
-    """The places in each list of what the other lacks, or has fewer times."""
-    here, there = Counter(one), Counter(other)
-    return _last_of(one, here - there), _last_of(other, there - here)
-
-
-def _last_of(values: Sequence[Hashable], times: Counter[Hashable]) -> list[int]:
-    """Where each value stands as often as it is counted, from the back."""
-    places = []
-    for at in range(len(values) - 1, -1, -1):
-        if times[values[at]] > 0:
-            times[values[at]] -= 1
-            places.append(at)
-    return places[::-1]
 
 
 def _element(values: Sequence[Any], at: int | None) -> Any:
