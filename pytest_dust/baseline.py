@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Context, InvalidOperation
 from fnmatch import fnmatchcase
-from itertools import filterfalse, zip_longest
+from itertools import zip_longest
 from typing import Any, NamedTuple, TypeAlias
 
 from pytest_dust.checks import paths
@@ -32,6 +32,8 @@ Block: TypeAlias = "tuple[str, str]"
 """A block's type and name: what it is known by from run to run."""
 RAN = "ran"
 """What stands for a block of which only one run has executions, on the side of that run."""
+LEFT_OUT = object()
+"""What stands in a list for an element that does not count, so that the others keep their places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,9 @@ class _Ruler:
 
     def differences(self, old: Any, new: Any) -> Iterator[Change]:
         """Where two reduced values differ, but for texts that are as good as the same."""
-        found = differences(old, new, unordered=self.rules.unordered, aligner=self._aligner)
-        return found if self.rules.similar is None else filterfalse(self._alike, found)
+        alike = None if self.rules.similar is None else self._alike
+        found = differences(old, new, unordered=self.rules.unordered, aligner=self._aligner, alike=alike)
+        return _counting(found) if self.rules.ignore else found
 
     def reduced(self, value: Any, ignored: _Ignored) -> Any:
         """The value without what is left out of it, its numbers rounded."""
@@ -163,16 +166,31 @@ class _Ruler:
     def _elements(self, values: Sequence[Any], ignored: _Ignored) -> list[Any]:
         if ignored.numbers:
             each = ((one, ignored[str(at)]) for at, one in enumerate(values))
-            return [self.reduced(one, below) for one, below in each if below is not None]
+            return [LEFT_OUT if below is None else self.reduced(one, below) for one, below in each]
         below = ignored["0"]  # what holds for one element holds for all
         return [] if below is None else [self.reduced(one, below) for one in values]
 
-    def _alike(self, change: Change) -> bool:
-        """Whether a change is from one text to another that is as good as the same."""
-        old, new, least = change.old, change.new, self.rules.similar
-        if least is None or not (isinstance(old, str) and isinstance(new, str)):
-            return False
-        return likeness(old, new, least) >= least
+    def _alike(self, old: object, new: object) -> bool:
+        """Whether two values are texts that are as good as the same."""
+        least = self.rules.similar or 0
+        return isinstance(old, str) and isinstance(new, str) and likeness(old, new, least) >= least
+
+
+def _counting(changes: Iterable[Change]) -> Iterator[Change]:
+    """The changes of what counts, without what is left out of it."""
+    for change in changes:
+        old, new = _real(change.old), _real(change.new)
+        if old is not MISSING or new is not MISSING:
+            yield Change(change.path, old, new)
+
+
+def _real(value: Any) -> Any:
+    """The value without the elements that are left out of it; MISSING for one of them."""
+    if isinstance(value, dict):
+        return {key: _real(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_real(each) for each in value if each is not LEFT_OUT]
+    return MISSING if value is LEFT_OUT else value
 
 
 def _fits(step: str, pattern: str) -> bool:
@@ -225,15 +243,25 @@ class _Places(NamedTuple):
 
     last: tuple[Block, ...]
     """The blocks that give the result of either run."""
+    compared: tuple[str, ...]
     plural: bool
 
     def of(self, block: Block, at: int) -> Iterator[Path]:
-        """The paths of a block's output for one input: its own, and the result's if the block gives it."""
+        """The paths at which a block's output for one input counts.
+
+        They are its own, and the result's if the block gives it and is not compared by its own name.
+        """
         rest: Path = (at,) if self.plural else ()
         s = "s" * self.plural
         yield ("blocks", block[1], f"output{s}", *rest)
-        if block in self.last:
+        if block in self.last and not any(_names(path, block[1]) for path in self.compared):
             yield (f"result{s}", *rest)
+
+
+def _names(path: str, block: str) -> bool:
+    """Whether a compared path may lead to a block."""
+    steps = paths.plain_path(path)
+    return steps[:2] == ("blocks", block) if steps else "blocks" in path
 
 
 def _blocks(old: Run, new: Run, ruler: _Ruler, *, plural: bool) -> Iterator[BlockChange]:
@@ -241,7 +269,8 @@ def _blocks(old: Run, new: Run, ruler: _Ruler, *, plural: bool) -> Iterator[Bloc
     before, after = _by_block(old), _by_block(new)
     order = _in_order(list(before), list(after))
     positions = {name: at for at, name in enumerate(dict.fromkeys(name for _, name in order), 1)}
-    places = _Places(tuple(list(side)[-1] for side in (before, after) if side), plural)
+    last = tuple(list(side)[-1] for side in (before, after) if side)
+    places = _Places(last, ruler.rules.compare, plural)
     changed = [
         change
         for block in order
@@ -336,11 +365,11 @@ def _executions(
             yield from _execution(there, here, ruler, below, (at,) if loop else ())
 
 
-def _told(executions: Sequence[Execution], ruler: _Ruler, ignored: _Ignored) -> Iterator[dict[str, object]]:
+def _told(executions: Sequence[Execution], ruler: _Ruler, ignored: _Ignored) -> Iterator[object]:
     """What of a loop's executions counts."""
     for at, one in enumerate(executions):
-        if (below := ignored[str(at)]) is not None:
-            yield _content(one, ruler, below)
+        below = ignored[str(at)]
+        yield LEFT_OUT if below is None else _content(one, ruler, below)
 
 
 def _execution(

@@ -51,9 +51,9 @@ def compared(old: Run, new: Run) -> Comparison:
     return found
 
 
-def held(old: Run, new: Run) -> Comparison:
-    """Hold a run against another by the rules of a suite that gives none."""
-    return baseline.compare(*(baseline.seen(run, plural=True) for run in (old, new)), Baseline(), AT)
+def held(old: Run, new: Run, rules: Baseline = Baseline()) -> Comparison:  # noqa: B008  # it is frozen
+    """Hold a run against another by the rules of a suite; of one that gives none where there are none."""
+    return baseline.compare(*(baseline.seen(run, plural=True) for run in (old, new)), rules, AT)
 
 
 def names(found: Comparison) -> list[str]:
@@ -329,6 +329,58 @@ def test_rounds_of_a_while_line_up_by_their_number():
 def test_elements_of_a_map_line_up_by_content(old, new, changes):
     """An element of a map more or less is one change, and does not shift those behind it."""
     assert compared(looped("map", old), looped("map", new)).blocks[0].changes == changes
+
+
+FIRST_ITEM = Baseline(ignore=(("results", "*", "items", "0"),))
+FIRST_ROUND = Baseline(ignore=(("blocks", "EACH", "outputs", "0", "0"),))
+NOT_T = Baseline(ignore=(("results", "*", "t"),), compare=("blocks.LAST.outputs", "results"))
+
+
+def mapped(*values: Any) -> Run:
+    """Give a run with a map of these iterations, all of which have one result."""
+    return made(("map", "LOOP", [[*values]]), ("code", "EACH", [*values]), ("reduce", "LOOP", [0]))
+
+
+def giving(value: Any) -> Run:
+    """Give a run of one block that gives this value."""
+    return made(("llm", "LAST", [ran(value)]), results=[[ran(value)]])
+
+
+@pytest.mark.parametrize(
+    ("rules", "old", "new", "changes"),
+    [
+        (FIRST_ITEM, [1, 2, 3, 4], [9, 2, 3, 5], [Change((3,), 4, 5)]),
+        (FIRST_ITEM, [1, 2], [9, 1, 2], [Change((1,), MISSING, 1)]),
+        (FIRST_ITEM, [1, 2], [7], [Change((1,), 2, MISSING)]),
+        (FIRST_ITEM, [1], [], []),
+        (FIRST_ITEM, [1, 2], [], [Change((1,), 2, MISSING)]),
+        (FIRST_ITEM, [[1], 2], 5, [Change((), [2], 5)]),
+    ],
+    ids=["another", "more", "less", "none", "all", "no list"],
+)
+def test_what_is_left_out_of_a_list_shifts_nothing(rules, old, new, changes):
+    """Where `ignore` leaves out one element, the others are told at the places at which they stand."""
+    found = held(giving({"items": old}), giving({"items": new}), rules)
+    told = [Change(change.path[3:], change.old, change.new) for change in found.values]
+    assert told == changes
+    in_block = [change for block in found.blocks for change in block.changes]
+    assert [Change(each.path[2:], each.old, each.new) for each in in_block] == changes
+
+
+def test_an_iteration_that_is_left_out_shifts_nothing():
+    """Where `ignore` leaves out one iteration of a map, another that changes is told by its own number."""
+    old, new = mapped(1, 2, 3), mapped(9, 2, 4)
+    told = {block.name: block.changes for block in held(old, new, FIRST_ROUND).blocks}
+    assert told["EACH"] == (Change((2, "output"), 3, 4),)
+
+
+def test_a_block_that_is_compared_itself_is_located():
+    """What `ignore` leaves out of the results counts and begins somewhere where the block is compared."""
+    old, new = giving({"t": 5}), giving({"t": 6})
+    found = held(old, new, NOT_T)
+    assert [change.path for change in found.values] == [("blocks", "LAST", "outputs", 0, "t")]
+    assert names(found) == ["LAST"]
+    assert names(held(old, new, replace(NOT_T, compare=()))) == []
 
 
 def test_a_while_that_ends_earlier_says_in_which_round():

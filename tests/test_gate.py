@@ -124,6 +124,7 @@ def last(value: Any, *before: Any) -> dict[str, Any]:
 A = ("code", "A", [1])
 ROWS = [{"id": 1, "x": 1}, {"id": 2, "x": 2}]
 TEXT = "A refund takes up to five working days."
+OTHER_TEXT = "Please call us on Monday before noon."
 KEYS: dict[str, tuple[tuple[Any, ...], bool]] = {
     "plain-same": ((last({"a": 1}), last({"a": 1})), False),
     "plain-other": ((last({"a": 1}), last({"a": 2})), True),
@@ -185,6 +186,30 @@ KEYS: dict[str, tuple[tuple[Any, ...], bool]] = {
     "similar-nested": (
         (last({"a": [TEXT]}), last({"a": [TEXT + "!"]}), "baseline: {similar: 0.9}"),
         False,
+    ),
+    "similar-in-any-order": (
+        (
+            last([TEXT, OTHER_TEXT, 1]),
+            last([1, OTHER_TEXT + "!", TEXT + "!"]),
+            "baseline: {similar: 0.9, unordered: true}",
+        ),
+        False,
+    ),
+    "similar-rows-in-any-order": (
+        (
+            last([{"t": TEXT, "id": 1}, {"t": OTHER_TEXT, "id": 2}]),
+            last([{"t": OTHER_TEXT + "!", "id": 2}, {"t": TEXT + "!", "id": 1}]),
+            "baseline: {similar: 0.9, unordered: true}",
+        ),
+        False,
+    ),
+    "similar-other-rows-in-any-order": (
+        (
+            last([{"t": TEXT, "id": 1}, {"t": OTHER_TEXT, "id": 2}]),
+            last([{"t": OTHER_TEXT, "id": 1}, {"t": TEXT, "id": 2}]),
+            "baseline: {similar: 0.9, unordered: true}",
+        ),
+        True,
     ),
     "similar-too-far": ((last(TEXT), last("No."), "baseline: {similar: 0.9}"), True),
     "similar-no-texts": ((last(1), last(2), "baseline: {similar: 0}"), True),
