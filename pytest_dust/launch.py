@@ -79,8 +79,10 @@ class Launcher(Generic[_T, _E]):
         self._held_until = 0.0
         self.ended = 0
         """How many works have ended, well or badly."""
+        self.wasted = 0
+        """How many works gave what nobody waited for before they were given up."""
         self.left = 0
-        """How many works were given up or left behind when they were under way."""
+        """How many works were given up or left behind under way, and nobody had waited for them."""
 
     @property
     def under_way(self) -> int:
@@ -91,11 +93,6 @@ class Launcher(Generic[_T, _E]):
     def waiting(self) -> int:
         """How many works have not begun."""
         return len(self._waiting)
-
-    @property
-    def untaken(self) -> int:
-        """How many works have ended and nobody has waited for them."""
-        return len(self._untaken)
 
     def launch(self, works: Iterable[Work[_T, _E]], *, urgent: bool = False) -> list[Ticket[_T, _E]]:
         """Hand in works; they begin behind those that wait, or before them where they are urgent."""
@@ -153,20 +150,28 @@ class Launcher(Generic[_T, _E]):
         with self._lock:
             for ticket in tickets:
                 if ticket.future.done():
-                    self._untaken.discard(ticket)
+                    self._drop(ticket)
                     continue
                 if self._due.pop(ticket, None) is not None:
-                    self.left += 1
+                    self.left += ticket not in self._awaited
                     ticket.work.stop()
                 elif ticket in self._waiting:  # near its head: cases are given up in their order
                     self._waiting.remove(ticket)
                 ticket.future.set_exception(futures.CancelledError())  # who waits elsewhere is told
         self._begin()
 
+    def _drop(self, ticket: Ticket[_T, _E]) -> None:
+        """Count what ended and nobody has waited for."""
+        if ticket in self._untaken:
+            self._untaken.remove(ticket)
+            error = ticket.future.exception()
+            self.wasted += error is None
+            self.left += error is ticket.work.late
+
     def close(self) -> None:
-        """Begin nothing more, and bid all end."""
+        """Begin nothing more, bid all end, and keep nothing that nobody has waited for."""
         with self._lock:
-            self.give_up([*self._waiting, *self._due])
+            self.give_up([*self._waiting, *self._due, *self._untaken])
 
     def _begin(self) -> None:
         """Begin as many works as may be under way."""
@@ -211,6 +216,5 @@ class Launcher(Generic[_T, _E]):
         now = time.monotonic()
         with self._lock:
             for ticket in [each for each, due in self._due.items() if due <= now]:
-                self.left += 1
                 ticket.work.stop()
                 self._end(ticket, partial(ticket.future.set_exception, ticket.work.late))

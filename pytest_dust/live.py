@@ -125,8 +125,8 @@ class Live:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Give up all that no turn came for, and say what may cost all the same."""
-        made, under_way = self.launcher.untaken, self.launcher.under_way + self.launcher.left
         self.launcher.close()
+        made, under_way = self.launcher.wasted, self.launcher.left
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput["dust_left"] = (made, under_way)
         else:

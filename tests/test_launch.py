@@ -543,9 +543,46 @@ def test_no_more_than_so_much_is_done_before_somebody_waits(stage):
         time.sleep(0.01)
     time.sleep(0.1)
     assert stage.begun == [0, 1, 2]
-    assert launcher.untaken == 3
     assert [launcher.wait([ticket]) for ticket in tickets] == [[at] for at in range(6)]
-    assert launcher.untaken == 0
+    launcher.close()
+    assert (launcher.wasted, launcher.left) == (0, 0)
+
+
+def test_what_was_done_in_vain_is_counted(stage):
+    """What ends well, or is under way, before anyone waits for it and is given up then, was for nothing."""
+    launcher = Launcher(5)
+    done, failed, going, waited, interrupted = launcher.launch(
+        [
+            stage.work(0, gives(0)),
+            stage.work(1, fails(KeyError())),
+            stage.stuck(2),
+            stage.work(3, gives(3)),
+            stage.stuck(4),
+        ]
+    )
+    stage.until(lambda: launcher.ended == 3)
+    assert launcher.wait([waited]) == [3]
+    launcher.give_up([done, failed, waited])
+    assert (launcher.wasted, launcher.left) == (1, 0)
+
+    def watch(_events):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        launcher.wait([interrupted], watch)
+    launcher.give_up([going])
+    launcher.close()
+    assert (launcher.wasted, launcher.left) == (1, 1)
+
+
+def test_what_is_late_before_anyone_waits_is_left_under_way(stage):
+    """Of two works that are late, only the one that nobody waits for was left for nothing."""
+    launcher = Launcher(2)
+    first, _ = launcher.launch([stage.stuck(0, 0.2), stage.stuck(1, 0.2)])
+    with pytest.raises(Late, match="0"):
+        launcher.wait([first])
+    launcher.close()
+    assert (launcher.wasted, launcher.left) == (0, 1)
 
 
 def test_more_works_than_may_be_ahead_are_waited_for_together(stage):

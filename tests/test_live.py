@@ -592,6 +592,30 @@ def test_runs_that_no_case_waited_for_are_told(support, server):
     told = re.search(
         r"^dust: (\d+) runs? made and (\d+) under way that no case waited for$", result.out, re.MULTILINE
     )
-    assert told
+    assert told, result.out
     made, under_way = int(told[1]), int(told[2])
     assert made <= server.runs - 1 <= made + under_way <= 4  # one under way may not have got to the service
+
+
+IDLE = "that no case waited for"
+
+
+def test_runs_made_for_cases_that_a_hook_skips_are_told(having):
+    """What a conftest skips in a hook may be made before anyone knows; that it was is told."""
+    example = having(4).having({"conftest.py": SKIPPING})
+    result = example.run("--dust-mode=live", "--dust-concurrency=4")
+    assert result.outcomes == {"passed": 2, "skipped": 2}
+    told = re.search(rf"^dust: (\d+) runs? made and (\d+) under way {IDLE}$", result.out, re.MULTILINE)
+    assert told, result.out
+    assert int(told[1]) + int(told[2]) == 2
+
+
+@pytest.mark.parametrize("fault", ["stalled", "trickle"])
+def test_a_run_that_its_case_gave_up_is_not_told_again(one, server, fault):
+    """A case whose run took too long has told of it: nobody is told that no case waited for it."""
+    faults = {"stalled": dust_server.Faults.stalled(), "trickle": dust_server.Faults.trickle(0.3)}
+    server.misbehave(faults[fault], times=None)
+    result = one.replacing("a.dust.yaml", "timeout: 5", "timeout: 0.5").run("--dust-mode=live")
+    assert result.outcomes == {"failed": 1}
+    assert "took longer than 0.5 s" in result.out
+    assert IDLE not in result.out
