@@ -133,6 +133,7 @@ class DustItem(Item):
         """Run the case; raises CaseFailed where an expectation does not hold, Unrun where there is no run."""
         from pytest_dust.pipeline import check_case, run_case  # httpx and all: not for --co
 
+        self.headline = ""  # a plugin may run the item again
         try:
             if self.config.getoption("dust_check"):
                 check_case(self.case, self.recording(), self.shared.settings, self.shared.mask)
@@ -144,7 +145,7 @@ class DustItem(Item):
             self.headline = self.masked(error.headline)
             raise Unrun(self.masked(str(error))) from None
         finally:
-            self.give_up()  # a plugin that runs the item again gets new runs
+            self.give_up()  # if it is run again, it gets new runs
         self._keep_difference(self.outcome)
         if not self.outcome.holds or self.outcome.gated:
             self.headline = self.masked(case_report.headline(self.outcome))

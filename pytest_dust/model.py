@@ -323,7 +323,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A case that ran, once or as often as it is repeated."""
+    """A case that ran, once or as often as it is repeated.
+
+    `waited` are the seconds for which the service's rate limit made the attempt wait that waited longest.
+    """
 
     source: Source
     attempts: tuple[Attempt, ...]

@@ -112,7 +112,7 @@ def run_case(
         _refuse_lost(attempts)
     on_change = desk.settings.on_change or case.baseline.on_change
     gates = source is Source.LIVE and on_change == "fail"
-    return Outcome(source, attempts, sum(reply.waited for reply in replies), case.repeat, gates)
+    return Outcome(source, attempts, max(reply.waited for reply in replies), case.repeat, gates)
 
 
 def _refuse_lost(attempts: tuple[Attempt, ...]) -> None:

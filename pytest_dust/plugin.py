@@ -180,7 +180,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if reports:
         from pytest_dust.report.session import summary
 
-        cases = [{**report.dust, "id": report.nodeid} for report in reports]
+        cases = [
+            {**report.dust, "id": report.nodeid, "rerun": report.outcome == "rerun"} for report in reports
+        ]
         lines = [*summary(cases, versions=bool(config.stash[SETTINGS].specification_hash)), *lines]
     if left := config.stash.get(LEFT, []):
         from pytest_dust.report.session import unwaited

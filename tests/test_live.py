@@ -619,3 +619,53 @@ def test_a_run_that_its_case_gave_up_is_not_told_again(one, server, fault):
     assert result.outcomes == {"failed": 1}
     assert "took longer than 0.5 s" in result.out
     assert IDLE not in result.out
+
+
+def test_waits_that_went_on_side_by_side_are_not_added_up(having, counter):
+    """Cases that all wait for the rate limit at once are counted, with the longest wait of one."""
+    counter.refused = dict.fromkeys(questions(6), "1")
+    result = having(6).run("--dust-mode=live", "--dust-concurrency=6")
+    assert result.outcomes == {"passed": 6}
+    told = r"^dust: (\d) cases waited for the service's rate limit \(429\), the longest (\d) s$"
+    assert re.findall(told, result.out, re.MULTILINE) == [("6", "1")]
+
+
+RERUNNING = """\
+import pytest
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    if report.failed and not hasattr(item, "failed_once"):
+        item.failed_once, report.outcome = True, "rerun"
+    return report
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item, nextitem):
+    done = yield
+    if vars(item).pop("failed_once", False):
+        item.failed_once = False
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+    return done
+
+def pytest_report_teststatus(report):
+    return ("rerun", "R", "RERUN") if report.outcome == "rerun" else None
+"""
+
+
+def test_a_case_that_is_run_again_counts_once(support, server):
+    """Where a plugin runs a failed case again, the summary tells of its last run, and of all the tokens."""
+    cases = "cases:\n  - {id: a, input: {question: Where is my refund?}, expect: {result.label: shipping}}\n"
+    example = support.having({"answer.dust.yaml": suite(server, SUPPORT, cases)})
+    recorded = example.run("--dust-mode=record").example.having({"conftest.py": RERUNNING})
+    before = server.runs
+
+    def drifts(request):
+        if request.method == "POST" and server.runs - before == 2:
+            server.drift()
+
+    server.behaviour = drifts
+    result = recorded.run("--dust-mode=live")
+    assert result.outcomes == {"passed": 1, "rerun": 1}
+    assert re.search(r"^dust: 1 live, 1\d\d tokens used$", result.out, re.MULTILINE)
+    assert "dust: 1 case that passed changed since the recording:" in result.out

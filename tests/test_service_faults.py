@@ -91,7 +91,7 @@ def test_a_waited_for_run_is_started_once_and_says_so(one, server, flavor):
     assert result.outcomes == {"failed": 1}
     assert "waited 1 s for the rate limit" in result.report
     assert re.search(
-        r"^dust: waited 1 s, as the service's rate limit \(429\) asked$", result.out, re.MULTILINE
+        r"^dust: 1 case waited for the service's rate limit \(429\), 1 s$", result.out, re.MULTILINE
     )
     assert len(server._runs) == before + 1
 

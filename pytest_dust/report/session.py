@@ -10,22 +10,31 @@ from pytest_dust.report.values import plural
 
 MAX_LISTED = 10
 """Cases named under one head of the summary; more are counted."""
-SOURCES = ("checked", "replayed", "recorded", "live", "without a run")
+NEW = ("recorded", "live")
+SOURCES = ("checked", "replayed", *NEW, "without a run")
 
 Facts = Mapping[str, Any]
 """What a case told: its source, tokens, and where it changed."""
 
 
 def summary(cases: Iterable[Facts], *, versions: bool = False) -> Iterator[str]:
-    """How many cases came from where, what they used, and what changed; by app where versions are tried."""
-    cases = list(cases)
+    """How many cases came from where, what they used, and what changed; by app where versions are tried.
+
+    What a plugin had run again is no case of its own, but used its tokens.
+    """
+    told = list(cases)
+    cases = [case for case in told if not case["rerun"]]
     sources = Counter(case["source"] for case in cases)
     counts = ", ".join(f"{sources[source]:,} {source}" for source in SOURCES if sources[source])
-    made = [case for case in cases if case["source"] in ("live", "recorded")]
-    tokens = sum(case["tokens"] for case in made)
+    made = [case for case in cases if case["source"] in NEW]
+    tokens = sum(case["tokens"] for case in told if case["source"] in NEW)
     yield f"dust: {counts}, {tokens:,} tokens used"
-    if waited := sum(case["waited"] for case in cases):
-        yield f"dust: waited {waited:.0f} s, as the service's rate limit (429) asked"
+    if waits := [case["waited"] for case in cases if case["waited"]]:
+        longest = "" if len(waits) == 1 else "the longest "
+        yield (
+            f"dust: {plural(len(waits), 'case')} waited for the service's rate limit (429), "
+            f"{longest}{max(waits):.0f} s"
+        )
     if cached := sum(bool(case.get("cached") and case["tokens"]) for case in made):
         yield (
             f"dust: {plural(cached, 'case')} may have come from Dust's cache (use_cache is on or left out); "
