@@ -101,6 +101,8 @@ class DustItem(Item):
         self.outcome: Outcome | None = None
         self.estimated: Estimate | None = None
         self.launched: Attempts = ()
+        self.took = 0.0
+        """Seconds that the runs launched ahead took."""
 
     @property
     def line(self) -> int:
@@ -145,6 +147,7 @@ class DustItem(Item):
             self.headline = self.masked(error.headline)
             raise Unrun(self.masked(str(error))) from None
         finally:
+            self.took = sum(ticket.seconds for ticket in self.launched)
             self.give_up()  # if it is run again, it gets new runs
         self._keep_difference(self.outcome)
         if not self.outcome.holds or self.outcome.gated:
@@ -215,7 +218,9 @@ class DustItem(Item):
 
     def seconds(self, passed: float) -> float:
         """What the case took: its live runs' own time, for they went on before its turn; else what passed."""
-        if self.outcome is None or self.outcome.source is Source.REPLAYED:
+        if self.outcome is None:
+            return max(passed, self.took)
+        if self.outcome.source is Source.REPLAYED:
             return passed
         return sum(attempt.run.duration for attempt in self.outcome.attempts)
 

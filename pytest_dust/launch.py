@@ -36,13 +36,15 @@ class Work(Generic[_T, _E]):
     late: Exception
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Ticket(Generic[_T, _E]):
     """Work that was handed in, and what comes of it."""
 
     work: Work[_T, _E]
     future: futures.Future[_T] = field(default_factory=futures.Future)
     events: SimpleQueue[_E] = field(default_factory=SimpleQueue)
+    seconds: float = 0.0
+    """How long the work took, once it has ended."""
 
     def told(self) -> list[_E]:
         """The events since this was last asked."""
@@ -205,7 +207,9 @@ class Launcher(Generic[_T, _E]):
     def _end(self, ticket: Ticket[_T, _E], tell: Callable[[], None]) -> None:
         """Note how a work ended, unless it was given up or left behind before."""
         with self._lock:
-            if self._due.pop(ticket, None) is not None:
+            due = self._due.pop(ticket, None)
+            if due is not None:
+                ticket.seconds = time.monotonic() - due + ticket.work.seconds
                 self.ended += 1
                 if ticket not in self._awaited:
                     self._untaken.add(ticket)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 AHEAD = 4
 """How many times as many runs as are under way at once may be made before their cases' turn."""
+CLEAR = "\r\x1b[K"
+"""Clears the line that xdist's controller is writing on a terminal, and writes anew afterwards."""
 NOT_RUN = (pytest.skip.Exception, pytest.xfail.Exception, pytest.fail.Exception, Exception)
 """What pytest's marks raise before a run: skip, xfail(run=False), or that a condition is wrong."""
 
@@ -48,6 +50,8 @@ class Live:
         self.failed = 0
         self._stretches: dict[Any, list[Any]] = {}
         """The first case of each stretch of live cases, and all of it."""
+        self._to_come = 0
+        """How many runs are in stretches that are not launched yet."""
         self._met: set[Any] = set()
         """The cases that came into sight of an xdist worker."""
         self._began = time.monotonic()
@@ -56,7 +60,7 @@ class Live:
         """How far the session's runs are."""
         launcher = self.launcher
         passed = time.monotonic() - self._began
-        counts = launcher.ended, launcher.under_way, launcher.waiting
+        counts = launcher.ended, launcher.under_way, launcher.waiting + self._to_come
         return Progress(*counts, self.failed, self.budget.tokens, passed)
 
     @pytest.hookimpl(tryfirst=True)
@@ -73,6 +77,7 @@ class Live:
             self._announce(config, [estimate for _, estimate in live])
         self._began = time.monotonic()
         self._stretches = _stretches(session.items, {case for case, _ in live})
+        self._to_come = sum(estimate.runs for _, estimate in live)
 
     def _announce(self, config: pytest.Config, estimates: list[Any]) -> None:
         runs, tokens = (sum(each[at] for each in estimates) for at in (0, 1))
@@ -94,6 +99,12 @@ class Live:
         self._met.update(near)
         self._launch(case for case in near if not _skipped(case) and case.estimate().runs)
 
+    def _launch_stretch(self, item: pytest.Item) -> None:
+        """Launch the live cases that follow one another from here, where a stretch of them begins."""
+        stretch = self._stretches.pop(item, ())
+        self._to_come -= sum(case.estimate().runs for case in stretch)
+        self._launch(stretch)
+
     def _launch(self, cases: Iterable[Any]) -> None:
         for case in cases if not self.refusal else ():
             with suppress(DustError):  # told when the case's turn comes
@@ -111,7 +122,7 @@ class Live:
         if workers.is_worker(item.config):
             self._launch_met(item, nextitem)
         else:
-            self._launch(self._stretches.pop(item, ()))
+            self._launch_stretch(item)
         try:
             return (yield)
         finally:
@@ -173,5 +184,6 @@ def _say(config: pytest.Config, line: str) -> None:
         terminal.write_line(line)
     elif workers.is_first(config):
         capture: Any = config.pluginmanager.get_plugin("capturemanager")
+        begin = CLEAR if sys.__stderr__ is not None and sys.__stderr__.isatty() else ""
         with capture.global_and_fixture_disabled() if capture else nullcontext():
-            print(line, file=sys.__stderr__, flush=True)  # its stdout belongs to xdist
+            print(f"{begin}{line}", file=sys.__stderr__, flush=True)  # its stdout belongs to xdist

@@ -227,6 +227,15 @@ def test_a_repeated_case_takes_what_its_attempts_take(having, counter):
     assert 0.6 <= seconds < 1.2
 
 
+def test_a_case_whose_run_is_late_takes_its_time(having, server):
+    """A run that was launched ahead and given up took as long as it may, whatever its case waited for it."""
+    server.misbehave(dust_server.Faults.stalled(), times=None)
+    result = having(2, "timeout: 0.5\n").run("--dust-mode=live", "--junitxml=junit.xml")
+    assert result.outcomes == {"failed": 2}
+    tree = ET.fromstring(result.example.files["junit.xml"])
+    assert all(0.4 < float(each.get("time")) < PROMPT for each in tree.iter("testcase"))
+
+
 # ── none for nothing ─────────────────────────────────────────────────────────────────────────────
 
 MARKED = {"c01": "marks: [skip]", "c02": "marks: [{skipif: ['True']}]"}

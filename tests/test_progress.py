@@ -133,6 +133,15 @@ def test_a_terminal_tells_how_far_all_runs_are(several):
     assert max(running) == 3
 
 
+def test_a_terminal_tells_of_runs_that_come_after_other_tests(several):
+    """Where tests of another kind stand between suites, all runs of the session count from the first on."""
+    more = {"m_test.py": "def test_it():\n    pass\n", "z.dust.yaml": several.files[SUITE]}
+    args = ("--dust-mode=live", SUITE, *more)
+    told = on_terminal(several.having(more), *args)
+    assert set(re.findall(r"of (\d+) runs", told)) == {"14"}
+    assert re.search(r"1[0-3] of 14 runs done", told)
+
+
 def test_a_terminal_tells_of_failed_cases(several):
     """Cases that failed are counted while others run, and none before."""
     wrong = several.replacing(SUITE, "question: b}", "question: b}, expect: {result.label: wrong}")
@@ -145,6 +154,7 @@ def test_with_workers_a_terminal_shows_no_progress(several):
     """With -n, where runs are made in other processes, nothing of it is shown."""
     told = on_terminal(several, "--dust-mode=live", "-n", "2", "-v")
     assert "6 passed" in told
+    assert re.search(r"[\r\n]dust: about to make 7 runs", told)  # on a line of its own
     assert "running" not in told
     assert "done" not in told
     assert "\b" not in told
