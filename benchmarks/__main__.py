@@ -26,6 +26,9 @@ def main() -> int:
     """Measure what the command line asks for; 1 where a contender did not do its job."""
     given = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and folders go too
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # in the background it is ignored, by contenders too
     work = Path(tempfile.mkdtemp(prefix="pytest-dust-benchmarks-"))
     try:
         bench = _bench(given, work)
