@@ -25,10 +25,10 @@ def summary(cases: Iterable[Facts], *, versions: bool = False) -> Iterator[str]:
     told = list(cases)
     cases = [case for case in told if not case["rerun"]]
     sources = Counter(case["source"] for case in cases)
-    counts = ", ".join(f"{sources[source]:,} {source}" for source in SOURCES if sources[source])
+    counts = [f"{sources[source]:,} {source}" for source in SOURCES if sources[source]]
     made = [case for case in cases if case["source"] in NEW]
     tokens = sum(case["tokens"] for case in told if case["source"] in NEW)
-    yield f"dust: {counts}, {tokens:,} tokens used"
+    yield f"dust: {', '.join([*counts, f'{tokens:,} tokens used'])}"
     if waits := [case["waited"] for case in cases if case["waited"]]:
         longest = "" if len(waits) == 1 else "the longest "
         yield (
