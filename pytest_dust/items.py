@@ -103,6 +103,8 @@ class DustItem(Item):
         self.launched: Attempts = ()
         self.took = 0.0
         """Seconds that the runs launched ahead took."""
+        self.spent = 0
+        """Tokens of runs that were made in vain, as others of the case failed."""
 
     @property
     def line(self) -> int:
@@ -133,9 +135,9 @@ class DustItem(Item):
 
     def runtest(self) -> None:
         """Run the case; raises CaseFailed where an expectation does not hold, Unrun where there is no run."""
-        from pytest_dust.pipeline import check_case, run_case  # httpx and all: not for --co
+        from pytest_dust.pipeline import check_case, run_case, spent  # httpx and all: not for --co
 
-        self.headline = ""  # a plugin may run the item again
+        self.headline, self.spent = "", 0  # a plugin may run the item again
         try:
             if self.config.getoption("dust_check"):
                 check_case(self.case, self.recording(), self.shared.settings, self.shared.mask)
@@ -144,7 +146,7 @@ class DustItem(Item):
                 desk, launched = self.shared.desk(), self.launched
                 self.outcome = run_case(self.case, self.recording(), desk, launched, watch)
         except DustError as error:
-            self.headline = self.masked(error.headline)
+            self.headline, self.spent = self.masked(error.headline), spent(self.launched)
             raise Unrun(self.masked(str(error))) from None
         finally:
             self.took = sum(ticket.seconds for ticket in self.launched)
@@ -228,7 +230,7 @@ class DustItem(Item):
         """What the summary needs to know of the case, fit to travel from an xdist worker."""
         facts: dict[str, Any] = {
             "source": "checked" if self.config.getoption("dust_check") else "without a run",
-            "tokens": 0,
+            "tokens": self.spent,
             "waited": 0.0,
             "begins": "",
             "headline": self.headline,

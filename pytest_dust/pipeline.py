@@ -237,6 +237,13 @@ def launch(case: Case, desk: Desk, *, urgent: bool = False) -> Attempts:
     return desk.launcher.launch([_work(order, desk, failed) for _ in range(case.times)], urgent=urgent)
 
 
+def spent(attempts: Attempts) -> int:
+    """The tokens of those runs that have ended well: all that is left of them where others have not."""
+    futures = [ticket.future for ticket in attempts]
+    made = (each.result() for each in futures if each.done() and each.exception() is None)
+    return sum(views.usage(each.run)["total_tokens"] for each in made)
+
+
 def _work(order: Order, desk: Desk, failed: list[Exception]) -> Work[Made, Event]:
     """One run: paid for as it begins, and read as it ends; not begun where another of its case has failed."""
     work = desk.network.work(order, desk.launcher.hold)

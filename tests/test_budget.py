@@ -281,10 +281,12 @@ def test_a_repeated_case_stops_launching_at_the_ceiling(repeated, server):
 
 
 def test_tokens_of_a_failed_case_are_counted(repeated, server):
-    """Tokens count as soon as an attempt has answered, and keep the next one from being made."""
+    """Tokens count as soon as an attempt has answered, keep the next one from being made, and are told."""
     result = repeated.run("--dust-mode=live", "--dust-max-tokens=1", "--dust-concurrency=1")
     assert result.outcomes == {"failed": 2}
     assert server.runs == 1
+    assert re.search(rf"not run: {used(result)} of at most 1 tokens are used", result.out)
+    assert used(result) > 0
 
 
 # ── the service's cache ──────────────────────────────────────────────────────────────────────────

@@ -27,7 +27,7 @@ def summary(cases: Iterable[Facts], *, versions: bool = False) -> Iterator[str]:
     sources = Counter(case["source"] for case in cases)
     counts = [f"{sources[source]:,} {source}" for source in SOURCES if sources[source]]
     made = [case for case in cases if case["source"] in NEW]
-    tokens = sum(case["tokens"] for case in told if case["source"] in NEW)
+    tokens = sum(case["tokens"] for case in told if case["source"] != "replayed")
     yield f"dust: {', '.join([*counts, f'{tokens:,} tokens used'])}"
     if waits := [case["waited"] for case in cases if case["waited"]]:
         longest = "" if len(waits) == 1 else "the longest "
