@@ -1765,17 +1765,30 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Also when started in the background of a script, where Ctrl-C's signal is ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    server = _started(options.port)
     try:
-        with DustServer(options.port) as server:
-            for app_id in options.edited:
-                server.save_edited(app_id)
-            if options.drift:
-                server.drift()
-            sys.stdout.write(banner(server))
-            sys.stdout.flush()
-            threading.Event().wait()
+        for app_id in options.edited:
+            server.save_edited(app_id)
+        if options.drift:
+            server.drift()
+        sys.stdout.write(banner(server))
+        sys.stdout.flush()
+        threading.Event().wait()
     except KeyboardInterrupt:
         return
+    finally:
+        server.stop()
+
+
+def _started(port: int) -> DustServer:
+    """A server that listens there; ends the program where it cannot."""
+    try:
+        return DustServer(port).start()
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or "ports go from 0 to 65535"
+        sys.exit(
+            f"dust_server: cannot listen on port {port}: {why}; give another --port, or 0 for any free one"
+        )
 
 
 if __name__ == "__main__":

@@ -1044,6 +1044,18 @@ def test_own_names() -> None:
         assert api.http.get(api.path()).status_code == 200
 
 
+@pytest.mark.parametrize(("port", "why"), [(None, "in use"), (70_000, "ports go from 0 to 65535")])
+def test_command_line_with_a_port_that_is_no_good(port: int | None, why: str) -> None:
+    """A port that cannot be listened on is told in one line, with what to do."""
+    with serving() as api:
+        command = [sys.executable, str(SERVER), "--port", str(port or api.server.port)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 1
+    assert re.fullmatch(
+        rf"dust_server: cannot listen on port \d+: .*{why}; give another --port.*\n", done.stderr
+    )
+
+
 def test_command_line() -> None:
     """The command prints exports and hashes, serves, and ends quietly at Ctrl-C."""
     command = [sys.executable, str(SERVER), "--port", "0", "--edited", SUPPORT, "--drift"]
