@@ -55,8 +55,11 @@ def compare(old: Seen, new: Seen, rules: Baseline, recorded_at: str) -> Comparis
     ruler = _Ruler(rules)
     names = dict.fromkeys(trace.name for one in (old, new) for trace in one.run.traces)
     with _without_collector():
-        blocks = tuple(_blocks(old.run, new.run, ruler, plural=new.plural))
         values = tuple(_values(old, new, ruler))
+        places = _Places(_last(old.run, new.run), _counted(values), new.plural)
+        blocks = tuple(_blocks(old.run, new.run, ruler, places))
+        if values and not blocks:  # as what counts stands at a path that is no plain one
+            blocks = tuple(_blocks(old.run, new.run, ruler, places._replace(last=())))
         lost = tuple(_lost(old, new, rules))
     return Comparison(recorded_at, values, blocks, len(names), lost=lost)
 
@@ -77,6 +80,8 @@ def _without_collector() -> Iterator[None]:
 
 _TOP = ("status", "error", "result", "results", "blocks", "usage", "duration", "specification_hash", "run_id")
 _WILD = frozenset("*?[")
+EACH = (("outputs",), ("errors",))
+"""What the run view shows of a block for each input."""
 
 
 class _Ignored(dict[str, "_Ignored | None"]):
@@ -123,6 +128,13 @@ class _Ruler:
         self._aligner = Aligner()
         self._known: dict[Hashable, tuple[Any, Any, tuple[Change, ...]]] = {}
 
+    def leaves_out(self, path: Path) -> bool:
+        """Whether a path of the run view is left out, itself or with one above it that is not the topmost."""
+        return any(
+            2 <= len(steps) <= len(path) and all(map(_fits, map(str, path), steps))
+            for steps in self.rules.ignore
+        )
+
     def ignored(self, *paths: Path) -> _Ignored:
         """What is left out of a value that stands at each of these paths of the run view."""
         found: list[tuple[tuple[str, ...], bool]] = []
@@ -166,7 +178,10 @@ class _Ruler:
     def _elements(self, values: Sequence[Any], ignored: _Ignored) -> list[Any]:
         if ignored.numbers:
             each = ((one, ignored[str(at)]) for at, one in enumerate(values))
-            return [LEFT_OUT if below is None else self.reduced(one, below) for one, below in each]
+            kept = [LEFT_OUT if below is None else self.reduced(one, below) for one, below in each]
+            while kept and kept[-1] is LEFT_OUT:  # nobody's place hangs on it
+                kept.pop()
+            return kept
         below = ignored["0"]  # what holds for one element holds for all
         return [] if below is None else [self.reduced(one, below) for one in values]
 
@@ -216,9 +231,29 @@ def _values(old: Seen, new: Seen, ruler: _Ruler) -> Iterator[Change]:
     compared = ruler.rules.compare or ("results" if new.plural else "result",)
     for path in ("status", "error", *compared):
         steps = paths.plain_path(path)
-        both = (_found(path, old.view), _found(path, new.view))
-        for change in ruler.changes(*both, ruler.ignored(steps)):
-            yield Change((*(steps or (path,)), *change.path), change.old, change.new)
+        both = _found(path, old.view), _found(path, new.view)
+        for place, there, here in _by_input(steps, *both):
+            if not ruler.leaves_out(place):
+                for change in ruler.changes(there, here, ruler.ignored(place)):
+                    yield Change((*(place or (path,)), *change.path), change.old, change.new)
+
+
+def _by_input(steps: Path, old: object, new: object) -> Iterator[tuple[Path, object, object]]:
+    """Two values of the run view and their path; each input's own where there is one for each.
+
+    Inputs stand in their order, which counts where that of other lists does not.
+    """
+    each = steps == ("results",) or (steps[:1] == ("blocks",) and steps[2:] in EACH)
+    if not (each and isinstance(old, list) and isinstance(new, list)):
+        yield steps, old, new
+        return
+    for at, (there, here) in enumerate(zip_longest(old, new, fillvalue=MISSING)):
+        yield (*steps, at), there, here
+
+
+def _counted(values: Iterable[Change]) -> frozenset[Path]:
+    """The paths at which, or below which, something changed that counts."""
+    return frozenset(change.path[:length] for change in values for length in range(1, 5))
 
 
 def _lost(old: Seen, new: Seen, rules: Baseline) -> Iterator[str]:
@@ -243,34 +278,33 @@ class _Places(NamedTuple):
 
     last: tuple[Block, ...]
     """The blocks that give the result of either run."""
-    compared: tuple[str, ...]
+    counted: frozenset[Path]
+    """Where something changed that counts."""
     plural: bool
 
-    def of(self, block: Block, at: int) -> Iterator[Path]:
-        """The paths at which a block's output for one input counts.
+    def of(self, block: Block, at: int) -> list[Path]:
+        """The paths of a block's output for one input: its own, and the result's if the block gives it.
 
-        They are its own, and the result's if the block gives it and is not compared by its own name.
+        Where something counts at one of them, that one alone: what is left out of the other may be it.
         """
         rest: Path = (at,) if self.plural else ()
         s = "s" * self.plural
-        yield ("blocks", block[1], f"output{s}", *rest)
-        if block in self.last and not any(_names(path, block[1]) for path in self.compared):
-            yield (f"result{s}", *rest)
+        paths: list[Path] = [("blocks", block[1], f"output{s}", *rest)]
+        if block in self.last:
+            paths.append((f"result{s}", *rest))
+        return [path for path in paths if path in self.counted][:1] or paths
 
 
-def _names(path: str, block: str) -> bool:
-    """Whether a compared path may lead to a block."""
-    steps = paths.plain_path(path)
-    return steps[:2] == ("blocks", block) if steps else "blocks" in path
+def _last(*runs: Run) -> tuple[Block, ...]:
+    """The block of each run that gives its result."""
+    return tuple((run.traces[-1].type, run.traces[-1].name) for run in runs if run.traces)
 
 
-def _blocks(old: Run, new: Run, ruler: _Ruler, *, plural: bool) -> Iterator[BlockChange]:
+def _blocks(old: Run, new: Run, ruler: _Ruler, places: _Places) -> Iterator[BlockChange]:
     """The blocks that changed, in the order in which they did; per input, the first is the cause."""
     before, after = _by_block(old), _by_block(new)
     order = _in_order(list(before), list(after))
     positions = {name: at for at, name in enumerate(dict.fromkeys(name for _, name in order), 1)}
-    last = tuple(list(side)[-1] for side in (before, after) if side)
-    places = _Places(last, ruler.rules.compare, plural)
     changed = [
         change
         for block in order
@@ -347,8 +381,10 @@ def _block(
     several = max(len(old.executions), len(new.executions)) > 1
     loop = old.loop or new.loop
     for at, (before, after) in enumerate(zip_longest(old.executions, new.executions, fillvalue=())):
-        ignored = ruler.ignored(*places.of(block, at))
-        if changes := tuple(_executions(before, after, loop, ruler, ignored)):
+        paths = places.of(block, at)
+        if any(map(ruler.leaves_out, paths)):
+            continue
+        if changes := tuple(_executions(before, after, loop, ruler, ruler.ignored(*paths))):
             yield BlockChange(*block, position, at + 1 if several else None, changes)
 
 

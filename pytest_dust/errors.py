@@ -33,6 +33,9 @@ EXCERPT = 100
 class DustError(Exception):
     """A trouble that the user can mend; its text is the whole message, `headline` its first words."""
 
+    spent = 0
+    """Tokens of the case's runs that had ended well before another of them failed."""
+
     @property
     def headline(self) -> str:
         """One line for pytest's short summary."""

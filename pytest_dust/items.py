@@ -135,7 +135,7 @@ class DustItem(Item):
 
     def runtest(self) -> None:
         """Run the case; raises CaseFailed where an expectation does not hold, Unrun where there is no run."""
-        from pytest_dust.pipeline import check_case, run_case, spent  # httpx and all: not for --co
+        from pytest_dust.pipeline import check_case, run_case  # httpx and all: not for --co
 
         self.headline, self.spent = "", 0  # a plugin may run the item again
         try:
@@ -146,7 +146,7 @@ class DustItem(Item):
                 desk, launched = self.shared.desk(), self.launched
                 self.outcome = run_case(self.case, self.recording(), desk, launched, watch)
         except DustError as error:
-            self.headline, self.spent = self.masked(error.headline), spent(self.launched)
+            self.headline, self.spent = self.masked(error.headline), error.spent
             raise Unrun(self.masked(str(error))) from None
         finally:
             self.took = sum(ticket.seconds for ticket in self.launched)

@@ -15,7 +15,7 @@ from pytest_dust.budget import Budget
 from pytest_dust.cassette import Cassette, Spot
 from pytest_dust.checks import expectation
 from pytest_dust.client import Network, Order
-from pytest_dust.errors import CassetteError, ServiceError
+from pytest_dust.errors import CassetteError, DustError, ServiceError
 from pytest_dust.launch import Launcher, Ticket, Watch, Work
 from pytest_dust.masking import Mask
 from pytest_dust.model import (
@@ -101,7 +101,7 @@ def run_case(
         if source is Source.REPLAYED:
             replies, runs = _replayed(request, recording, desk.network)
         else:
-            made = desk.launcher.wait(launched or launch(case, desk, urgent=True), watch)
+            made = _waited(launched or launch(case, desk, urgent=True), desk, watch)
             replies, runs = [each.reply for each in made], [each.run for each in made]
         attempts = _attempts(case, runs, mask, None if source is Source.REPLAYED else recording)
         if source is Source.RECORDED:
@@ -237,11 +237,15 @@ def launch(case: Case, desk: Desk, *, urgent: bool = False) -> Attempts:
     return desk.launcher.launch([_work(order, desk, failed) for _ in range(case.times)], urgent=urgent)
 
 
-def spent(attempts: Attempts) -> int:
-    """The tokens of those runs that have ended well: all that is left of them where others have not."""
-    futures = [ticket.future for ticket in attempts]
-    made = (each.result() for each in futures if each.done() and each.exception() is None)
-    return sum(views.usage(each.run)["total_tokens"] for each in made)
+def _waited(attempts: Attempts, desk: Desk, watch: Watch[Event] | None) -> list[Made]:
+    """The runs, once all have ended; where one fails, its error tells what the others have used."""
+    try:
+        return desk.launcher.wait(attempts, watch)
+    except DustError as error:
+        futures = [ticket.future for ticket in attempts]
+        made = (each.result() for each in futures if each.done() and each.exception() is None)
+        error.spent = sum(views.usage(each.run)["total_tokens"] for each in made)
+        raise
 
 
 def _work(order: Order, desk: Desk, failed: list[Exception]) -> Work[Made, Event]:

@@ -383,6 +383,52 @@ def test_a_block_that_is_compared_itself_is_located():
     assert names(held(old, new, replace(NOT_T, compare=()))) == []
 
 
+LEAVING_T = {
+    "its output": (("blocks.LAST.outputs",), ("results", "*", "t")),
+    "the result too": (("results", "blocks.LAST.outputs"), ("results", "*", "t")),
+    "all blocks": (("blocks",), ("results", "*", "t")),
+    "blocks by a pattern": (("blocks.*.outputs",), ("results", "*", "t")),
+    "the result alone": ((), ("blocks", "LAST", "outputs", "*", "t")),
+}
+
+
+@pytest.mark.parametrize(("compare", "ignore"), LEAVING_T.values(), ids=LEAVING_T)
+def test_what_counts_is_located(compare, ignore):
+    """A change that counts begins in a block, whatever `ignore` leaves out of its value's other places."""
+    rules = Baseline(compare=compare, ignore=(ignore,))
+    found = held(giving({"t": 5}), giving({"t": 6}), rules)
+    assert found.changed
+    assert names(found) == ["LAST"]
+
+
+@pytest.mark.parametrize("more", ["blocks.LAST.status", "length(blocks.LAST.outputs)"])
+def test_what_is_left_out_is_not_where_it_begins(more):
+    """Of several inputs, the one whose value counts is named, though another of the block is compared too."""
+    inputs = [({"t": 5, "x": 1}, {"t": 6, "x": 1}), ({"t": 5, "x": 1}, {"t": 6, "x": 2})]
+    old, new = (made(("llm", "LAST", *([ran(pair[at])] for pair in inputs))) for at in (0, 1))
+    found = held(old, new, Baseline(compare=("results", more), ignore=(("results", "*", "t"),)))
+    assert [(block.input, [each.path for each in block.changes]) for block in found.blocks] == [
+        (2, [("output", "x")])
+    ]
+
+
+def test_an_input_may_be_left_out():
+    """Where `ignore` leaves out one input's result, neither it nor its block's output is a change."""
+    old, new = made(("llm", "LAST", [1], [1])), made(("llm", "LAST", [2], [3]))
+    found = held(old, new, Baseline(ignore=(("results", "0"),)))
+    assert [change.path for change in found.values] == [("results", 1)]
+    assert [block.input for block in found.blocks] == [2]
+
+
+@pytest.mark.parametrize("rules", [Baseline(unordered=True), Baseline(unordered=True, similar=0.5)])
+def test_inputs_line_up_in_their_order(rules):
+    """The order of lists may be nothing, that of inputs never: two that have changed places have changed."""
+    old, new = made(("llm", "LAST", ["billing"], ["other"])), made(("llm", "LAST", ["other"], ["billing"]))
+    found = held(old, new, rules)
+    assert [change.path for change in found.values] == [("results", 0), ("results", 1)]
+    assert [block.input for block in found.blocks] == [1, 2]
+
+
 def test_a_while_that_ends_earlier_says_in_which_round():
     """A while that stops a round earlier changed its answer in that round, from true to false."""
     old = made(A, ("while", "W", [True, True, False]), ("code", "C", [1, 2]), ("end", "W", [None, None]))

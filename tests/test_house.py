@@ -67,7 +67,7 @@ RUNNING = ("httpx", "httpx_sse", "respx", "deepdiff", "jsonschema", "rapidfuzz")
 
 # Modules of one room that stand above one another: each may import from those below it.
 FLOORS = {
-    "checks": "expectation matchers arguments schemas binding equality unordered alignment paths",
+    "checks": "expectation matchers arguments schemas binding equality unordered content alignment paths",
     "report": "terminal session apps drift case full misses progress words values",
 }
 

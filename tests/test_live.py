@@ -662,6 +662,28 @@ def pytest_report_teststatus(report):
 """
 
 
+def test_all_that_a_case_used_is_counted_when_it_is_run_again(support, server):
+    """The tokens of attempts whose case failed for another's sake count each time the case is run."""
+    cases = "cases:\n  - {id: a, input: {question: x}, repeat: {runs: 3}}\n"
+    example = support.having({"answer.dust.yaml": suite(server, SUPPORT, cases), "conftest.py": RERUNNING})
+
+    def every_other_fails(request):
+        refused = request.method == "POST" and server.runs % 2 == 0
+        return dust_server.Faults.status(500).reply(request, server.answer) if refused else None
+
+    server.behaviour = every_other_fails
+    result = example.run("--dust-mode=live", "--dust-concurrency=1")
+    assert result.outcomes == {"failed": 1, "rerun": 1}
+    assert server.runs == 4
+    one = example.replacing("answer.dust.yaml", ", repeat: {runs: 3}", "").having({"conftest.py": None})
+    server.behaviour = None
+    used = [
+        re.search(r"([\d,]+) tokens used$", each.out, re.MULTILINE)[1]
+        for each in (result, one.run("--dust-mode=live"))
+    ]
+    assert int(used[0]) == 2 * int(used[1]) > 0
+
+
 def test_a_case_that_is_run_again_counts_once(support, server):
     """Where a plugin runs a failed case again, the summary tells of its last run, and of all the tokens."""
     cases = "cases:\n  - {id: a, input: {question: Where is my refund?}, expect: {result.label: shipping}}\n"

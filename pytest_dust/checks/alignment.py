@@ -25,8 +25,8 @@ MAX_DIFFED = 5_000
 """Elements that DeepDiff lines up in all, at 50 µs each."""
 MAX_VISITS = 5_000_000
 """Elements looked at in search of anchors in all, at 0.2 µs each."""
-MAX_TRIED = 20_000
-"""Elements that are held against others where order is nothing and texts need not be the same."""
+MAX_CHARACTERS = 15_000_000
+"""Characters held against others where order is nothing and texts need not be the same, at 50 ns each."""
 MAX_PASSES = 24
 """How often, on average, an element is looked at in search of anchors."""
 LONGEST_RUN = 64
@@ -48,8 +48,8 @@ class Aligner:
     def __init__(self) -> None:
         self._visits = MAX_VISITS
         self._diffed = MAX_DIFFED
-        self.tries = iter(range(MAX_TRIED))
-        """One for each element that may be held against another in search of one that is nearly the same."""
+        self.characters = MAX_CHARACTERS
+        """How many may still be held against others in search of texts that are nearly the same."""
 
     def pairs(self, old: Sequence[Hashable], new: Sequence[Hashable]) -> Iterator[Pair]:
         """The elements in order, each with its counterpart; most of those that are equal are left out."""
