@@ -6,7 +6,7 @@ import shlex
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from pytest_dust import cassette
+from pytest_dust import cassette_files
 from pytest_dust.errors import DustError, ServiceError
 from pytest_dust.item import CaseFailed, Item, Unrun
 
@@ -73,7 +73,7 @@ class DriftItem(Item):
         """The pinned version's blocks, from the first cassette of its cases that holds them."""
         for case in self.cases:
             with suppress(DustError):
-                found = cassette.read(self.suite.spot(case.id))
+                found = cassette_files.read(self.suite.spot(case.id))
                 if found is None or found.request.get("specification_hash") != case.specification_hash:
                     continue  # missing, or stale: of another version than the pinned one
                 if found.specification is not None:

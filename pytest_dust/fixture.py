@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_dust import cassette
+from pytest_dust import cassette_files
 from pytest_dust.errors import DustError
 from pytest_dust.model import Case, Place
 from pytest_dust.report.values import as_typed
@@ -98,7 +98,7 @@ class Dust:
             expect=(),
         )
         folder = self._session.settings.cassette_dir
-        spot = cassette.spot(self._node.path, file_name(case.id), folder, self._config.rootpath)
+        spot = cassette_files.spot(self._node.path, file_name(case.id), folder, self._config.rootpath)
         recording = Recording(spot, self._relative(spot.path), self._command())
         try:
             outcome = run_case(case, recording, self._session.desk())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dust import cassette, session
+from pytest_dust import cassette_files, session
 from pytest_dust.report.case import safe_lines
 from pytest_dust.report.terminal import CaseReport, Crash
 from pytest_dust.report.values import as_typed
@@ -40,17 +40,17 @@ class SuiteFile(pytest.File):
         return as_typed(self.path, self.config.invocation_params.dir)
 
     @cached_property
-    def home(self) -> cassette.Home:
+    def home(self) -> cassette_files.Home:
         """Where the cassettes of the file's cases belong."""
         folder = self.shared.settings.cassette_dir
-        return cassette.home(self.path, folder, self.config.rootpath)
+        return cassette_files.home(self.path, folder, self.config.rootpath)
 
     @cached_property
     def home_shown(self) -> str:
         """The folder of the file's cassettes as the user would type it."""
         return as_typed(self.home.path, self.config.invocation_params.dir)
 
-    def spot(self, case: str) -> cassette.Spot:
+    def spot(self, case: str) -> cassette_files.Spot:
         """Where the cassette of one of the file's cases belongs."""
         return self.home.spot(file_name(case))
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from pytest_dust import api, baseline, cassette
+from pytest_dust import api, baseline, cassette, cassette_files
 from pytest_dust import view as views
 from pytest_dust.baseline import Seen
 from pytest_dust.budget import Budget
-from pytest_dust.cassette import Cassette, Spot
+from pytest_dust.cassette import Cassette
+from pytest_dust.cassette_files import Spot
 from pytest_dust.checks import expectation
 from pytest_dust.client import Network, Order
 from pytest_dust.errors import CassetteError, DustError, ServiceError
@@ -191,7 +192,7 @@ def _held(case: Case, recording: Recording, settings: Settings, mask: Mask) -> R
 def load(recording: Recording, request: dict[str, Json]) -> Recording:
     """The recording with its cassette read and held against the request."""
     try:
-        found = cassette.read(recording.spot)
+        found = cassette_files.read(recording.spot)
     except CassetteError as error:
         return replace(recording, broken=str(error))
     if found is None:
@@ -380,6 +381,6 @@ def _write(
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     text = cassette.dumps(mask.value(bound), replies, now, mask.value(specification))
     try:
-        cassette.write(recording.spot, text)
+        cassette_files.write(recording.spot, text)
     except CassetteError as error:
         raise CassetteError(f"cassette {recording.shown} {error}; the run itself went well") from None

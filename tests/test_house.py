@@ -38,7 +38,8 @@ LAYERS = """
     budget drift launch
     conversation
     transport refusals view
-    api cassette suite schema
+    api cassette_files suite schema
+    cassette
     keys tables
     checks stash
     notes settings masking

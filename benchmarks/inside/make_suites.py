@@ -14,7 +14,7 @@ from typing import Any
 
 import answers
 
-from pytest_dust import api, cassette
+from pytest_dust import api, cassette, cassette_files
 from pytest_dust.model import App, Exchange, Flavor, Reply, RunRequest
 
 ADDRESS = App(answers.WORKSPACE, answers.SPACE, answers.APP)
@@ -87,7 +87,7 @@ def record(suite: Path, case: str, number: int, size: int) -> None:
     headers = {"content-type": "application/json"}
     exchange = Exchange("POST", api.runs_path(request), 200, headers, answers.body(asked, size))
     reply = Reply(Flavor.BLOCKING, (exchange,), 0.5)
-    path = cassette.spot(suite, case, "cassettes", suite.parent).path
+    path = cassette_files.spot(suite, case, "cassettes", suite.parent).path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cassette.dumps(cassette.bound(request), [reply], RECORDED_AT))
 
