@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
+from pytest_dust import links
 from pytest_dust.cassette import Cassette, parse, text_of
 from pytest_dust.errors import CassetteError
 
@@ -24,6 +26,8 @@ class Spot:
     folder: str
     direct: bool = False
     """Whether the way there is known to stay in the folder, so that only the file itself may be a link."""
+    roots: tuple[str, ...] = ()
+    """Real folders into which a link may lead where the cassette is read, and never where it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +37,11 @@ class Home:
     path: Path
     folder: str
     direct: bool
+    roots: tuple[str, ...] = ()
 
     def spot(self, case: str) -> Spot:
         """Where the cassette of one of the suite's cases is."""
-        return Spot(self.path / f"{case}.json", self.folder, self.direct)
+        return Spot(self.path / f"{case}.json", self.folder, self.direct, self.roots)
 
 
 def home(suite: Path, folder: str, root: Path) -> Home:
@@ -51,7 +56,8 @@ def home(suite: Path, folder: str, root: Path) -> Home:
     else:
         path = Path(os.path.normpath(suite.parent / folder), name)
         top = os.path.normpath(Path(os.path.realpath(suite.parent), folder))
-    return Home(path, top, _is_inside(f"{os.path.realpath(path)}{os.sep}", top))
+    direct = links.is_inside(f"{os.path.realpath(path)}{os.sep}", top)
+    return Home(path, top, direct, links.roots(suite, root))
 
 
 def spot(suite: Path, case: str, folder: str, root: Path) -> Spot:
@@ -62,7 +68,7 @@ def spot(suite: Path, case: str, folder: str, root: Path) -> Spot:
 def read(spot: Spot) -> Cassette | None:
     """The cassette there, None where there is none; raises CassetteError for one that is broken."""
     if not spot.direct or os.path.islink(spot.path):  # noqa: PTH114  # no error where it cannot be told
-        _refuse_outside(spot)
+        _refuse_outside(spot.path, (spot.folder, *spot.roots), links.NAME_BOTH)
     try:
         with spot.path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size  # read() sets aside all that it may read
@@ -80,7 +86,7 @@ def read(spot: Spot) -> Cassette | None:
 
 def write(spot: Spot, content: bytes) -> None:
     """Put a cassette in place whole, or leave what was there; raises CassetteError where it cannot."""
-    _refuse_outside(spot)
+    _refuse_outside(spot.path, (spot.folder,))
     path = spot.path
     # Shorter than the cassette's own name, which the disk holds, and like that of no other cassette.
     name = f".{path.stem[:60]}-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]}"
@@ -118,11 +124,8 @@ def _is_being_written(temporary: Path) -> bool:
     return True
 
 
-def _refuse_outside(spot: Spot) -> None:
-    real = os.path.realpath(spot.path)
-    if not _is_inside(real, spot.folder):
-        raise CassetteError(f"leads by a symbolic link out of its folder, to {real}; remove the link")
-
-
-def _is_inside(path: str, folder: str) -> bool:
-    return path.startswith(folder + os.sep)
+def _refuse_outside(path: Path, allowed: Iterable[str], otherwise: str = "") -> None:
+    real = links.outside(path, allowed)
+    if real is not None:
+        what = f"leads by a symbolic link out of its folder, to {real}; remove the link"
+        raise CassetteError(f"{what}{otherwise}")

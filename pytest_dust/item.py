@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dust import cassette_files, session
+from pytest_dust import cassette_files, links, session
 from pytest_dust.report.case import safe_lines
 from pytest_dust.report.terminal import CaseReport, Crash
 from pytest_dust.report.values import as_typed
@@ -38,6 +38,11 @@ class SuiteFile(pytest.File):
     def shown(self) -> str:
         """The file's path as the user would type it."""
         return as_typed(self.path, self.config.invocation_params.dir)
+
+    @cached_property
+    def roots(self) -> tuple[str, ...]:
+        """The real folders in which the file, and what it names, may lie."""
+        return links.roots(self.path, self.config.rootpath)
 
     @cached_property
     def home(self) -> cassette_files.Home:

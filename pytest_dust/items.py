@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dust import references, session, suite
+from pytest_dust import references, session, sources, suite
 from pytest_dust.checks.binding import Here
 from pytest_dust.errors import DustError, SettingsError, SuiteError, did_you_mean
 from pytest_dust.item import CaseFailed, Item, SuiteFile, Unrun
@@ -16,6 +16,7 @@ from pytest_dust.model import Place, Problem, Source
 from pytest_dust.report import case as case_report
 from pytest_dust.report.progress import progress
 from pytest_dust.report.terminal import CaseReport, Crash
+from pytest_dust.sources import UnreadableError
 from pytest_dust.tables import file_name
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class DustFile(SuiteFile):
         shared, folder = self.shared, self.home.path
         shared.shelf.add(self.path, folder, None)
         look_up = references.environment(os.environ, frozenset(shared.settings.env))
-        here = Here(self.path.parent, session.matchers(self))
+        here = Here(self.path.parent, session.matchers(self), self.roots)
         cases = suite.load(self._source(), self.shown, look_up, here)
         if revealing := [case for case in cases if shared.mask.text(case.id) != case.id]:
             raise SuiteError(self.shown, [Problem(case.place, REVEALING_ID) for case in revealing])
@@ -68,11 +69,9 @@ class DustFile(SuiteFile):
 
     def _source(self) -> bytes:
         try:
-            with self.path.open("rb") as file:
-                return file.read(suite.MAX_BYTES + 1)
-        except OSError as error:
-            problem = Problem(Place(1, 1), f"cannot be read: {error.strerror}")
-            raise SuiteError(self.shown, [problem]) from None
+            return sources.read(self.path.parent, self.path.name, self.roots, suite.MAX_BYTES)
+        except UnreadableError as error:
+            raise SuiteError(self.shown, [Problem(Place(1, 1), f"cannot be read: {error}")]) from None
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """The mistakes as plain lines; a traceback only for what is no user's mistake."""

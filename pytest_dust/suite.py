@@ -218,7 +218,7 @@ class _Reader:
             return
         matrix = list(tables.combinations(read["matrix"])) if "matrix" in read else [("", {})]
         name = read.get("dataset")
-        rows = enumerate(tables.rows(self.here.folder / name, name), 1) if name else [(0, None)]
+        rows = enumerate(tables.rows(name, self.here), 1) if name else [(0, None)]
         for number, row in rows:
             roots: dict[str, Any] = {} if row is None else {"row": row.value}
             parts = [] if row is None else [tables.row_id(row, number, str(name))]

@@ -6,15 +6,16 @@ import csv
 import hashlib
 import io
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from itertools import product
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from pytest_dust import yamlio
+from pytest_dust.checks.binding import Here
 from pytest_dust.model import Json
+from pytest_dust.sources import UnreadableError
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_SUFFIX = 80
@@ -34,12 +35,12 @@ class Row(NamedTuple):
     value: Mapping[str, Json]
 
 
-def rows(path: Path, name: str) -> Iterator[Row]:
+def rows(name: str, here: Here) -> Iterator[Row]:
     """The rows of a dataset, one at a time; raises TableError at the first that is wrong."""
-    kind = path.suffix.lower()
+    kind = PurePath(name).suffix.lower()
     if kind not in KINDS:
         raise TableError(f"dataset {name} is of no kind that is read; there are: {', '.join(KINDS)}")
-    text = _text(path, name)
+    text = _text(name, here)
     readers = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".yaml": _yaml}
     count = 0
     for line, value in readers[kind](text, name):
@@ -103,14 +104,11 @@ def _value_id(value: Json, name: str, at: int) -> str:
     return f"{name}{at}"
 
 
-def _text(path: Path, name: str) -> str:
+def _text(name: str, here: Here) -> str:
     try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size  # read() sets aside all that it may read
-            source = file.read(min(size, MAX_BYTES) + 1)
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        why = getattr(error, "strerror", None) or "no file has such a name"
-        raise TableError(f"cannot read dataset {name[:100]} beside the suite: {why}") from None
+        source = here.read(name, MAX_BYTES)
+    except UnreadableError as error:
+        raise TableError(f"cannot read dataset {name[:100]} beside the suite: {error}") from None
     if len(source) > MAX_BYTES:
         raise TableError(f"dataset {name} is larger than {MAX_BYTES // 1024 // 1024} MB; split it")
     try:

@@ -43,7 +43,8 @@ LAYERS = """
     keys tables
     checks stash
     notes settings masking
-    references yamlio
+    references yamlio sources
+    links
     hooks
     model errors
 """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from pytest_dust import sources
 from pytest_dust.errors import did_you_mean
 from pytest_dust.model import MISSING, Bound
 
@@ -65,10 +67,16 @@ class Matcher:
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """Where an argument is read: the suite's folder, and the matchers that there are."""
+    """What a suite may use: the files in and below its folder, and the matchers."""
 
     folder: Path = field(default_factory=Path)
     table: Mapping[str, Matcher] = field(default_factory=dict)
+    roots: tuple[str, ...] = ()
+    """The real folders in which a file that the suite names may lie; the suite's own if none is given."""
+
+    def read(self, name: str, most: int) -> bytes:
+        """The bytes of a file that the suite names, of a larger one `most` + 1; raises UnreadableError."""
+        return sources.read(self.folder, name, self.roots or (os.path.realpath(self.folder),), most)
 
 
 def bind(written: Any, here: Here) -> tuple[Bound, ...]:

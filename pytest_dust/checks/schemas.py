@@ -7,7 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_dust.checks.binding import ArgumentError, Here
+from pytest_dust.sources import UnreadableError
 
+MAX_BYTES = 8 * 1024 * 1024
+"""Bytes of a schema file; more than any schema needs."""
 Validator = Callable[[Any], str]
 """Where a value breaks the schema, and how; nothing where it keeps it."""
 
@@ -42,13 +45,13 @@ def validator(written: Any, here: Here) -> Validator:
 
 
 def _loaded(name: str, here: Here) -> Any:
-    path = here.folder / name
     try:
-        source = path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        why = getattr(error, "strerror", None) or "no file has such a name"
-        raise ArgumentError(f"cannot read {name[:100]} beside the suite: {why}") from None
+        source = here.read(name, MAX_BYTES)
+    except UnreadableError as error:
+        raise ArgumentError(f"cannot read {name[:100]} beside the suite: {error}") from None
+    if len(source) > MAX_BYTES:
+        raise ArgumentError(f"{name[:100]} is larger than {MAX_BYTES // 1024 // 1024} MB; split it")
     try:
         return json.loads(source)
     except (ValueError, RecursionError) as error:
-        raise ArgumentError(f"{name} is not JSON: {str(error)[:100]}") from None
+        raise ArgumentError(f"{name[:100]} is not JSON: {str(error)[:100]}") from None
