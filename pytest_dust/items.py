@@ -103,7 +103,7 @@ class DustItem(Item):
         self.took = 0.0
         """Seconds that the runs launched ahead took."""
         self.spent = 0
-        """Tokens of runs that were made in vain, as others of the case failed."""
+        """Tokens of the case's runs at the service, as far as they are known where there is no outcome."""
 
     @property
     def line(self) -> int:
@@ -134,7 +134,7 @@ class DustItem(Item):
 
     def runtest(self) -> None:
         """Run the case; raises CaseFailed where an expectation does not hold, Unrun where there is no run."""
-        from pytest_dust.pipeline import check_case, run_case  # httpx and all: not for --co
+        from pytest_dust.pipeline import check_case, judge, obtain  # httpx and all: not for --co
 
         self.headline, self.spent = "", 0  # a plugin may run the item again
         try:
@@ -143,9 +143,11 @@ class DustItem(Item):
                 return
             with progress(self.config, self.shared.live.progress) as watch:
                 desk, launched = self.shared.desk(), self.launched
-                self.outcome = run_case(self.case, self.recording(), desk, launched, watch)
+                answer = obtain(self.case, self.recording(), desk, launched, watch)
+            self.spent = answer.spent
+            self.outcome = judge(answer, self.shared.settings)
         except DustError as error:
-            self.headline, self.spent = self.masked(error.headline), error.spent
+            self.headline, self.spent = self.masked(error.headline), error.spent or self.spent
             raise Unrun(self.masked(str(error))) from None
         finally:
             self.took = sum(ticket.seconds for ticket in self.launched)

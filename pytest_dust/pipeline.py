@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -81,6 +81,23 @@ class Desk:
     """The app's blocks as they are saved, if they are those that ran."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The runs of a case, replayed or made, before they are judged."""
+
+    case: Case
+    recording: Recording
+    mask: Mask
+    source: Source
+    replies: tuple[Reply, ...]
+    runs: tuple[Run, ...]
+
+    @property
+    def spent(self) -> int:
+        """The tokens that the runs used at the service; 0 where they are replayed."""
+        return 0 if self.source is Source.REPLAYED else _tokens(self.runs)
+
+
 def run_case(
     case: Case,
     recording: Recording,
@@ -93,10 +110,24 @@ def run_case(
     Runs that are `launched` already are waited for, others launched now. Raises CassetteError or
     ServiceError where there is no run to judge.
     """
+    return judge(obtain(case, recording, desk, launched, watch), desk.settings)
+
+
+def obtain(
+    case: Case,
+    recording: Recording,
+    desk: Desk,
+    launched: Attempts = (),
+    watch: Watch[Event] | None = None,
+) -> Answer:
+    """The runs of a case; those that are recorded are in the case's cassette already.
+
+    Raises CassetteError or ServiceError where there is no run.
+    """
     request = build(case, desk.settings)
     bound = _bound(case, request)
     mask = desk.mask.covering(bound)
-    try:
+    with _bounded_depth():
         recording = load(recording, mask.value(bound))
         source = choose(desk.settings.mode, recording)
         if source is Source.REPLAYED:
@@ -104,16 +135,44 @@ def run_case(
         else:
             made = _waited(launched or launch(case, desk, urgent=True), desk, watch)
             replies, runs = [each.reply for each in made], [each.run for each in made]
-        attempts = _attempts(case, runs, mask, None if source is Source.REPLAYED else recording)
+        answer = Answer(case, recording, mask, source, tuple(replies), tuple(runs))
         if source is Source.RECORDED:
-            _write(recording, mask, bound, replies, desk.specification(request, runs[0]))
+            _record(answer, bound, request, desk)
+    return answer
+
+
+@contextmanager
+def _bounded_depth() -> Iterator[None]:
+    """Turn the RecursionError that a deeply nested run raises into a ServiceError."""
+    try:
+        yield
     except RecursionError:
         raise ServiceError("the run is nested too deeply to be read; narrow it with block_filter") from None
+
+
+def _record(answer: Answer, bound: dict[str, Json], request: RunRequest, desk: Desk) -> None:
+    """Write the case's cassette, whatever becomes of the question for the app's saved blocks."""
+    specification: Json = None
+    try:
+        specification = desk.specification(request, answer.runs[0])
+    finally:
+        try:
+            _write(answer, bound, specification)
+        except DustError as error:
+            error.spent = answer.spent
+            raise
+
+
+def judge(answer: Answer, settings: Settings) -> Outcome:
+    """The runs of a case held to its expectations and, where they are new, against its recording."""
+    case, source = answer.case, answer.source
+    with _bounded_depth():
+        attempts = _attempts(answer)
     if source is Source.LIVE:
         _refuse_lost(attempts)
-    on_change = desk.settings.on_change or case.baseline.on_change
+    on_change = settings.on_change or case.baseline.on_change
     gates = source is Source.LIVE and on_change == "fail"
-    return Outcome(source, attempts, max(reply.waited for reply in replies), case.repeat, gates)
+    return Outcome(source, attempts, max(reply.waited for reply in answer.replies), case.repeat, gates)
 
 
 def _refuse_lost(attempts: tuple[Attempt, ...]) -> None:
@@ -126,13 +185,14 @@ def _refuse_lost(attempts: tuple[Attempt, ...]) -> None:
             )
 
 
-def _attempts(case: Case, runs: list[Run], mask: Mask, held: Recording | None) -> tuple[Attempt, ...]:
-    """The runs judged and, where there is a recording to hold them against, compared with it."""
-    seen = [baseline.seen(run, plural=case.plural) for run in runs]
-    judged = [_attempt(case, one, mask) for one in seen]
-    if held is None or held.cassette is None:
+def _attempts(answer: Answer) -> tuple[Attempt, ...]:
+    """The runs judged and, where they are new and there is a recording, compared with it."""
+    case, recorded = answer.case, answer.recording.cassette
+    seen = [baseline.seen(run, plural=case.plural) for run in answer.runs]
+    judged = [_attempt(case, one, answer.mask) for one in seen]
+    if recorded is None or answer.source is Source.REPLAYED:
         return tuple(judged)
-    compare = _comparing(case, held, held.cassette)
+    compare = _comparing(case, answer.recording, recorded)
     return tuple(replace(attempt, comparison=compare(one)) for attempt, one in zip(judged, seen, strict=True))
 
 
@@ -167,7 +227,7 @@ def estimate(case: Case, recording: Recording, settings: Settings, mask: Mask) -
         runs = _runs(recording.cassette) if recording.cassette else []
     except (ServiceError, RecursionError):
         runs = []
-    tokens = sum(views.usage(run)["total_tokens"] for run in runs)
+    tokens = _tokens(runs)
     return Estimate(case.times, tokens * case.times // len(runs) if runs else 0)
 
 
@@ -245,7 +305,7 @@ def _waited(attempts: Attempts, desk: Desk, watch: Watch[Event] | None) -> list[
     except DustError as error:
         futures = [ticket.future for ticket in attempts]
         made = (each.result() for each in futures if each.done() and each.exception() is None)
-        error.spent = sum(views.usage(each.run)["total_tokens"] for each in made)
+        error.spent = _tokens(each.run for each in made)
         raise
 
 
@@ -375,12 +435,16 @@ def _runs(recorded: Cassette) -> list[Run]:
     return [api.run(reply, _filter(recorded), pinned) for reply in recorded.replies]
 
 
-def _write(
-    recording: Recording, mask: Mask, bound: dict[str, Json], replies: list[Reply], specification: Json
-) -> None:
+def _write(answer: Answer, bound: dict[str, Json], specification: Json) -> None:
+    mask, recording = answer.mask, answer.recording
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    text = cassette.dumps(mask.value(bound), replies, now, mask.value(specification))
+    text = cassette.dumps(mask.value(bound), answer.replies, now, mask.value(specification))
     try:
         cassette_files.write(recording.spot, text)
     except CassetteError as error:
         raise CassetteError(f"cassette {recording.shown} {error}; the run itself went well") from None
+
+
+def _tokens(runs: Iterable[Run]) -> int:
+    """The tokens that runs used."""
+    return sum(views.usage(run)["total_tokens"] for run in runs)
