@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from pytest_dust.errors import ServiceError
@@ -39,6 +39,8 @@ ENDED = tuple(Status)
 USAGE = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 _EMPTY = {"value": None, "error": None, "meta": None}
 
+Block = tuple[str, str]
+"""A block's type and name."""
 RawTrace = tuple[str, str, list[list[Any]]]
 """A trace as the wire has it: type, name, executions."""
 
@@ -162,13 +164,14 @@ def parse(answer: Json, duration: float, block_filter: Sequence[str] | None = No
     ended = status.get("run")
     if ended not in ENDED:
         raise ServiceError(_not_ended(ended))
+    statuses = _statuses(status.get("blocks"))
     return filtered(
         Run(
             id=_text(run.get("run_id")),
             specification_hash=_text(run.get("specification_hash")),
             status=Status(str(ended)),
-            traces=_normal(_traces(run.get("traces"))),
-            statuses=_statuses(status.get("blocks")),
+            traces=_normal(_traces(run.get("traces")), statuses),
+            statuses=statuses,
             results=run.get("results"),
             duration=duration,
         ),
@@ -190,17 +193,17 @@ def _streamed(events: Sequence[Event], duration: float, block_filter: Sequence[s
         if kind == "block_status"
     }
     durations = _durations(events)
-    statuses = [
+    statuses = tuple(
         replace(each, duration=durations.get((each.type, each.name)))
         for each in _statuses(list(last.values()))
-    ]
+    )
     return filtered(
         Run(
             id=run_id,
             specification_hash=None,
             status=Status(str(status)),
-            traces=_normal(_traces(traces)),
-            statuses=tuple(statuses),
+            traces=_normal(_traces(traces), statuses),
+            statuses=statuses,
             results=None,
             duration=duration,
         ),
@@ -336,41 +339,82 @@ def _traces(traces: object) -> list[RawTrace]:
     return named
 
 
-def _normal(traces: list[RawTrace]) -> tuple[Trace, ...]:
-    """One trace per block, a `while`'s iterations merged along the second dimension."""
+class _Layout(NamedTuple):
+    """Where the blocks of a run stand."""
+
+    order: tuple[Block, ...]
+    """Every block once, in execution order."""
+    loops: Mapping[Block, Block]
+    """The opening block of its loop, for each block inside a loop and for the one that closes it."""
+    hidden: frozenset[Block]
+    """Blocks of a `while` that a filter cut: they have several traces, and no loop is seen."""
+
+
+def _normal(traces: list[RawTrace], statuses: Sequence[BlockStatus]) -> tuple[Trace, ...]:
+    """One trace per block in execution order, the iterations of a `while` along the second dimension.
+
+    A polled run has no trace of a block without executions. The statuses name it, and show where its loop
+    ends: it gets a trace without executions, as in the other flavours.
+    """
+    layout = _layout(traces, statuses)
+    rows = _merged(traces, layout)
+    return tuple(
+        _trace(block, rows, layout)
+        for block in layout.order
+        if block in rows or layout.loops.get(block) in rows
+    )
+
+
+def _layout(traces: list[RawTrace], statuses: Sequence[BlockStatus]) -> _Layout:
+    """The layout by the statuses if they name all blocks that have traces, else by the traces alone."""
     times = Counter((kind, name) for kind, name, _ in traces)
-    merged: dict[tuple[str, str], list[list[Execution]]] = {}
-    loops: dict[tuple[str, str], str] = {}
-    loop: tuple[str, str] | None = None
-    stopped: list[bool] = []  # per input: has this `while` ended for it
-    ended = False
+    told = dict.fromkeys((each.type, each.name) for each in statuses)
+    order = tuple(told if times.keys() <= told.keys() else times)
+    loops: dict[Block, Block] = {}
+    opening: Block | None = None
+    for block in order:
+        if block[0] in OPENING:
+            opening = block
+        elif opening is not None:
+            loops[block] = opening
+            if block == _closing(opening):
+                opening = None
+    again = (block for block, count in times.items() if count > 1)
+    hidden = frozenset(block for block in again if block not in loops and block[0] not in OPENING)
+    return _Layout(order, loops, hidden)
+
+
+def _closing(opening: Block) -> Block:
+    return OPENING[opening[0]], opening[1]
+
+
+def _merged(traces: list[RawTrace], layout: _Layout) -> dict[Block, list[list[Execution]]]:
+    """The executions of each block, those of all its traces together, without the skipped ones."""
+    merged: dict[Block, list[list[Execution]]] = {}
+    stopped: dict[Block, list[bool]] = {}  # of a `while`, per input: has it ended
     for kind, name, rows in traces:
-        if ended and (kind, name) != loop:
-            loop, stopped = None, []
-        ended = loop is not None and (kind, name) == (OPENING[loop[0]], loop[1])
-        repeated = (
-            loop is None and times[kind, name] > 1 and kind not in OPENING
-        )  # a filter hides its `while`
-        if kind == "while" or (loop is not None and not ended):
-            loops[kind, name] = "while" if kind == "while" or loop is None else loop[0]
-        elif repeated:
-            loops[kind, name] = "while"
-        if kind in OPENING:
-            loop = (kind, name)
-        block = merged.setdefault((kind, name), [])
+        block = (kind, name)
+        over = stopped.get(layout.loops.get(block, block), [])
+        kept = merged.setdefault(block, [])
         for at, row in enumerate(rows):
-            if at == len(block):
-                block.append([])
-            if not (at < len(stopped) and stopped[at]):
-                block[at].extend(_execution(one) for one in row if not (repeated and one == _EMPTY))
+            if at == len(kept):
+                kept.append([])
+            if not (at < len(over) and over[at]):
+                kept[at].extend(_execution(one) for one in row if block not in layout.hidden or one != _EMPTY)
         if kind == "while":
-            stopped = [_stopped(row, stopped, at) for at, row in enumerate(rows)]
-    return tuple(_trace(*block, rows, loops.get(block, "")) for block, rows in merged.items())
+            stopped[block] = [_stopped(row, over, at) for at, row in enumerate(rows)]
+    return merged
 
 
-def _trace(kind: str, name: str, rows: list[list[Execution]], loop: str) -> Trace:
-    executions = tuple(tuple(row) for row in rows)
-    return Trace(kind, name, executions, loop or _by_length(executions))
+def _trace(block: Block, rows: Mapping[Block, list[list[Execution]]], layout: _Layout) -> Trace:
+    """A block's trace; inside a loop it has a row for each input that the opening block has."""
+    executions = tuple(tuple(row) for row in rows.get(block, ()))
+    loop = "while" if block in layout.hidden or block[0] == "while" else ""
+    opening = layout.loops.get(block)
+    if opening is not None:
+        executions += ((),) * (len(rows.get(opening, ())) - len(executions))
+        loop = "" if block == _closing(opening) else opening[0]
+    return Trace(*block, executions, loop or _by_length(executions))
 
 
 def _by_length(rows: Sequence[Sequence[Execution]]) -> str:

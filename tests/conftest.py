@@ -85,8 +85,16 @@ class Service(dust_server.DustServer):
 
         self.behaviour = behaviour
 
+    def become(self, *blocks: Any) -> None:
+        """Let SUPPORT's first version have these blocks: (type, name, function of its environment)."""
+        self._versions[SUPPORT, "v1"] = tuple(
+            dust_server.Block(kind, name, {}, lambda env, _spec, act=act: act(env))
+            for kind, name, act in blocks
+        )
+
     def reset(self) -> None:
         """Forget what a test did."""
+        self._versions[SUPPORT, "v1"] = dust_server.APPS[SUPPORT].version("v1")
         self.behave()
         self.requests.clear()
         self.undrift()

@@ -43,7 +43,7 @@ LAYERS = """
     keys tables
     checks stash
     notes settings masking
-    references yamlio sources
+    references yamlio sources cookies
     links
     hooks
     model errors

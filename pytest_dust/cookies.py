@@ -1,0 +1,188 @@
+"""Cookies and credentials of HTTP headers, masked wherever they stand: no cassette and no report holds one.
+
+A `curl` block gives all headers of a reply, an echoing service gives those of the request, and later
+blocks may pass them on. A header is known by its name in mappings, in lists and in texts. What a cookie or
+a credential says is then masked in the rest of the same value too.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MASKED = "***"
+LONGEST_NAME = 60
+"""Characters of a key that may be the name of a header."""
+SHORTEST_TEXT = 10
+"""Characters of the shortest text that may hold a header with its value."""
+SHORT, LONG = 8, 16
+"""Characters from which on what a cookie says is masked elsewhere: with a digit in it, and without."""
+
+
+class Name(Enum):
+    """What a key says of its value."""
+
+    OTHER = 0
+    SECRET = 1
+    """A header that is always masked."""
+    PERHAPS = 2
+    """A header, if it stands among headers or its value looks like one: a shop may sell a `cookie`."""
+    HEADERS = 3
+    """A collection of headers."""
+
+
+_SECRET = frozenset({"setcookie", "setcookie2", "proxyauthorization"})
+_PERHAPS = frozenset({"cookie", "cookie2", "authorization"})
+_ATTRIBUTES = frozenset({"path", "domain", "expires", "max-age", "samesite", "version", "comment", "port"})
+_PAIR_NAMES = ("name", "key", "header", "field")
+_PAIR_VALUES = ("value", "values")
+
+_COOKIE = r"[^\s=;,:\"'\\]+=[^\s;,\"'\\]+"
+"""`sid=abc`."""
+_CREDENTIAL = r"(?:basic|bearer|digest|token|apikey|negotiate|ntlm|aws4-hmac-sha256)\s+[^\s\"'\\]+"
+_LOOKS_SECRET = re.compile(rf"\s*(?:{_COOKIE}|{_CREDENTIAL})", re.IGNORECASE)
+_QUOTED = r"b?(?P<{0}>\\*[\"'])(?:(?!(?P={0}))[^\r\n])*(?P={0})"
+_IN_TEXT = re.compile(
+    rf"""
+    (?<![a-z]) (?: (?P<secret> set[-_]?cookie2? | proxy[-_]?authorization ) | cookie2? | authorization )
+    \\*["']? \s* [:=,] \s*
+    (?P<value>
+        \[ (?: \s* {_QUOTED.format("each")} \s* ,? )+ \]?
+        | {_QUOTED.format("quote")}
+        | \\*["']? (?: {_CREDENTIAL} | {_COOKIE} (?(secret) [^\r\n]* | (?: ;\s*{_COOKIE} )* ) )
+    )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_SAYS = re.compile(rf"{_COOKIE}|{_CREDENTIAL}", re.IGNORECASE)
+
+
+class Masked(NamedTuple):
+    """A value without its cookies, and what these said, as far as it is long enough to be told apart."""
+
+    value: Any
+    said: frozenset[str]
+
+
+def may_hold(text: str) -> bool:
+    """Whether a text may hold the name of such a header, which most do not; it may also be JSON."""
+    return "\\u00" in text or _names_one(text)
+
+
+def _names_one(text: str) -> bool:
+    plain = text.lower()
+    return "cookie" in plain or "authorization" in plain
+
+
+def masked(value: Any) -> Masked:
+    """A JSON value with the headers masked that are cookies or credentials."""
+    said: set[str] = set()
+    return Masked(_masked(value, said, among_headers=False), frozenset(said))
+
+
+def without_headers(text: str) -> str:
+    """A text with what it quotes of such headers masked."""
+    return _text(text, set())
+
+
+def _masked(value: Any, said: set[str], *, among_headers: bool) -> Any:
+    if isinstance(value, str):
+        return _text(value, said)
+    if isinstance(value, dict):
+        return _mapping(value, said, among_headers=among_headers)
+    if isinstance(value, list | tuple):
+        return _list(value, said, among_headers=among_headers)
+    return value
+
+
+def _mapping(value: dict[str, Any], said: set[str], *, among_headers: bool) -> dict[str, Any]:
+    """A mapping of headers by name, one header with its name and value apart, or any other."""
+    name = next((value[each] for each in _PAIR_NAMES if isinstance(value.get(each), str)), "")
+    found: dict[str, Any] = {}
+    for key, each in value.items():
+        known = name_of(name) if name and key in _PAIR_VALUES else name_of(key)
+        if _is_secret(known, each, among_headers=among_headers):
+            said.update(_said(each))
+            found[key] = MASKED
+        else:
+            below = among_headers or known is Name.HEADERS
+            found[_text(key, said)] = _masked(each, said, among_headers=below)
+    return found
+
+
+def _list(values: Sequence[Any], said: set[str], *, among_headers: bool) -> list[Any]:
+    """A list; in `[name, value]` and in `[name, value, name, value, …]` a value follows its header's name."""
+    found: list[Any] = []
+    before: Any = None
+    for each in values:
+        known = name_of(before) if isinstance(before, str) else Name.OTHER
+        if _is_secret(known, each, among_headers=among_headers):
+            said.update(_said(each))
+            found.append(MASKED)
+        else:
+            found.append(_masked(each, said, among_headers=among_headers))
+        before = each
+    return found
+
+
+@lru_cache(maxsize=4096)
+def name_of(key: str) -> Name:
+    """What a key says of its value, in whatever letters it is written: `Set-Cookie`, `setCookie`."""
+    if len(key) > LONGEST_NAME:
+        return Name.OTHER
+    plain = re.sub(r"[-_\s:]", "", key.lower()).removeprefix("http")  # as CGI names them: HTTP_COOKIE
+    if plain in _SECRET:
+        return Name.SECRET
+    if plain in _PERHAPS:
+        return Name.PERHAPS
+    return Name.HEADERS if plain.endswith(("headers", "header")) else Name.OTHER
+
+
+def _is_secret(name: Name, value: Any, *, among_headers: bool) -> bool:
+    """Whether a value is that of a header that must not be kept."""
+    if name is Name.OTHER or name is Name.HEADERS or value is None or isinstance(value, bool):
+        return False
+    if name is Name.SECRET:
+        return isinstance(value, str | list | tuple | dict)
+    return among_headers or any(map(_LOOKS_SECRET.match, _texts(value)))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, dict):
+        yield from _texts(list(value.values()))
+
+
+def _said(value: Any) -> Iterator[str]:
+    """What the texts of cookies and credentials say, without their names and attributes."""
+    for text in _texts(value):
+        for found in _SAYS.finditer(text):
+            name, secret = re.split(r"=|\s+", found[0], maxsplit=1)
+            least = SHORT if any(map(str.isdigit, secret)) else LONG
+            if name.lower() not in _ATTRIBUTES and len(secret) >= least:
+                yield secret
+
+
+def _text(text: str, said: set[str]) -> str:
+    """A text with what it quotes of such headers masked, and what they say noted."""
+    if len(text) < SHORTEST_TEXT or not _names_one(text):
+        return text
+
+    def mask(found: re.Match[str]) -> str:
+        value = found["value"]
+        if not (found["secret"] or _LOOKS_SECRET.search(value)):
+            return found[0]
+        said.update(_said(value))
+        quote = found["each"] or found["quote"] or ""
+        return f"{found[0].removesuffix(value)}{quote}{MASKED}{quote}"
+
+    return _IN_TEXT.sub(mask, text)

@@ -1,0 +1,210 @@
+"""No cookie and no credential of an HTTP header is in any cassette or report, wherever it stands."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_api import bounded
+
+from conftest import SUPPORT, dust_server, suite
+from pytest_dust import cookies
+from pytest_dust.cookies import MASKED
+from pytest_dust.masking import Mask
+from pytest_dust.model import Flavor
+
+SID = "s3cr3t-0f-the-session"
+COOKIE = f"sid={SID}; Path=/; HttpOnly; Expires=Wed, 21 Oct 2026 07:28:00 GMT"
+
+
+# ── where a header stands ────────────────────────────────────────────────────────────────────────
+
+HOLDING: dict[str, Any] = {
+    "a header": {"headers": {"set-cookie": COOKIE}},
+    "capitals": {"headers": {"Set-Cookie": COOKIE, "SET-COOKIE2": COOKIE}},
+    "several values": {"headers": {"set-cookie": [COOKIE, COOKIE]}},
+    "pairs": [["Date", "today"], ["Set-Cookie", COOKIE]],
+    "pairs of several values": [["Set-Cookie", [COOKIE]]],
+    "one after another": {"rawHeaders": ["Date", "today", "Set-Cookie", COOKIE, "Set-Cookie", COOKIE]},
+    "name and value": [{"name": "Set-Cookie", "value": COOKIE}, {"key": "cookie", "value": f"a={SID}"}],
+    "another spelling": {"set_cookie": COOKIE, "setCookie": COOKIE, "HTTP_COOKIE": f"a={SID}"},
+    "the request's": {"cookie": f"sid={SID}", "Authorization": f"Bearer {SID}"},
+    "the proxy's": {"proxy-authorization": SID, "Proxy-Authorization": f"Basic {SID}"},
+    "among headers": {"headers": {"Cookie": SID, "authorization": SID}},
+    "passed on": {"fetched": {"h": {"set-cookie": COOKIE}}},
+    "raw text": f"HTTP/1.1 200 OK\r\nSet-Cookie: {COOKIE}\r\nDate: today\r\n",
+    "JSON in a text": json.dumps({"set-cookie": COOKIE, "cookie": f"sid={SID}"}),
+    "a list in JSON in a text": json.dumps({"set-cookie": [COOKIE, f"b={SID}"]}, indent=2),
+    "JSON in JSON in a text": json.dumps(json.dumps({"Set-Cookie": COOKIE})),
+    "a log line": f"headers: [(b'Set-Cookie', b'{COOKIE}')]",
+    "a command": f"curl -H 'Cookie: sid={SID}; b=2' -H 'Authorization: Bearer {SID}' https://shop.example",
+    "an error": f"403 from the shop (set-cookie: {COOKIE})",
+    "a key": {f"Set-Cookie: {COOKIE}": 1},
+    "elsewhere too": {"headers": {"set-cookie": COOKIE}, "prompt": f"The session is {SID}, go on."},
+    "elsewhere before": [f"The session is {SID}", {"headers": [["cookie", f"a={SID}"]]}],
+}
+
+
+@pytest.mark.parametrize("value", HOLDING.values(), ids=HOLDING)
+def test_a_cookie_is_masked_wherever_it_stands(value):
+    """A header that is a cookie or a credential is masked by its name, in every form of headers."""
+    text = json.dumps(Mask().value(value))
+    assert SID not in text
+    assert MASKED in text
+
+
+HARMLESS: dict[str, Any] = {
+    "another header": {"headers": {"content-type": "text/plain", "x": "sid=1"}},
+    "a sweet": {"cookie": "chocolate chip", "cookies": ["oat", "ginger"], "label": "cookie"},
+    "a decision": {"authorization": "approved", "authorizations": 2},
+    "nothing": {"headers": {"cookie": None}, "set-cookie": None},
+    "prose": "The cookie: a story of flour. A header called Set-Cookie, authorization and more.",
+    "a question": "Do you accept cookies? authorization: please ask",
+    "numbers": [1, 2.5, True, None],
+}
+
+
+@pytest.mark.parametrize("value", HARMLESS.values(), ids=HARMLESS)
+def test_what_is_no_cookie_is_left_as_it_is(value):
+    """A word that only sounds like a header, and all other headers, are kept as they are."""
+    assert Mask().value(value) == value
+
+
+def test_the_rest_of_what_holds_a_cookie_is_kept():
+    """Beside a cookie all else is kept: other headers, the lines around, and JSON that can be read."""
+    raw = f"HTTP/1.1 200 OK\r\nSet-Cookie: {COOKIE}\r\nDate: today"
+    assert Mask().value(raw) == "HTTP/1.1 200 OK\r\nSet-Cookie: ***\r\nDate: today"
+    given = {"set-cookie": [COOKIE], "date": "today", "cookie": "oat"}
+    read = json.loads(Mask().value(json.dumps(given)))
+    assert read == {"set-cookie": MASKED, "date": "today", "cookie": "oat"}
+    assert Mask().value({"headers": {"set-cookie": COOKIE, "etag": "x"}}) == {
+        "headers": {"set-cookie": MASKED, "etag": "x"}
+    }
+
+
+@pytest.mark.parametrize(
+    "attribute", ["Domain=.shop.example.org", "Path=/a/long/way/to/go", "Max-Age=31536000"]
+)
+def test_the_attributes_of_a_cookie_are_no_secret(attribute):
+    """What a cookie says of its place and age is not masked elsewhere."""
+    said = attribute.partition("=")[2]
+    value = {"headers": {"set-cookie": f"sid={SID}; {attribute}"}, "text": f"see {said}"}
+    assert Mask().value(value)["text"] == f"see {said}"
+
+
+names = st.sampled_from(
+    ["set-cookie", "Set-Cookie2", "COOKIE", "authorization", "date", "x", "headers", "name"]
+)
+texts = st.sampled_from([COOKIE, f"sid={SID}", f"Bearer {SID}", "plain", "Set-Cookie"]) | st.text(max_size=5)
+values = st.recursive(
+    texts | st.integers() | st.none(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@bounded
+@given(values)
+def test_what_is_masked_stays_as_it_is(value):
+    """To mask a value again changes nothing, so that a replay equals the run that was recorded."""
+    once = Mask().value(value)
+    assert Mask().value(once) == once
+
+
+@bounded
+@given(values, st.sampled_from([COOKIE, [COOKIE], [f"a={SID}", COOKIE]]))
+def test_no_cookie_is_left_whatever_stands_around_it(around, header):
+    """Beside whatever else, a cookie's header and what it says are masked."""
+    for whole in ({"a": around, "Set-Cookie": header}, [around, "set-cookie", header]):
+        assert SID not in json.dumps(Mask().value(whole))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['set-cookie: "' * 40_000, "cookie: a=b;" * 40_000, 'cookie:["a" ' * 40_000, "cookie:" + "\\" * 400_000],
+)
+def test_hostile_texts_end(text):
+    """A text made to be slow to search is searched in a time that grows no faster than its length."""
+    assert cookies.without_headers(text) is not None
+
+
+# ── in a session ─────────────────────────────────────────────────────────────────────────────────
+
+PLACES: dict[str, Any] = {
+    "headers": lambda _env: {"status": 200, "headers": {"set-cookie": COOKIE}, "body": "ok"},
+    "capitals": lambda _env: {"status": 200, "headers": {"Set-Cookie": [COOKIE]}, "body": "ok"},
+    "pairs": lambda _env: {"status": 200, "headers": [["Set-Cookie", COOKIE]], "body": "ok"},
+    "echo": lambda _env: {"status": 200, "headers": {}, "body": {"headers": {"Cookie": f"sid={SID}"}}},
+    "text": lambda _env: {"status": 200, "headers": {}, "body": f"Set-Cookie: {COOKIE}\n"},
+}
+
+
+def failing(env: Any) -> Any:
+    """Fail with the headers of an earlier block in the error."""
+    raise dust_server.BlockError(f"refused by {json.dumps(env.state['FETCH'])}")
+
+
+LATER: dict[str, Any] = {
+    "the last": None,
+    "passed on": lambda env: {"reply": env.state["FETCH"], "as text": json.dumps(env.state["FETCH"])},
+    "told": lambda _env: f"The session is {SID}.",
+    "in an error": failing,
+}
+CASE = "input: {question: Hi}\nexpect: {status: {type: string}, result: {equals: nothing like it}}\n"
+each_flavor = pytest.mark.parametrize("flavor", Flavor)
+
+
+def leaks(result: Any) -> list[str]:
+    """Give the names of what a run left behind that holds the cookie, printed or written."""
+    left = {"out": result.out.encode(), "err": result.err.encode(), **result.example.files}
+    return [name for name, text in left.items() if name != "a.dust.yaml" and SID.encode() in text]
+
+
+@each_flavor
+@pytest.mark.parametrize("later", LATER)
+@pytest.mark.parametrize("place", PLACES)
+def test_no_cookie_is_kept_or_shown(project, server, place, later, flavor):
+    """A cookie that an app fetches is in no cassette and no report, by any road, and the case replays."""
+    if later in ("told", "in an error") and place != "headers":
+        return
+    blocks = [("input", "INPUT", None), ("curl", "FETCH", PLACES[place])]
+    server.become(*blocks, *([("code", "AFTER", LATER[later])] if LATER[later] else []))
+    text = suite(server, SUPPORT, CASE, f"flavor: {flavor}\n")
+    options = ("--junitxml=out.xml", "--log-level=DEBUG", "--log-file=all.log", "--dust-diff-dir=diffs")
+    recorded = project.having({"a.dust.yaml": text}).using(server).run("--dust-mode=record", *options)
+    assert recorded.outcomes == {"failed": 1}
+    assert len(recorded.example.cassettes) == 1
+    assert leaks(recorded) == []
+    again = recorded.example.offline().run(*options)
+    assert leaks(again) == []
+    expected, actual = (one.report.partition("actual")[2].partition("to ask")[0] for one in (recorded, again))
+    assert expected.partition("the run is")[0] == actual
+    live = recorded.example.run("--dust-mode=live", *options)
+    assert leaks(live) == []
+    assert "it begins in" not in live.out
+
+
+@each_flavor
+def test_a_cookie_that_is_sent_is_not_kept(project, server, flavor):
+    """A cookie among the inputs is sent as it is, kept nowhere, and the case fits whatever it says."""
+    given = f"input: {{question: Refund, headers: {{cookie: 'sid={SID}', authorization: Bearer {SID}}}}}\n"
+    text = suite(server, SUPPORT, given, f"flavor: {flavor}\n")
+    recorded = project.having({"a.dust.yaml": text}).using(server).run("--dust-mode=record")
+    assert recorded.outcomes == {"passed": 1}
+    assert server.requests[0].body["inputs"][0]["headers"]["cookie"] == f"sid={SID}"
+    assert leaks(recorded) == []
+    other = recorded.example.offline().replacing("a.dust.yaml", SID, "another-one-4711")
+    assert other.run().outcomes == {"passed": 1}
+
+
+def test_an_expected_header_holds_in_every_mode(project, server):
+    """What a case expects of a cookie's header is masked as the run is, in every mode and without a key."""
+    server.become(("input", "INPUT", None), ("curl", "FETCH", PLACES["headers"]))
+    expect = f"input: {{question: Hi}}\nexpect: {{result.headers: {{equals: {{set-cookie: '{COOKIE}'}}}}}}\n"
+    example = project.having({"a.dust.yaml": suite(server, SUPPORT, expect)}).using(server)
+    recorded = example.run("--dust-mode=record")
+    assert recorded.outcomes == {"passed": 1}
+    assert recorded.example.offline().run().outcomes == {"passed": 1}
