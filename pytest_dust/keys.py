@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeGuard
 
@@ -20,6 +21,10 @@ MAX_ID = 100
 
 MAX_RUNS = 100
 """Attempts of one case."""
+MAX_UNLIKE = 5
+"""Inputs of one case that are told to have other keys; more are counted."""
+MAX_LISTED = 6
+"""Keys of an input that are named; more are counted."""
 MAX_DIGITS = 17
 """Digits that tell any two floats apart."""
 
@@ -156,7 +161,36 @@ def _inputs(notes: Notes, value: Any, path: Path) -> list[Any]:
     for at, each in enumerate(value):
         if not isinstance(each, dict):
             raise notes.invalid((*path, at), f"each of inputs is a mapping, not {kind(each)}")
+    unlike = list(_unlike(value))
+    for at, message in unlike[:MAX_UNLIKE]:
+        notes.problem((*path, at), message)
+    if len(unlike) > MAX_UNLIKE:
+        notes.problem(path, f"… and {len(unlike) - MAX_UNLIKE:,} more inputs with other keys")
+    if unlike:
+        raise Invalid
     return value
+
+
+def _unlike(inputs: list[dict[str, Any]]) -> Iterator[tuple[int, str]]:
+    """The inputs whose keys are not those that most of them have: the index of each, and what to say."""
+    usual = Counter(map(frozenset, inputs)).most_common(1)[0][0]
+    model = next(at for at, each in enumerate(inputs) if each.keys() == usual)
+    for at, each in enumerate(inputs):
+        if each.keys() == usual:
+            continue
+        lacks = [name for name in inputs[model] if name not in each]
+        more = [name for name in each if name not in usual]
+        parts = [f"it lacks {_listed(lacks)}"] if lacks else []
+        parts += [f"it has {_listed(more)}"] if more else []
+        hint = did_you_mean(more[0], lacks) if more else ""
+        differs = f"inputs[{at}] has other keys than inputs[{model}]: {', and '.join(parts)}{hint}"
+        yield at, f"{differs}; the service refuses a run whose inputs do not all have the same keys"
+
+
+def _listed(names: list[str]) -> str:
+    """Names of keys, as people list them."""
+    shown = ", ".join(f'"{name[:40]}"' for name in names[:MAX_LISTED])
+    return shown if len(names) <= MAX_LISTED else f"{shown} and {len(names) - MAX_LISTED:,} more"
 
 
 def _marks(notes: Notes, value: Any, path: Path) -> tuple[Mark, ...]:
