@@ -8,15 +8,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_dust import cassette_files
+from pytest_dust import cassette_files, difference_files, facts, fixture_runs
 from pytest_dust.errors import DustError
+from pytest_dust.fixture_runs import FixtureRun
 from pytest_dust.model import Case, Place
+from pytest_dust.report import case as case_report
+from pytest_dust.report.case import Subject
 from pytest_dust.report.values import as_typed
 from pytest_dust.tables import file_name
 
 if TYPE_CHECKING:
     import pytest
 
+    from pytest_dust.model import Outcome
+    from pytest_dust.pipeline import Recording
     from pytest_dust.session import Session
 
 
@@ -77,7 +82,6 @@ class Dust:
         ValueError for arguments that no suite may have.
         """
         __tracebackhide__ = True
-        from pytest_dust.pipeline import Recording, run_case
         from pytest_dust.view import view
 
         if (input is None) == (inputs is None):
@@ -97,20 +101,70 @@ class Dust:
             marks=(),
             expect=(),
         )
-        folder = self._session.settings.cassette_dir
-        spot = cassette_files.spot(self._node.path, file_name(case.id), folder, self._config.rootpath)
-        recording = Recording(spot, self._relative(spot.path), self._command())
         try:
-            outcome = run_case(case, recording, self._session.desk())
+            outcome = self._outcome(case)
         except DustError as error:  # raised anew: its text masked, and no traceback of ours above it
-            raise type(error)(self._session.mask.text(str(error))) from None
+            raise type(error)(self._session.masked(str(error))) from None
         seen: RunView = _viewed(view(outcome.shown.run, plural=case.plural), RunView)
         return seen
 
+    def _outcome(self, case: Case) -> Outcome:
+        """The case's outcome, noted for the test's report and the summary; raises DustError."""
+        from pytest_dust.pipeline import run_case
+
+        session = self._session
+        try:
+            outcome = run_case(case, self._recording(case), session.desk())
+            folder = session.diff_folder(self._config)
+            if folder is not None:
+                path = difference_files.place(folder, self._relative(self._node.path), case.id)
+                difference_files.write(path, self._title(), outcome, session.mask)
+        except DustError as error:
+            told = facts.of_no_run(case, session.masked(error.headline), error.spent)
+            fixture_runs.add(self._node, FixtureRun({"id": self._title(), **told}))
+            raise
+        fixture_runs.add(self._node, self._told(case, outcome))
+        return outcome
+
+    def _told(self, case: Case, outcome: Outcome) -> FixtureRun:
+        """What the run leaves for the test's report and the summary."""
+        session, settings = self._session, self._session.settings
+        told = {"id": self._title(), **facts.of_run(case, outcome, "", settings, session.masked)}
+        if not outcome.changed:
+            return FixtureRun(told)
+        other = settings.version_of(case.app.id, case.specification_hash) != case.specification_hash
+        subject = Subject(self._where(), self._command(), pinned=other, home="test")
+        report = session.masked("\n".join(case_report.changed(subject, outcome)))
+        headline = session.masked(case_report.headline(outcome)) if outcome.gated else ""
+        return FixtureRun(told, report, headline)
+
+    def _recording(self, case: Case) -> Recording:
+        """Where the run's cassette is, and how to record it anew."""
+        from pytest_dust.pipeline import Recording
+
+        folder = self._session.settings.cassette_dir
+        spot = cassette_files.spot(self._node.path, file_name(case.id), folder, self._config.rootpath)
+        return Recording(spot, self._relative(spot.path), self._command())
+
+    @property
+    def _again(self) -> str:
+        """Which run of the test it is, from the second on."""
+        return "" if self._runs == 1 else f"[{self._runs}]"
+
+    def _title(self) -> str:
+        """The run as the summary names it."""
+        return f"{self._node.nodeid}{self._again}"
+
+    def _where(self) -> str:
+        """Where the test stands, and which run of it."""
+        line = self._node.location[1]
+        place = self._relative(self._node.path) + ("" if line is None else f":{line + 1}")
+        return place if self._runs == 1 else f"{place}   run {self._runs} of the test"
+
     def _name(self) -> str:
         """The cassette's name: the test's, with its class, and a number from the second run on."""
-        name = self._node.nodeid.split("::", 1)[-1].replace("::", ".")
-        return name if self._runs == 1 else f"{name}[{self._runs}]"
+        name = str(self._node.nodeid).split("::", 1)[-1]
+        return name.replace("::", ".") + self._again
 
     def _relative(self, path: Path) -> str:
         return as_typed(path, self._config.invocation_params.dir)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dust import cassette_files, links, session
-from pytest_dust.report.case import safe_lines
 from pytest_dust.report.terminal import CaseReport, Crash
 from pytest_dust.report.values import as_typed
 from pytest_dust.tables import file_name
@@ -105,7 +104,7 @@ class Item(pytest.Item):
 
     def masked(self, text: str) -> str:
         """The text, safe to print, with every known secret in it masked."""
-        return "\n".join(safe_lines(self.shared.mask.text(text)))
+        return self.shared.masked(text)
 
     def failed(self, text: str, headline: str) -> CaseReport:
         """A report that pytest can show."""

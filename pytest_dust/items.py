@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dust import references, session, sources, suite
+from pytest_dust import facts, references, session, sources, suite
 from pytest_dust.checks.binding import Here
 from pytest_dust.errors import DustError, SettingsError, SuiteError, did_you_mean
 from pytest_dust.item import CaseFailed, Item, SuiteFile, Unrun
@@ -186,20 +186,16 @@ class DustItem(Item):
 
     def _keep_difference(self, outcome: Outcome) -> None:
         """Write all that changed to the folder that --dust-diff-dir names."""
-        folder = self.shared.settings.diff_dir
-        comparison = outcome.shown.comparison if folder else None
-        if folder is None or comparison is None or not comparison.changed:
+        folder = self.shared.diff_folder(self.config)
+        if folder is None:
             return
-        from pytest_dust.report.full import full
+        from pytest_dust import difference_files
 
-        below = [part for part in self.suite.shown.removesuffix(suite.SUFFIX).split("/") if part != ".."]
-        path = self.config.invocation_params.dir.joinpath(folder, *below, f"{file_name(self.case.id)}.diff")
-        text = self.shared.mask.text("\n".join(full(self.title, comparison))) + "\n"
+        path = difference_files.place(folder, self.suite.shown.removesuffix(suite.SUFFIX), self.case.id)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text.encode("utf-8", "backslashreplace"))
-        except OSError as error:
-            self.headline = f"cannot write {path.name} to --dust-diff-dir: {error.strerror}"
+            difference_files.write(path, self.title, outcome, self.shared.mask)
+        except DustError as error:
+            self.headline = str(error)
             raise Unrun(self.headline) from None
 
     def teardown(self) -> None:
@@ -229,30 +225,10 @@ class DustItem(Item):
 
     def facts(self) -> dict[str, Any]:
         """What the summary needs to know of the case, fit to travel from an xdist worker."""
-        facts: dict[str, Any] = {
-            "source": "checked" if self.config.getoption("dust_check") else "without a run",
-            "tokens": self.spent,
-            "waited": 0.0,
-            "begins": "",
-            "headline": self.headline,
-            "app": self.case.app.id,
-            "changes": [],
-        }
-        outcome = self.outcome
-        if outcome is None:
-            return facts
-        facts |= {"source": str(outcome.source), "tokens": outcome.tokens, "waited": outcome.waited}
-        if outcome.repeat:
-            facts["spread"] = f"{outcome.passed} of {len(outcome.attempts)}"
-        fresh = self.shared.settings.fresh or bool(outcome.repeat)
-        if outcome.source is not Source.REPLAYED and case_report.may_be_cached(self.case.config, fresh=fresh):
-            facts["cached"] = True
-        comparison = outcome.shown.comparison
-        facts["compared"] = comparison is not None and not comparison.not_compared
-        if outcome.changed and comparison is not None:
-            facts["begins"] = self.masked(case_report.begins(comparison))
-            facts["changes"] = [self.masked(line) for line in case_report.compared(comparison)]
-        return facts
+        if self.outcome is None:
+            source = "checked" if self.config.getoption("dust_check") else facts.WITHOUT_A_RUN
+            return facts.of_no_run(self.case, self.headline, self.spent, source)
+        return facts.of_run(self.case, self.outcome, self.headline, self.shared.settings, self.masked)
 
 
 def _unregistered(name: str, config: pytest.Config) -> str:

@@ -181,7 +181,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         from pytest_dust.report.session import summary
 
         cases = [
-            {**report.dust, "id": report.nodeid, "rerun": report.outcome == "rerun"} for report in reports
+            {"id": report.nodeid, **run, "rerun": report.outcome == "rerun"}
+            for report in reports
+            for run in report.dust["runs"]
         ]
         lines = [*summary(cases, versions=bool(config.stash[SETTINGS].specification_hash)), *lines]
     if left := config.stash.get(LEFT, []):

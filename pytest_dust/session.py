@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_dust import fixture_runs
 from pytest_dust.errors import ServiceError, SettingsError
 from pytest_dust.live import Live
 from pytest_dust.masking import Mask, mask
+from pytest_dust.report.case import safe_lines
 from pytest_dust.settings import Mode
 from pytest_dust.stash import FOUND, SETTINGS
 from pytest_dust.upkeep import SUFFIX, Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from pytest_dust.catalog import Listed
     from pytest_dust.checks.binding import Matcher
@@ -59,6 +62,15 @@ class Session:
             self._network = Network(self.settings.base_url, os.environ)
         return self._network
 
+    def masked(self, text: str) -> str:
+        """The text, safe to print, with every known secret in it masked."""
+        return "\n".join(safe_lines(self.mask.text(text)))
+
+    def diff_folder(self, config: pytest.Config) -> Path | None:
+        """The folder that --dust-diff-dir names, from where pytest was called."""
+        folder = self.settings.diff_dir
+        return None if folder is None else config.invocation_params.dir / folder
+
     def listed(self, app: App) -> Listed | None:
         """The app as its space lists it, None where it does not; asked for once, raises ServiceError."""
         from pytest_dust.catalog import Catalog
@@ -87,12 +99,31 @@ class Session:
         return listed.specification if listed is not None and ran else None
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Put on a case's report what the summary tells of it, and the seconds that its own runs took."""
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Fail a Python test that passed, if a run of it changed and changes fail."""
+        done = yield
+        fixture_runs.refuse_changes(item)
+        return done
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Likewise for the runs that a fixture makes after the test."""
+        done = yield
+        fixture_runs.refuse_changes(item)
+        return done
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
+    ) -> Generator[None, Any, Any]:
+        """Put on a report what the summary tells of its runs, and on a case's the seconds that they took."""
         report = yield
         facts = getattr(item, "facts", None)
-        if facts is not None and report.when == "call":
-            report.dust = facts()
+        if facts is None:
+            fixture_runs.tell(item, call, report)
+        elif report.when == "call":
+            told = facts()
+            report.dust = {"headline": told["headline"], "runs": [told]}
             report.duration = item.seconds(report.duration)  # type: ignore[attr-defined]
         return report
 

@@ -30,8 +30,9 @@ LAYERS = """
     item
     fixture
     session
-    live
+    fixture_runs live
     workers
+    facts difference_files
     pipeline catalog upkeep
     client baseline report
     office
@@ -51,7 +52,18 @@ LAYERS = """
 
 # Who may know what is not Python's own.
 KNOWN_TO = {
-    "pytest": {"plugin", "items", "item", "session", "live", "workers", "errands", "hooks", "stash"},
+    "pytest": {
+        "plugin",
+        "items",
+        "item",
+        "session",
+        "fixture_runs",
+        "live",
+        "workers",
+        "errands",
+        "hooks",
+        "stash",
+    },
     "httpx": {"client", "conversation", "transport", "refusals"},
     "httpx_sse": {"transport"},
     "respx": {"transport"},

@@ -36,6 +36,8 @@ class Subject:
     command: str
     pinned: bool = False
     """Whether another version ran than the suite pins."""
+    home: str = "suite"
+    """What is edited to change it: a suite, or a test."""
 
 
 def failed(subject: Subject, outcome: Outcome) -> Iterator[str]:
@@ -58,6 +60,17 @@ def failed(subject: Subject, outcome: Outcome) -> Iterator[str]:
         yield from compared(shown.comparison)
     yield ""
     yield _what_now(subject, outcome)
+
+
+def changed(subject: Subject, outcome: Outcome) -> Iterator[str]:
+    """The lines of a run of a Python test that changed since its recording."""
+    yield heading(subject, outcome)
+    if outcome.shown.comparison is not None:
+        yield ""
+        yield from compared(outcome.shown.comparison)
+    if outcome.source is Source.LIVE:
+        yield ""
+        yield _what_now(subject, outcome)
 
 
 def _spread(outcome: Outcome) -> Iterator[str]:
@@ -281,8 +294,8 @@ def _what_now(subject: Subject, outcome: Outcome) -> str:
     if subject.pinned and outcome.source is Source.LIVE:
         record = f"{subject.command} --dust-mode=record"
         ran = outcome.shown.run.specification_hash or "the new hash"
-        return f"  if this is right, pin {safe(ran)} in the suite and record it: {record}"
-    if outcome.gated:
+        return f"  if this is right, pin {safe(ran)} in the {subject.home} and record it: {record}"
+    if outcome.gated or subject.home == "test":
         return f"  if this is right, record it: {subject.command} --dust-mode=rerecord"
     if outcome.source is Source.LIVE:
         return f"  if this is right, edit the suite and record it: {subject.command} --dust-mode=rerecord"

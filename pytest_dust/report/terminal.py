@@ -38,9 +38,10 @@ class CaseReport:
 
 def revive(report: Any) -> None:
     """Give the report of a failed case, a plain text after its way from an xdist worker, its form again."""
-    if isinstance(report.longrepr, str):
+    headline = report.dust["headline"]
+    if headline and isinstance(report.longrepr, str):
         path, line, _ = report.location
-        report.longrepr = CaseReport(report.longrepr, Crash(path, line + 1, report.dust["headline"]))
+        report.longrepr = CaseReport(report.longrepr, Crash(path, (line or 0) + 1, headline))
 
 
 def markup(line: str) -> dict[str, bool]:

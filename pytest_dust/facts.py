@@ -1,0 +1,49 @@
+"""What a run leaves for the summary: plain facts, which also cross from an xdist worker to its controller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_dust.model import Source
+from pytest_dust.report import case as case_report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_dust.model import Case, Outcome
+    from pytest_dust.settings import Settings
+
+WITHOUT_A_RUN = "without a run"
+
+
+def of_no_run(case: Case, headline: str, spent: int, source: str = WITHOUT_A_RUN) -> dict[str, Any]:
+    """The facts of a case that has no outcome; `spent` are tokens of runs that ended well all the same."""
+    return {
+        "source": source,
+        "tokens": spent,
+        "waited": 0.0,
+        "begins": "",
+        "headline": headline,
+        "app": case.app.id,
+        "changes": [],
+        "compared": False,
+    }
+
+
+def of_run(
+    case: Case, outcome: Outcome, headline: str, settings: Settings, masked: Callable[[str], str]
+) -> dict[str, Any]:
+    """The facts of a case that ran; its texts are `masked`, and `headline` is empty where it passed."""
+    facts = of_no_run(case, headline, outcome.tokens, str(outcome.source))
+    facts["waited"] = outcome.waited
+    if outcome.repeat:
+        facts["spread"] = f"{outcome.passed} of {len(outcome.attempts)}"
+    fresh = settings.fresh or bool(outcome.repeat)
+    if outcome.source is not Source.REPLAYED and case_report.may_be_cached(case.config, fresh=fresh):
+        facts["cached"] = True
+    comparison = outcome.shown.comparison
+    facts["compared"] = comparison is not None and not comparison.not_compared
+    if outcome.changed and comparison is not None:
+        facts["begins"] = masked(case_report.begins(comparison))
+        facts["changes"] = [masked(line) for line in case_report.compared(comparison)]
+    return facts
