@@ -609,7 +609,11 @@ def by_iteration(steps: Iterable[Step]) -> list[Any]:
 
 
 def merged(steps: Iterable[Step]) -> list[Any]:
-    """Return the traces of polled runs: one per block, iterations along the second dimension."""
+    """Return the traces of polled runs, built from stored executions: iterations along the second dimension.
+
+    What was not executed is not stored: a block without executions has no trace, and the inputs behind the
+    last one with an execution are not in it.
+    """
     rows: dict[tuple[str, str], Executions] = {}
     for step in steps:
         if isinstance(step, Ended):
@@ -617,7 +621,12 @@ def merged(steps: Iterable[Step]) -> list[Any]:
             kept = rows.setdefault(key, [[] for _ in step.executions])
             for row, executions, out in zip(kept, step.executions, step.skipped, strict=True):
                 row.extend([] if out else executions)
-    return [[list(key), executions] for key, executions in rows.items()]
+    return [[list(key), _stored(executions)] for key, executions in rows.items() if any(executions)]
+
+
+def _stored(executions: Executions) -> Executions:
+    """Return the executions up to the last input that has one."""
+    return executions[: max(at for at, row in enumerate(executions, start=1) if row)]
 
 
 def event(kind: str, content: Any) -> Json:

@@ -51,12 +51,12 @@ bounded = settings(
 )
 
 
-def answer(traces: Any, status: Any = "succeeded", **more: Any) -> dict[str, Any]:
-    """Give an answer of the service that holds these traces."""
+def answer(traces: Any, status: Any = "succeeded", blocks: Any = (), **more: Any) -> dict[str, Any]:
+    """Give an answer of the service that holds these traces and the statuses of these blocks."""
     run = {
         "run_id": "r1",
         "specification_hash": "h1",
-        "status": {"run": status, "blocks": []},
+        "status": {"run": status, "blocks": list(blocks)},
         "traces": traces,
         "results": None,
         **more,
@@ -64,9 +64,15 @@ def answer(traces: Any, status: Any = "succeeded", **more: Any) -> dict[str, Any
     return {"run": run}
 
 
-def parsed(traces: Any, status: str = "succeeded") -> tuple[Trace, ...]:
+def parsed(traces: Any, status: str = "succeeded", blocks: Any = ()) -> tuple[Trace, ...]:
     """Give the normal form of some traces."""
-    return api.parse(answer(traces, status), 0.0).traces
+    return api.parse(answer(traces, status, blocks), 0.0).traces
+
+
+def both(steps: list[Any]) -> list[tuple[Trace, ...]]:
+    """Give the normal forms of a blocking and of a polled answer to the same run."""
+    blocks = dust_server.block_statuses(steps)
+    return [parsed(form(steps), blocks=blocks) for form in (dust_server.by_iteration, dust_server.merged)]
 
 
 def ran(value: Any) -> dict[str, Any]:
@@ -144,7 +150,7 @@ def test_the_servers_two_shapes_are_one_run(name, version):
     inputs = INPUTS[name]
     for chosen in [*([one] for one in inputs), inputs, inputs[::-1]]:
         steps = server_steps(name, chosen, version)
-        split, merged = parsed(dust_server.by_iteration(steps)), parsed(dust_server.merged(steps))
+        split, merged = both(steps)
         assert split == merged
         assert len({(trace.type, trace.name) for trace in split}) == len(split)
 
@@ -162,6 +168,11 @@ def test_iterations_line_up_by_input():
     ]
 
 
+def stored(rows: list[Any]) -> list[Any]:
+    """Give executions without the inputs behind the last one that has any."""
+    return stored(rows[:-1]) if rows and not rows[-1] else rows
+
+
 @dataclass
 class Wire:
     """A made-up app as it runs, told in both shapes of the wire; any block may be the one that fails."""
@@ -170,8 +181,22 @@ class Wire:
     count: int
     fails_after: int | None
     split: list[Any] = field(default_factory=list)
-    merged: list[Any] = field(default_factory=list)
+    whole: list[Any] = field(default_factory=list)
+    """One trace per block, with every input and iteration."""
     failed: bool = False
+
+    @property
+    def merged(self) -> list[Any]:
+        """Give the traces as a polled run has them: without what was never executed."""
+        return [[key, stored(rows)] for key, rows in self.whole if any(rows)]
+
+    @property
+    def blocks(self) -> list[Any]:
+        """Give the statuses of the blocks that began."""
+        return [
+            {"block_type": kind, "name": name, "status": "succeeded"}
+            for kind, name in dict.fromkeys((kind, name) for (kind, name), _ in self.split)
+        ]
 
     def rows(self, lengths: list[int]) -> list[list[Any]]:
         """Give one block's executions, as many per input as asked."""
@@ -188,9 +213,12 @@ class Wire:
     def block(self, kind: str, name: str, lengths: list[int] | None = None) -> None:
         """Run a block that no while holds."""
         if not self.failed:
-            trace = [[kind, name], self.rows([1] * self.count if lengths is None else lengths)]
-            self.split.append(trace)
-            self.merged.append(trace)
+            self.tell(kind, name, self.rows([1] * self.count if lengths is None else lengths))
+
+    def tell(self, kind: str, name: str, rows: list[list[Any]]) -> None:
+        """Note a trace that is the same in both shapes."""
+        self.split.append([[kind, name], rows])
+        self.whole.append([[kind, name], rows])
 
     def mapping(self, name: str, body: list[str], lengths: list[int]) -> None:
         """Run a map and what it holds."""
@@ -211,7 +239,7 @@ class Wire:
                 for total, row in zip(sums.setdefault((kind, block), [[] for _ in rows]), rows, strict=True):
                     total.extend(row)
                 self.split.append([[kind, block], [row or [SKIPPED] for row in rows]])
-        self.merged += [[list(key), rows] for key, rows in sums.items()]
+        self.whole += [[list(key), rows] for key, rows in sums.items()]
 
     def iteration(self, kind: str, iteration: int, rounds: list[int]) -> list[list[Any]]:
         """Give a block's executions in one iteration; of a while, whether it goes on."""
@@ -241,7 +269,7 @@ def runs(draw: Any) -> Wire:
     rounds = st.lists(st.integers(0, 3), min_size=wire.count, max_size=wire.count)
     for at in range(draw(st.integers(0, 2))):
         wire.block("data", f"BEFORE{at}", [1])
-    wire.block("input", "INPUT")
+    wire.tell("input", "INPUT", [[ran({"at": at})] for at in range(wire.count)])
     for at, kind in enumerate(draw(st.lists(st.sampled_from(["novel", "map", "while"]), max_size=4))):
         body = [f"BODY{at}_{inner}" for inner in range(draw(st.integers(1, 2)))]
         match kind:
@@ -259,13 +287,14 @@ def runs(draw: Any) -> Wire:
 def test_both_shapes_of_any_run_are_one(wire):
     """Whatever loops, stops or fails in an app, both shapes of its run have one normal form."""
     status = "errored" if wire.failed else "succeeded"
-    split, merged = parsed(wire.split, status), parsed(wire.merged, status)
+    split, merged = (parsed(form, status, wire.blocks) for form in (wire.split, wire.merged))
     assert split == merged
+    assert parsed(wire.split, status) == split
     as_merged = [
         [[trace.type, trace.name], [[one.value for one in row] for row in trace.executions]]
         for trace in merged
     ]
-    assert as_merged == [[key, [[one["value"] for one in row] for row in rows]] for key, rows in wire.merged]
+    assert as_merged == [[key, [[one["value"] for one in row] for row in rows]] for key, rows in wire.whole]
 
 
 @pytest.mark.parametrize("inputs", [(100, 3, 40), (40,), (12, 100)])
@@ -322,9 +351,9 @@ def test_an_input_that_never_reached_the_loop_has_no_iterations():
 # ── loops ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def loops(traces: Any) -> dict[str, str]:
+def loops(traces: Any, blocks: Any = ()) -> dict[str, str]:
     """Give in which loop each block is said to stand."""
-    return {f"{trace.type} {trace.name}": trace.loop for trace in parsed(traces)}
+    return {f"{trace.type} {trace.name}": trace.loop for trace in parsed(traces, blocks=blocks)}
 
 
 MAPPED = [
@@ -367,7 +396,8 @@ def test_a_block_in_a_while_says_so_and_so_does_the_while():
 def test_both_shapes_say_the_same_of_loops(name):
     """In which loop a block stands does not depend on the shape of the wire."""
     steps = server_steps(name, INPUTS[name])
-    assert loops(dust_server.by_iteration(steps)) == loops(dust_server.merged(steps))
+    blocks = dust_server.block_statuses(steps)
+    assert loops(dust_server.by_iteration(steps)) == loops(dust_server.merged(steps), blocks)
 
 
 @pytest.mark.parametrize(
@@ -466,6 +496,7 @@ def events_of(wire: Wire, status: str) -> list[Any]:
     ]
     return [
         end("running"),
+        *({"type": "block_status", "content": content} for content in wire.blocks),
         *({"type": "block_execution", "content": content} for content in blocks),
         end(status),
         {"type": "final", "content": None},
@@ -482,13 +513,15 @@ def test_all_flavors_of_any_run_are_one_document(wire, data):
     # A round that gave null and said nothing looks as if left out, once the while is hidden.
     assume(
         names is None
-        or not any(SKIPPED in row for key, rows in wire.merged if key[0] == "code" for row in rows)
+        or not any(SKIPPED in row for key, rows in wire.whole if key[0] == "code" for row in rows)
     )
     kept = [trace for trace in wire.split if names is None or trace[0][1] in names]
+    shown = [block for block in wire.blocks if names is None or block["name"] in names]
+    polled = answer(wire.merged, status, wire.blocks)
     replies = [
-        told(Flavor.BLOCKING, exchange(body=answer(kept, status))),
+        told(Flavor.BLOCKING, exchange(body=answer(kept, status, shown))),
         told(Flavor.STREAM, exchange(events=events_of(wire, status))),
-        told(Flavor.POLL, exchange(body=answer([], "running")), exchange(body=answer(wire.merged, status))),
+        told(Flavor.POLL, exchange(body=answer([], "running")), exchange(body=polled)),
     ]
     for plural in (True, wire.count > 1):
         first, *others = [untimed(api.run(reply, names, "h1"), plural=plural) for reply in replies]

@@ -24,7 +24,8 @@ def perform(name: str, inputs: list[Any], version: str = "v1", drifted: Any = ()
     """Run one of the server's apps."""
     steps = list(dust_server.Machine(APPS[name].version(version), inputs, {}, drifted).steps())
     status = "errored" if steps[-1].count(errors=True) else "succeeded"
-    return api.parse(answer((form or dust_server.by_iteration)(steps), status), 0.0)
+    traces, blocks = (form or dust_server.by_iteration)(steps), dust_server.block_statuses(steps)
+    return api.parse(answer(traces, status, blocks), 0.0)
 
 
 def made(*traces: Any, status: str = "succeeded", **more: Any) -> Run:

@@ -138,7 +138,7 @@ def api() -> Iterator[Api]:
 
 
 def merge(traces: list[Any]) -> list[Any]:
-    """Merge the per-iteration form of a loop, dropping the executions that were skipped."""
+    """Merge the per-iteration form of a loop, dropping what was skipped, as no row is stored for it."""
     rows: dict[tuple[str, str], list[Any]] = {}
     inside = False
     for (kind, name), executions in traces:
@@ -147,7 +147,10 @@ def merge(traces: list[Any]) -> list[Any]:
         for row, new in zip(kept, executions, strict=True):
             row.extend(one for one in new if not (inside and one == SKIPPED))
         inside = inside and kind != "end"
-    return [[list(key), row] for key, row in rows.items()]
+    for kept in rows.values():
+        while kept and not kept[-1]:
+            kept.pop()
+    return [[list(key), kept] for key, kept in rows.items() if kept]
 
 
 def trace_of(run: dict[str, Any], kind: str, name: str) -> list[Any]:
@@ -330,12 +333,21 @@ def test_inputs_leave_a_loop_one_by_one(shared: Api) -> None:
 
 def test_polled_loop_is_merged(shared: Api) -> None:
     """Polled, a loop is one trace per block: n+1 conditions, n iterations, none where it ended."""
-    run = shared.polled(HALVE)
-    assert values(trace_of(run, "code", "HALVE")[0]) == [[20, 10], [50, 25, 12, 6], []]
-    assert [len(row) for row in trace_of(run, "while", "UNTIL")[0]] == [3, 5, 1]
-    assert [len(row) for row in trace_of(run, "end", "UNTIL")[0]] == [2, 4, 0]
-    assert values(run["results"]) == [
-        [{"steps": 2, "number": 10}], [{"steps": 4, "number": 6}], [{"steps": 0, "number": 3}],
+    run = shared.polled(HALVE, inputs=[*INPUTS[HALVE][::-1], INPUTS[HALVE][-1]])
+    assert values(trace_of(run, "code", "HALVE")[0]) == [[], [50, 25, 12, 6], [20, 10]]
+    assert [len(row) for row in trace_of(run, "while", "UNTIL")[0]] == [1, 5, 3, 1]
+    assert [len(row) for row in trace_of(run, "end", "UNTIL")[0]] == [0, 4, 2]
+    assert [row[0]["steps"] for row in values(run["results"])] == [0, 4, 2, 0]
+
+
+def test_polled_run_has_only_what_was_executed(shared: Api) -> None:
+    """A loop that never turns leaves no trace of its blocks in a polled run; their statuses are there."""
+    run = shared.polled(HALVE, inputs=[{"number": 1, "limit": 5}] * 2)
+    assert [block for block, _ in run["traces"]] == [
+        ["input", "INPUT"], ["while", "UNTIL"], ["code", "REPORT"],
+    ]  # fmt: skip
+    assert [block["name"] for block in run["status"]["blocks"]] == [
+        "INPUT", "UNTIL", "HALVE", "UNTIL", "REPORT",
     ]  # fmt: skip
 
 

@@ -769,7 +769,7 @@ rules = st.builds(
 def run_of(wire: Any, *, split: bool = True) -> Any:
     """Give a made-up run."""
     status = "errored" if wire.failed else "succeeded"
-    return api.parse(answer(wire.split if split else wire.merged, status), 0.0)
+    return api.parse(answer(wire.split if split else wire.merged, status, wire.blocks), 0.0)
 
 
 def compared(old: Any, new: Any, held: Baseline, *, plural: bool = True) -> Any:
