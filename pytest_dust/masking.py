@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from pytest_dust import cookies
+from pytest_dust.cookies import MASKED
 from pytest_dust.references import KEY_VARIABLE
 
-MASKED = "***"
 SHORTEST = 6
 """Characters a secret must have to be masked inside longer texts; a shorter one is masked where it is all."""
 
@@ -26,30 +27,42 @@ class Mask:
         return f"<Mask of {len(self.secrets)} secrets and {len(self.patterns)} patterns>"
 
     def text(self, text: str) -> str:
-        """The text with every secret in it masked."""
+        """The text with every secret, cookie and credential in it masked."""
+        return self._text(cookies.without_headers(text))
+
+    def _text(self, text: str) -> str:
         for secret in self.secrets:
             if text == secret or (len(secret) >= SHORTEST and secret in text):
                 text = text.replace(secret, MASKED)
         return text
 
     def value(self, value: Any) -> Any:
-        """The JSON value with secrets in its texts and keys, and whatever a pattern names, masked."""
+        """The JSON value with cookies, secrets in texts and keys, and whatever a pattern names, masked."""
+        plain, said = cookies.masked(value)
+        return self.knowing(said).without_secrets(plain)
+
+    def without_secrets(self, value: Any) -> Any:
+        """The JSON value with secrets and whatever a pattern names masked; its cookies are so already."""
         return self._value(value, ()) if self.secrets or self.patterns else value
 
+    def knowing(self, texts: frozenset[str]) -> Mask:
+        """A mask that covers these texts too, as what a cookie said."""
+        return replace(self, secrets=_longest_first({*self.secrets, *texts})) if texts else self
+
     def covering(self, request: Any) -> Mask:
-        """A mask that also covers the texts which the patterns name in a request, wherever they come back."""
-        if not self.patterns:
-            return self
-        found = {text for text in self._named(request, ()) if len(text) >= SHORTEST}
-        return replace(self, secrets=_longest_first({*self.secrets, *found}))
+        """A mask that also covers what patterns name in a request and what its cookies say, anywhere."""
+        found = set(cookies.masked(request).said)
+        if self.patterns:
+            found.update(text for text in self._named(request, ()) if len(text) >= SHORTEST)
+        return self.knowing(frozenset(found))
 
     def _value(self, value: Any, path: tuple[str, ...]) -> Any:
         if path and self._names(path):
             return MASKED
         if isinstance(value, str):
-            return self.text(value)
+            return self._text(value)
         if isinstance(value, Mapping):
-            return {self.text(key): self._value(each, (*path, key)) for key, each in value.items()}
+            return {self._text(key): self._value(each, (*path, key)) for key, each in value.items()}
         if isinstance(value, list | tuple):
             return [self._value(each, (*path, str(at))) for at, each in enumerate(value)]
         return value

@@ -19,10 +19,12 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from pytest_dust import cookies
 from pytest_dust.cassette import ordered
 from pytest_dust.checks.equality import decode
+from pytest_dust.cookies import MASKED
 from pytest_dust.errors import CassetteError, ServiceError
-from pytest_dust.masking import MASKED, Mask
+from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Exchange, Json
 from pytest_dust.settings import is_this_machine
 
@@ -202,7 +204,7 @@ def _exchange(request: httpx.Request, response: httpx.Response, tape: Tape, bega
         path=tape.mask.text(request.url.raw_path.decode("ascii")),
         status=response.status_code,
         headers=tape.mask.value(headers),
-        body=None if streamed else tape.mask.value(_decoded(b"".join(_parts(response, tape)), kind)),
+        body=None if streamed else _body(b"".join(_parts(response, tape)), kind, tape),
         events=events,
     )
 
@@ -242,7 +244,7 @@ def _events(response: httpx.Response, tape: Tape, began: float) -> Iterator[Even
             if not sent.data:
                 continue
             at = round(time.monotonic() - began, 3)
-            event = Event(at, tape.mask.value(ordered(_data(sent.data))))
+            event = Event(at, _masked(ordered(_data(sent.data)), sent.data, tape))
             tape.watch(event)
             yield event
             if isinstance(event.data, dict) and event.data.get("type") in _FINAL:
@@ -285,6 +287,19 @@ def _data(text: str) -> Any:
         return decode(text)
     except ValueError:
         return text
+
+
+def _body(content: bytes, kind: str, tape: Tape) -> Any:
+    """The reply's body as it is kept."""
+    return _masked(_decoded(content, kind), content.decode("latin-1"), tape)
+
+
+def _masked(value: Any, text: str, tape: Tape) -> Any:
+    """A value without cookies and secrets; what its cookies say is masked in all that the run gives later."""
+    if cookies.may_hold(text):
+        value, said = cookies.masked(value)
+        tape.mask = tape.mask.knowing(said)
+    return tape.mask.without_secrets(value)
 
 
 def _decoded(content: bytes, kind: str) -> Any:

@@ -41,8 +41,7 @@ def names_outcome(path: str) -> bool:
 def masked(expect: Iterable[Expectation], mask: Mask) -> tuple[Expectation, ...]:
     """The expectations with the secrets in them masked, as they are in the run that they are held against."""
     return tuple(
-        Expectation(one.path, tuple(_masked(bound, mask) for bound in one.matchers)) if mask.secrets else one
-        for one in expect
+        Expectation(one.path, tuple(_masked(bound, mask) for bound in one.matchers)) for one in expect
     )
 
 
