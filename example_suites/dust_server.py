@@ -1001,14 +1001,20 @@ class Faults:
     @staticmethod
     def nested(levels: int) -> Fault:
         """Put arrays in the place of the run's last value, so many levels deep."""
-        place = "(here be arrays)"
-        deep = b"[" * levels + b"]" * levels  # as text: json's own writer gives up at a thousand
+        deep = "[" * levels + "]" * levels  # as text: json's own writer gives up at a thousand
+        return replace(Faults.literal(deep), name=f"nested {levels} deep")
 
-        def nest(reply: Reply) -> Reply:
+    @staticmethod
+    def literal(text: str) -> Fault:
+        """Put a text, such as `1e400`, as it stands in the place of the run's last value."""
+        place = "(here comes the text)"
+
+        def put(reply: Reply) -> Reply:
             marked = _change_last(reply, lambda _one: {"value": place, "error": None, "meta": None})
-            return replace(marked, chunks=[c.replace(_written([place])[1:-1], deep) for c in marked.chunks])
+            quoted = _written([place])[1:-1]
+            return replace(marked, chunks=[c.replace(quoted, text.encode()) for c in marked.chunks])
 
-        return _on_reply(f"nested {levels} deep", nest)
+        return _on_reply(f"literal {text[:20]}", put)
 
     @staticmethod
     def echo(where: Literal["value", "error", "refusal", "event"] = "value") -> Fault:

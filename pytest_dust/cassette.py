@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_dust.checks.equality import decode, differences
+from pytest_dust.checks.equality import differences
 from pytest_dust.errors import CassetteError
+from pytest_dust.json_values import decode
 from pytest_dust.model import Change, Event, Exchange, Flavor, Json, Reply, RunRequest
 
 VERSION = 1

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_dust import api
+from pytest_dust.cassette import ordered
 from pytest_dust.client import Network
 from pytest_dust.errors import ServiceError
+from pytest_dust.json_values import decode
 from pytest_dust.masking import Mask
 from pytest_dust.model import App, Json, RunRequest
 
@@ -97,7 +99,7 @@ class Catalog:
 def _parsed(text: object, kind: type) -> Any:
     """JSON in a string, as the listing has it; empty where it is null or something else."""
     try:
-        value = json.loads(text) if isinstance(text, str) else None
+        value = ordered(decode(text)) if isinstance(text, str) else None
     except (ValueError, RecursionError):
         value = None
     return value if isinstance(value, kind) else kind()

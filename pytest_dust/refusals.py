@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
-from pytest_dust.checks.equality import decode
 from pytest_dust.errors import ServiceError
-from pytest_dust.model import Exchange, Flavor, Json, RunRequest
+from pytest_dust.json_values import decode, decode_loosely, odd_numbers
+from pytest_dust.model import Exchange, Flavor, Json, Path, RunRequest
 from pytest_dust.references import KEY_VARIABLE
 
+MAX_PATH = 120
+"""Characters of a path that are shown."""
 _CHECK = {
     400: "check config and inputs against the app",
     401: f"check {KEY_VARIABLE}: a key of this workspace, whole, as Dust shows it",
@@ -123,6 +126,47 @@ def no_json(exchange: Exchange, base_url: str) -> ServiceError:
         f"the service answered 200 with {_excerpt(exchange.body)} as {kind} instead of {wanted}; "
         f"check that {base_url} is Dust itself and no proxy or login page stands between"
     )
+
+
+def odd_number(text: str) -> ServiceError:
+    """An answer, or an event of one, with a number that could be recorded and never replayed."""
+    document = decode_loosely(text)
+    found = list(odd_numbers(document))
+    path, number = next((each for each in found if "results" not in each[0][:2]), found[0])
+    return ServiceError(
+        f"the service's answer holds {number}, a number that JSON text cannot give back, "
+        f"{_place(document, path)}; it was not recorded, as no replay could read it: "
+        "let the app give null or a text there"
+    )
+
+
+def _place(document: Any, path: Path) -> str:
+    """Where in an answer a value stands: its block and input where they are known, and the path."""
+    block, rest = _block(document, path)
+    match rest:
+        case (int(number), int(), *below) if block:
+            return f"in block {block}, input {number + 1}, at {_dotted(tuple(below))}"
+    return f"in block {block}" if block else f"at {_dotted(path) or 'its top'}"
+
+
+def _block(document: Any, path: Path) -> tuple[str, Path]:
+    """The block that a path leads into and the path from there on; no block if it leads elsewhere."""
+    match document, path:
+        case {"run": {"traces": traces}}, ("run", "traces", int(at), 1, *rest):
+            match traces[at]:
+                case [[str(kind), str(name)], _]:
+                    return f"{name} ({kind})", tuple(rest)
+        case {"content": {"block_name": str(name), "block_type": str(kind)}}, ("content", _, *rest):
+            return f"{name} ({kind})", tuple(rest)
+    return "", path
+
+
+def _dotted(path: Path) -> str:
+    """A path as JMESPath writes it, cut where it is long."""
+    from pytest_dust.checks.paths import show_step  # jmespath: 16 ms, for a report alone
+
+    shown = "".join(show_step(step, first=not at) for at, step in enumerate(path))
+    return shown if len(shown) <= MAX_PATH else f"{shown[:MAX_PATH]}…"
 
 
 def _reason(error: httpx.HTTPError) -> str:

@@ -19,11 +19,11 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from pytest_dust import cookies
+from pytest_dust import cookies, refusals
 from pytest_dust.cassette import ordered
-from pytest_dust.checks.equality import decode
 from pytest_dust.cookies import MASKED
 from pytest_dust.errors import CassetteError, ServiceError
+from pytest_dust.json_values import NumberError, decode
 from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Exchange, Json
 from pytest_dust.settings import is_this_machine
@@ -204,7 +204,7 @@ def _exchange(request: httpx.Request, response: httpx.Response, tape: Tape, bega
         path=tape.mask.text(request.url.raw_path.decode("ascii")),
         status=response.status_code,
         headers=tape.mask.value(headers),
-        body=None if streamed else _body(b"".join(_parts(response, tape)), kind, tape),
+        body=None if streamed else _body(response, b"".join(_parts(response, tape)), kind, tape),
         events=events,
     )
 
@@ -283,15 +283,26 @@ def _saying(event: Event, text: str) -> Event:
 
 
 def _data(text: str) -> Any:
+    """An event's JSON, or its text: an event that is no JSON object says nothing of the run."""
     try:
         return decode(text)
+    except NumberError:
+        if text.lstrip().startswith("{"):
+            raise refusals.odd_number(text) from None
+        return text
     except ValueError:
         return text
 
 
-def _body(content: bytes, kind: str, tape: Tape) -> Any:
-    """The reply's body as it is kept."""
-    return _masked(_decoded(content, kind), content.decode("latin-1"), tape)
+def _body(response: httpx.Response, content: bytes, kind: str, tape: Tape) -> Any:
+    """The reply's body as it is kept; raises ServiceError for numbers that no cassette can hold."""
+    try:
+        value = _decoded(content, kind)
+    except NumberError:
+        value = content.decode("utf-8")
+        if response.status_code == httpx.codes.OK:
+            raise refusals.odd_number(value) from None
+    return _masked(value, content.decode("latin-1"), tape)
 
 
 def _masked(value: Any, text: str, tape: Tape) -> Any:
@@ -314,6 +325,8 @@ def _decoded(content: bytes, kind: str) -> Any:
         return ordered(decode(text))
     except RecursionError:
         raise _too_deep() from None
+    except NumberError:
+        raise
     except ValueError:
         return text
 

@@ -44,6 +44,7 @@ LAYERS = """
     keys tables
     checks stash
     notes settings masking
+    json_values
     references yamlio sources cookies
     links
     hooks

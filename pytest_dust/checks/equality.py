@@ -1,8 +1,7 @@
-"""JSON read strictly, JSON's sense of equality, and where two values differ."""
+"""JSON's sense of equality, and where two values differ."""
 
 from __future__ import annotations
 
-import json
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +15,6 @@ if TYPE_CHECKING:
 
     from pytest_dust.checks.alignment import Pair
     from pytest_dust.checks.unordered import Alike
-
-
-def decode(text: str) -> Any:
-    """JSON text as a value; raises ValueError for what is none, `NaN` and `Infinity` included."""
-    return _DECODER.decode(text)
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
 def equal(left: Any, right: Any) -> bool:

@@ -14,7 +14,8 @@ from typing import Any
 
 from pytest_dust.checks import arguments
 from pytest_dust.checks.binding import Argument, Matcher, Verdict, WrongType, json_type, judge, kind, unmet
-from pytest_dust.checks.equality import absent, decode, equal, unmatched
+from pytest_dust.checks.equality import absent, equal, unmatched
+from pytest_dust.json_values import decode
 from pytest_dust.model import MISSING, Bound
 
 MATCHERS: dict[str, Matcher] = {}

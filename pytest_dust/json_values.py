@@ -1,0 +1,95 @@
+"""JSON text read strictly: only what can be written as text again and read as the same value."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_dust.model import Path
+
+MAX_DIGITS = 4300
+"""Digits of a whole number that every Python reads by default."""
+INFINITE = float("inf")
+
+
+class NumberError(ValueError):
+    """JSON text holds a number that no JSON text gives back: NaN, infinite, or of too many digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class OddNumber:
+    """Such a number as it is written."""
+
+    text: str
+
+    def __str__(self) -> str:
+        """The number, cut where it is long."""
+        return self.text if len(self.text) <= 24 else f"{self.text[:12]}… ({len(self.text):,} characters)"
+
+
+def decode(text: str) -> Any:
+    """JSON text as a value; raises NumberError for an odd number and ValueError for what is no JSON."""
+    try:
+        return _STRICT.decode(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        _, number = next(odd_numbers(decode_loosely(text)))  # which raises where the text is no JSON besides
+        raise NumberError(f"it holds {number}, which JSON text cannot give back") from None
+
+
+def decode_loosely(text: str) -> Any:
+    """JSON text as a value with an OddNumber for each number that `decode` refuses."""
+    return _LOOSE.decode(text)
+
+
+def odd_numbers(value: Any, path: Path = ()) -> Iterator[tuple[Path, OddNumber]]:
+    """The odd numbers in a value, and where they stand."""
+    if isinstance(value, OddNumber):
+        yield path, value
+        return
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, part in parts:
+        yield from odd_numbers(part, (*path, step))
+
+
+def _fraction(text: str) -> float:
+    number = float(text)
+    if -INFINITE < number < INFINITE:
+        return number
+    raise NumberError
+
+
+def _whole(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise NumberError
+    return int(text)  # a ValueError where the environment lets Python read fewer digits
+
+
+def _constant(_text: str) -> Any:
+    raise NumberError
+
+
+def _loosely(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A reader of numbers that gives an OddNumber where `read` refuses."""
+
+    def loose(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError:
+            return OddNumber(text)
+
+    return loose
+
+
+_BOUNDED = 0 < sys.get_int_max_str_digits() <= MAX_DIGITS
+"""Whether Python itself refuses longer whole numbers, in a third of the time that `_whole` takes."""
+_STRICT = json.JSONDecoder(
+    parse_float=_fraction, parse_int=None if _BOUNDED else _whole, parse_constant=_constant
+)
+_LOOSE = json.JSONDecoder(
+    parse_float=_loosely(_fraction), parse_int=_loosely(_whole), parse_constant=OddNumber
+)
