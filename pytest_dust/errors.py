@@ -9,6 +9,7 @@ DustError
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ __all__ = [
 ]
 
 
+LONGEST = 100
+"""Characters of a name for which a nearest one is looked for."""
 EXCERPT = 100
 """Characters of a line that are shown under a mistake in it."""
 
@@ -88,7 +91,23 @@ def _excerpt(rows: Sequence[str], problem: Problem) -> list[str]:
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     """` (did you mean X?)` for the name in `allowed` that is nearest to `name`, else nothing."""
+    found = nearest(name, allowed)
+    return f" (did you mean {found}?)" if found else ""
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str | None:
+    """The name in `allowed` that is most like `name`, whatever its capitals and dashes; None if none is."""
     from difflib import get_close_matches  # only when something is wrong: 2 ms
 
-    nearest = get_close_matches(name, list(allowed), n=1)
-    return f" (did you mean {nearest[0]}?)" if nearest else ""
+    if len(name) > LONGEST:
+        return None
+    plain = {plain_name(each): each for each in reversed(list(allowed))}
+    close = (
+        [plain_name(name)] if plain_name(name) in plain else get_close_matches(plain_name(name), plain, n=1)
+    )
+    return plain[close[0]] if close else None
+
+
+def plain_name(name: str) -> str:
+    """A name as it is compared with others: `specificationHash` and `Specification-hash` are one."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|[-\s]+", "_", name).lower()

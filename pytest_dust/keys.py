@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeGuard
 
 from pytest_dust.checks.arguments import EXPECTED_SCHEMA, needs_extra
 from pytest_dust.checks.binding import ArgumentError
 from pytest_dust.checks.paths import PathError, compile_path
-from pytest_dust.errors import did_you_mean
+from pytest_dust.errors import did_you_mean, nearest, plain_name
 from pytest_dust.model import App, Flavor, Mark, Path, Repeat
 from pytest_dust.notes import Invalid, Notes, kind
 from pytest_dust.settings import ON_CHANGE, OPTIONS, SEGMENT
@@ -535,9 +535,45 @@ KEYS: dict[str, Key] = {
 }
 
 
-def unknown(name: str, allowed: Callable[[Key], bool], *, in_case: bool) -> str:
-    """What to say of a key that may not stand here."""
+_ELSEWHERE = {
+    name: key
+    for key, names in {
+        "app": "app_id application app.id app.workspace app.space",
+        "specification_hash": "hash spec_hash specification",
+        "cases": "tests test_cases examples",
+        "expect": "expected expectations assert",
+        "id": "name case_id",
+    }.items()
+    for name in names.split()
+}
+"""What the keys are called elsewhere."""
+_PATH = re.compile(r"(status|error|results?|blocks|usage|duration|specification_hash|run_id)[.\[]")
+"""How a path of `expect` begins that is no key."""
+
+
+def meant(written: Collection[str], allowed: Callable[[Key], bool]) -> dict[str, str]:
+    """The unknown keys of a mapping that most likely mean one that it lacks, each with that key."""
+    unknown = [name for name in written if name not in KEYS or not allowed(KEYS[name])]
+    keys = [name for name, key in KEYS.items() if allowed(key)] if unknown else []
+    found = {name: key for name in unknown if (key := _nearest(name, keys)) and key not in written}
+    return {**found, "id": "app"} if "id" in unknown and "app" in keys and "app" not in written else found
+
+
+def _nearest(name: str, keys: Collection[str]) -> str | None:
+    """The key that a name most likely means; None where there is none."""
+    if name in KEYS or is_option(name):
+        return None
+    elsewhere = _ELSEWHERE.get(plain_name(name), "")
+    return elsewhere if elsewhere in keys else nearest(name, keys)
+
+
+def unknown(
+    name: str, allowed: Callable[[Key], bool], written: Collection[str], *, in_case: bool = False
+) -> str:
+    """What to say of a key of the mapping `written` that may not be in it."""
     here = [other for other, key in KEYS.items() if allowed(key)]
+    if name == "id" and not in_case and "app" not in written:
+        return "the id of the app is written app: {id: …}; the id of a case is in the case"
     if name in KEYS and in_case:
         return f"{name} stands at the top of the file, for all its cases, not in a case"
     if name in KEYS:
@@ -545,7 +581,24 @@ def unknown(name: str, allowed: Callable[[Key], bool], *, in_case: bool) -> str:
     if name in ("workspace", "space"):
         return f"{name} stands in app: {{{name}: …, id: …}}, or is given by --dust-{name}"
     option = name.removeprefix("dust_").replace("_", "-")
-    if any(option == each.name for each in OPTIONS):
+    if is_option(name):
         return f"{name} is no key but an option: --dust-{option}, or ini dust_{option.replace('-', '_')}"
     owner = "a case" if in_case else "a suite"
-    return f'unknown key "{name}"; {owner} has: {", ".join(here)}{did_you_mean(name, here)}'
+    return f'unknown key "{name[:60]}"{_hint(name, here)}; {owner} has: {", ".join(here)}'
+
+
+def is_option(name: str) -> bool:
+    """Whether an unknown key is named like one of the plugin's options, and like no key."""
+    option = name.removeprefix("dust_").replace("_", "-")
+    return any(option == each.name for each in OPTIONS) and plain_name(name) not in KEYS
+
+
+def _hint(name: str, here: list[str]) -> str:
+    """What an unknown key most likely means: a path, a part of a key's value, or a key."""
+    if _PATH.match(name):
+        return f" (did you mean expect: {{{name[:60]}: …}}?)"
+    first, dot, rest = name.partition(".")
+    if dot and first in here and isinstance(KEYS[first].schema.get("properties", {}), Mapping):
+        return f" (did you mean {first}: {{{rest[:60]}: …}}?)"
+    key = _nearest(name, here)
+    return f" (did you mean {key}?)" if key else ""

@@ -29,6 +29,7 @@ class Notes:
     row: str = ""
     as_text: set[Place] = field(default_factory=set)
     """Where a number is read as the text it is written as."""
+    _room: references.Room = field(default_factory=references.Room)
     _unfilled: set[tuple[Place, str]] = field(default_factory=set)
     _rows: Counter[Place] = field(default_factory=Counter)
 
@@ -50,8 +51,16 @@ class Notes:
         return Invalid()
 
     def fill(self, value: Any, path: Path, look_up: references.LookUp) -> Any:
-        """The value at `path` with its references filled in; what stands at a bad one is noted once."""
-        filled, wrong = references.fill(value, look_up)
+        """The value at `path` with its references filled in; what is at a bad one is noted once.
+
+        Raises Invalid where the file's values become too large.
+        """
+        try:
+            filled, wrong = references.fill(value, look_up, self._room)
+        except references.TooMuchError:
+            most = references.MAX_FILLED // 1024 // 1024
+            what = f"filled in, the values of this file take more than {most} MB"
+            raise self.invalid(path, f"{what}; make fewer cases, or refer to less text") from None
         for below, message in wrong:
             self.problem((*path, *below), message)
             self._unfilled.add((self.document.place((*path, *below)), self.row))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from pytest_dust.errors import did_you_mean
@@ -13,6 +14,11 @@ from pytest_dust.model import Json, Path
 KEY_VARIABLE = "DUST_API_KEY"
 LookUp: TypeAlias = Callable[[str], Json]
 """The value of a reference such as `env.DUST_SPACE_ID`; raises ReferenceProblem."""
+
+MAX_FILLED = 256 * 1024 * 1024
+"""Characters that the filled values of one file may take in all."""
+EACH = 50
+"""What a value counts beside its text."""
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _TABLE_REFERENCE = re.compile(r"\$\{\s*(?:row|matrix)\b")
@@ -73,16 +79,36 @@ def reads_table(value: Json) -> bool:
     return isinstance(value, list) and any(map(reads_table, value))
 
 
-def fill(value: Json, look_up: LookUp) -> tuple[Any, list[tuple[Path, str]]]:
+class TooMuchError(Exception):
+    """The values of a file, with its references filled in, take more memory than any suite needs."""
+
+
+@dataclass(slots=True)
+class Room:
+    """How many characters the filled values of one file may still take; a small value counts as `EACH`."""
+
+    left: int = field(default_factory=lambda: MAX_FILLED)
+
+    def take(self, size: int) -> None:
+        """Count what is filled in; raises TooMuchError where there is no room for it."""
+        self.left -= size
+        if self.left < 0:
+            raise TooMuchError
+
+
+def fill(value: Json, look_up: LookUp, room: Room | None = None) -> tuple[Any, list[tuple[Path, str]]]:
     """The value with every reference filled in, and what is wrong with those that cannot be.
 
-    A text that is one reference and nothing else becomes the value itself, of whatever type.
+    A text that is one reference and nothing else becomes the value itself, of whatever type. Raises
+    TooMuchError where the result does not fit into `room`.
     """
     problems: list[tuple[Path, str]] = []
+    room = room or Room()
 
     def walk(value: Any, path: Path) -> Any:
+        room.take(EACH)
         if isinstance(value, str):
-            return _text(value, look_up, problems, path) if "${" in value else value
+            return _text(value, look_up, problems, path, room) if "${" in value else value
         if isinstance(value, dict):
             return {key: walk(each, (*path, key)) for key, each in value.items()}
         if isinstance(value, list):
@@ -92,7 +118,7 @@ def fill(value: Json, look_up: LookUp) -> tuple[Any, list[tuple[Path, str]]]:
     return walk(value, ()), problems
 
 
-def _text(written: str, look_up: LookUp, problems: list[tuple[Path, str]], path: Path) -> Json:
+def _text(written: str, look_up: LookUp, problems: list[tuple[Path, str]], path: Path, room: Room) -> Json:
     def found(reference: re.Match[str]) -> Json:
         try:
             return _found(reference, look_up)
@@ -100,10 +126,13 @@ def _text(written: str, look_up: LookUp, problems: list[tuple[Path, str]], path:
             problems.append((path, str(problem)))
             return ""
 
+    def text(reference: re.Match[str]) -> str:
+        filled = _as_text(found(reference))
+        room.take(len(filled))
+        return filled
+
     whole = _REFERENCE.fullmatch(written)
-    if whole is not None:
-        return found(whole)
-    return _REFERENCE.sub(lambda one: _as_text(found(one)), written)
+    return found(whole) if whole is not None else _REFERENCE.sub(text, written)
 
 
 def _found(reference: re.Match[str], look_up: LookUp) -> Json:
@@ -123,9 +152,10 @@ def _below(value: Any, step: str, before: str) -> Any:
             f"{before} has no {step}; it has: {', '.join(names)}{did_you_mean(step, names)}"
         )
     if isinstance(value, list):
-        if step.isdecimal() and int(step) < len(value):
-            return value[int(step)]
-        raise ReferenceProblem(f"{before} is a list of {len(value)}; it has no [{step}]")
+        at = int(step) if step.isdecimal() and len(step) < 10 else len(value)
+        if at < len(value):
+            return value[at]
+        raise ReferenceProblem(f"{before} is a list of {len(value)}; it has no [{step[:40]}]")
     raise ReferenceProblem(f"{before} holds nothing below it, and so no {step}")
 
 

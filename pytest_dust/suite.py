@@ -5,17 +5,19 @@ Mistakes are collected with their places and raised together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pytest_dust import references, tables, yamlio
+from pytest_dust.ceiling import MAX_CASES, Size
 from pytest_dust.checks import expectation
 from pytest_dust.checks.binding import ArgumentError, Here
 from pytest_dust.checks.paths import PathError
 from pytest_dust.errors import SuiteError
-from pytest_dust.keys import KEYS, Key, unknown
-from pytest_dust.model import Baseline, Case, Expectation, Flavor, Path, Place, Problem
+from pytest_dust.keys import KEYS, Key, meant, unknown
+from pytest_dust.model import Baseline, Case, Expectation, Flavor, Path, Place, Problem, Repeat
 from pytest_dust.notes import Invalid, Notes, kind
 
 SUFFIX = ".dust.yaml"
@@ -39,7 +41,8 @@ def load(
     notes = Notes(document, list(document.problems))
     cases: list[Case] = []
     if not notes.problems:
-        cases = _Reader(notes, look_up, here).suite(document.value, stem)
+        with suppress(Invalid):  # noted
+            cases = _Reader(notes, look_up, here).suite(document.value, stem)
     if problems := notes.all():
         raise SuiteError(file, problems, text)
     return cases
@@ -79,6 +82,42 @@ class _Variant(NamedTuple):
         return None if self.value is None else [self.value]
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A case as it is written, with those of its keys read that are the same for each row and combination."""
+
+    id: str | None
+    path: Path
+    there: frozenset[str]
+    """Its keys, those that are misspelt included."""
+    allowed: Callable[[Key], bool]
+    moving: Mapping[str, Any]
+    """Its keys that read the row or combination."""
+    read: Mapping[str, Any]
+    entries: Mapping[str, Any]
+    """Its expect, unless that reads the row or combination."""
+
+    @property
+    def plural(self) -> bool:
+        """Whether it has inputs, even ones that cannot be read."""
+        return "inputs" in self.there
+
+    def size(self, repeat: Repeat | None) -> Size:
+        """What it becomes, less the rows of its dataset; `repeat` is that of the suite.
+
+        Attempts that the row or combination says are none here: they are counted case by case.
+        """
+        own = self.read.get("repeat", repeat)
+        matrix = self.read.get("matrix")
+        combinations = tables.combination_count(matrix) if matrix else None
+        attempts = 0 if "repeat" in self.moving else own.runs if own else 1
+        return Size(combinations=combinations, attempts=attempts)
+
+    def id_of(self, variant: _Variant) -> str | None:
+        """The id of one of the cases that it becomes."""
+        return tables.suffixed(self.id or "", variant.parts) if variant.parts else self.id
+
+
 @dataclass(slots=True)
 class _Reader:
     """Reads the cases of one document."""
@@ -86,8 +125,15 @@ class _Reader:
     notes: Notes
     look_up: references.LookUp
     here: Here
-    top: Mapping[str, Any] = field(default_factory=dict)
+    top: frozenset[str] = frozenset()
+    """The keys at the top of the file, those that are misspelt there included."""
     shared: Mapping[str, Any] = field(default_factory=dict)
+    runs: int = 0
+    """Runs of the cases so far, each case as often as it is repeated."""
+    full: bool = False
+    """Whether the file has more cases than it may have, which is noted."""
+    fixed: bool = True
+    """Whether the expect of the case that is read is the same for all of its rows and combinations."""
     _expectations: dict[tuple[Path, bool], Expectation | None] = field(default_factory=dict)
 
     def suite(self, value: Any, stem: str) -> list[Case]:
@@ -96,39 +142,47 @@ class _Reader:
             what = "the file is empty" if value is None else f"a suite is a mapping, not {kind(value)}"
             self.notes.problem((), f"{what}; begin with app:, specification_hash: and cases:")
             return []
-        self.top = value
-        one = "cases" not in value
-        if one and any(name in value for name in ("input", "inputs", "dataset")):
+        misspelt = meant(value, _may_stand_at_the_top)
+        self.top = frozenset((*value, *misspelt.values()))
+        if "cases" not in value and self.top & {"input", "inputs", "dataset"}:
             return list(self.written(value, (), stem, _may_stand_at_the_top))
-        outside = {name: written for name, written in value.items() if name != "cases"}
+        name = next((name for name, key in misspelt.items() if key == "cases"), "cases")
+        outside = {key: written for key, written in value.items() if key != name}
+        one = name not in value
         filled = self.notes.fill(outside, (), self.look_up)
         self.shared = self.keys(filled, (), _may_stand_at_the_top if one else lambda key: key.suite)
         if one:
             what = "no cases; give cases: a list, or input: and expect: for a file of one case"
             self.notes.problem((), what)
             return []
-        return list(self.cases(value["cases"]))
+        if name != "cases":
+            self.notes.problem((name,), unknown(name, _may_stand_at_the_top, value), key=True)
+        return list(self.cases(value[name], name))
 
-    def cases(self, value: Any) -> Iterator[Case]:
-        """The cases of a list, each with what it inherits."""
+    def cases(self, value: Any, name: str) -> Iterator[Case]:
+        """The cases of the list under the key `name`, each with what it inherits."""
         if not isinstance(value, list) or not value:
             what = "cases is a list with at least one case, each beginning with `- id:`"
             shown = "an empty list" if value == [] else kind(value)
-            self.notes.problem(("cases",), f"{what}; not {shown}")
+            self.notes.problem((name,), f"{what}; not {shown}")
             return
         seen: dict[str, Place] = {}
         for at, each in enumerate(value):
-            path: Path = ("cases", at)
+            path: Path = (name, at)
+            if self.full:
+                return
             if not isinstance(each, dict):
                 self.notes.problem(path, f"a case is a mapping with id and input, not {kind(each)}")
                 continue
             id_ = self.id(each, path, seen)
-            yield from self.written(each, path, id_, lambda key: key.case)
+            yield from self.written(each, path, id_, _may_stand_in_a_case)
 
     def id(self, each: Mapping[str, Any], path: Path, seen: dict[str, Place]) -> str | None:
         """A case's own id, if it has one that no case before it has."""
         if "id" not in each:
-            self.notes.problem(path, "a case without id; give it one, unique in the file, such as id: refund")
+            if "id" not in meant(each, _may_stand_in_a_case).values():
+                what = "a case without id; give it one, unique in the file, such as id: refund"
+                self.notes.problem(path, what)
             return None
         try:
             id_: str = KEYS["id"].read(self.notes, each["id"], (*path, "id"))
@@ -146,7 +200,8 @@ class _Reader:
         for name, written in value.items():
             key = KEYS.get(name)
             if key is None or not allowed(key):
-                self.notes.problem((*path, name), unknown(name, allowed, in_case=bool(path)), key=True)
+                message = unknown(name, allowed, value, in_case=bool(path))
+                self.notes.problem((*path, name), message, key=True)
                 continue
             try:
                 read[name] = key.read(self.notes, written, (*path, name))
@@ -158,39 +213,47 @@ class _Reader:
         self, written: Mapping[str, Any], path: Path, id_: str | None, allowed: Callable[[Key], bool]
     ) -> Iterator[Case]:
         """The cases that one written case gives: itself, or one for each row and combination."""
+        there = frozenset((*written, *meant(written, allowed).values()))
         for name, message in NEEDED.items():
-            if name not in written and name not in self.top:
+            if name not in there and name not in self.top:
                 self.notes.problems.append(Problem(Place(1, 1), message))
-        self.check_inputs(written, path)
+        self.check_inputs(written, there, path)
         if self.circular(written, path):
             return
-        steady = {name: each for name, each in written.items() if not references.reads_table(each)}
-        filled = self.notes.fill(
-            {name: steady[name] for name in steady if name != "id" or not path}, path, self.look_up
-        )
-        read = self.keys(filled, path, allowed)
         seen: set[str] = set()
         try:
-            for variant in self.variants(read, table="dataset" in written or "matrix" in written):
+            case = self.steady(written, path, id_, there, allowed)
+            for variant in self.variants(case):
                 self.notes.row = variant.row
-                moving = {name: written[name] for name in written if name not in steady}
-                changed = self.notes.fill(moving, path, variant.look_up)
-                plural = dict.fromkeys(written.keys() & {"inputs"})  # even where they cannot be read
-                own = {**plural, **read, **(self.keys(changed, path, allowed) if changed else {})}
-                entries = {**_entries(filled), **_entries(changed)}
-                own_id = tables.suffixed(id_ or "", variant.parts) if variant.parts else id_
-                if own_id in seen:
-                    what, key = ("row", "dataset") if "dataset" in written else ("combination", "matrix")
-                    taken = f'a second {what} gives the id "{own_id}"; rename one'
-                    self.notes.problem((*path, key), taken)
-                seen.add(own_id or "")
-                case = self.case(own_id, own, entries, path, variant)
-                if case is not None:
-                    yield case
-        except tables.TableError as error:
+                one = self.case(case, variant, seen)
+                if one is not None:
+                    yield one
+        except Invalid:
+            return  # noted
+        finally:
             self.notes.row = ""
-            self.notes.problem((*path, "dataset"), str(error))
-        self.notes.row = ""
+
+    def steady(
+        self,
+        written: Mapping[str, Any],
+        path: Path,
+        id_: str | None,
+        there: frozenset[str],
+        allowed: Callable[[Key], bool],
+    ) -> _Written:
+        """The case with what no row or combination changes read; raises Invalid if those are not known."""
+        moving = {name: each for name, each in written.items() if references.reads_table(each)}
+        same = {name: each for name, each in written.items() if name not in moving}
+        if path:
+            same.pop("id", None)  # read already
+        filled = self.notes.fill(same, path, self.look_up)
+        case = _Written(id_, path, there, allowed, moving, self.keys(filled, path, allowed), _entries(filled))
+        self.fixed = "expect" not in moving
+        if self.fixed:
+            self.expect(case.entries, path, plural=case.plural)  # told once, and of no row
+        if not there & {"dataset", "matrix"} <= case.read.keys():
+            raise Invalid
+        return case
 
     def circular(self, written: Mapping[str, Any], path: Path) -> bool:
         """Whether what makes the case's rows or combinations refers to them itself, which is noted."""
@@ -200,49 +263,76 @@ class _Reader:
             self.notes.problem((*path, name), f"{name} reads no row or matrix, for {what}; write it out")
         return bool(wrong)
 
-    def check_inputs(self, written: Mapping[str, Any], path: Path) -> None:
+    def check_inputs(self, written: Mapping[str, Any], there: Container[str], path: Path) -> None:
         """Note a case with both forms of input, or none."""
-        if ("input" in written) != ("inputs" in written) or (
-            "dataset" in written and "inputs" not in written
-        ):
-            return
-        both = "input" in written
-        at = (*path, "inputs") if both else path
-        wrong = "both input and inputs" if both else "a case without input"
-        self.notes.problem(at, f"{wrong}; give input: a mapping, or inputs: a list of mappings", key=both)
+        what = "give input: a mapping, or inputs: a list of mappings"
+        if "input" in written and "inputs" in written:
+            self.notes.problem((*path, "inputs"), f"both input and inputs; {what}", key=True)
+        elif not any(name in there for name in ("input", "inputs", "dataset")):
+            self.notes.problem(path, f"a case without input; {what}")
 
-    def variants(self, read: Mapping[str, Any], *, table: bool) -> Iterator[_Variant]:
-        """Each row of the case's dataset with each combination of its matrix."""
-        if not table:
-            yield _Variant([], "", self.look_up, None)
-            return
-        matrix = list(tables.combinations(read["matrix"])) if "matrix" in read else [("", {})]
-        name = read.get("dataset")
-        rows = enumerate(tables.rows(name, self.here), 1) if name else [(0, None)]
-        for number, row in rows:
-            roots: dict[str, Any] = {} if row is None else {"row": row.value}
-            parts = [] if row is None else [tables.row_id(row, number, str(name))]
-            place = "" if row is None else f"{name}:{row.line}"
-            for told, chosen in matrix:
-                roots = {**roots, "matrix": chosen} if "matrix" in read else roots
-                look_up = references.table(roots, self.look_up)
-                yield _Variant([*parts, *([told] if told else [])], place, look_up, row and row.value)
+    def variants(self, case: _Written) -> Iterator[_Variant]:
+        """Each row of the case's dataset with each combination of its matrix; none if there are too many."""
+        size = case.size(self.shared.get("repeat"))
+        rows: Sequence[tables.Row | None] = [None]
+        if (name := case.read.get("dataset")) and size.runs <= MAX_CASES:
+            found = tables.read(name, self.here, MAX_CASES)
+            if found.wrong:
+                self.notes.problem((*case.path, "dataset"), found.wrong)
+            rows, size = found.rows, size._replace(rows=found.number)
+        self.take(size, case.path)
+        for number, row in enumerate(rows, 1):
+            yield from self.row_variants(case, number, row)
 
-    def case(
-        self,
-        id_: str | None,
-        own: Mapping[str, Any],
-        entries: Mapping[str, Any],
-        path: Path,
-        variant: _Variant,
-    ) -> Case | None:
+    def row_variants(self, case: _Written, number: int, row: tables.Row | None) -> Iterator[_Variant]:
+        """One row of a dataset, if there is one, with each combination of the matrix, if there is one."""
+        roots: dict[str, Any] = {}
+        parts: list[str] = []
+        place, alone = "", None
+        if row is not None:
+            name = case.read["dataset"]
+            roots["row"] = alone = row.value
+            place = f"{name}:{row.line}"
+            try:
+                parts = [tables.row_id(row, number, name)]
+            except tables.TableError as error:
+                raise self.notes.invalid((*case.path, "dataset"), str(error)) from None
+        if "matrix" not in case.read:
+            yield _Variant(parts, place, references.table(roots, self.look_up), alone)
+            return
+        for told, chosen in tables.combinations(case.read["matrix"]):
+            look_up = references.table({**roots, "matrix": chosen}, self.look_up)
+            yield _Variant([*parts, told], place, look_up, alone)
+
+    def take(self, size: Size, path: Path) -> None:
+        """Count what a case becomes; raises Invalid where the file then has too much, which is noted once."""
+        self.runs += size.runs
+        if self.runs <= MAX_CASES:
+            return
+        if not self.full:
+            self.full = True
+            self.notes.problem((*path, size.key) if size.key else path, size.refusal(self.runs))
+        raise Invalid
+
+    def case(self, written: _Written, variant: _Variant, seen: set[str]) -> Case | None:
         """The case with everything inherited, or nothing where that cannot be."""
-        plural = "inputs" in own
-        expect = self.expect(entries, path, plural=plural)
+        path = written.path
+        changed = self.notes.fill(written.moving, path, variant.look_up)
+        own = {**written.read, **(self.keys(changed, path, written.allowed) if changed else {})}
+        id_ = written.id_of(variant)
+        if id_ in seen:
+            what, key = ("row", "dataset") if "dataset" in written.there else ("combination", "matrix")
+            self.notes.problem((*path, key), f'a second {what} gives the id "{id_}"; rename one')
+        seen.add(id_ or "")
+        expect = self.expect(
+            written.entries if self.fixed else _entries(changed), path, plural=written.plural
+        )
         merged = {**self.shared, **own}
         inputs = merged.get("inputs") or merged.get("input") or variant.alone
         if id_ is None or inputs is None or any(name not in merged for name in NEEDED):
             return None
+        if "repeat" in changed and "repeat" in own:
+            self.take(Size(attempts=own["repeat"].runs), path)
         return Case(
             id=id_,
             place=self.notes.document.place(path),
@@ -250,7 +340,7 @@ class _Reader:
             specification_hash=merged["specification_hash"],
             config=_merged(self.shared.get("config", {}), own.get("config", {})),
             inputs=inputs,
-            plural=plural,
+            plural=written.plural,
             block_filter=merged.get("block_filter"),
             flavor=merged.get("flavor", Flavor.BLOCKING),
             timeout=merged.get("timeout"),
@@ -289,9 +379,14 @@ class _Reader:
             one = None
             for each in (error, *error.others):
                 self.notes.problem((*path, *each.path), str(each), key=each.at_key)
-        if self.shared and len(path) == len(("expect", name)):  # in the short form it is the case's own
+        if self.fixed or (self.shared and len(path) == len(("expect", name))):  # one of the suite's own
             self._expectations[known] = one
         return one
+
+
+def _may_stand_in_a_case(key: Key) -> bool:
+    """Whether a key may stand in a case of a list."""
+    return key.case
 
 
 def _may_stand_at_the_top(key: Key) -> bool:

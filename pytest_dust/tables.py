@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from itertools import product
+from math import prod
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -18,8 +19,12 @@ from pytest_dust.model import Json
 from pytest_dust.sources import UnreadableError
 
 MAX_BYTES = 64 * 1024 * 1024
+MAX_COUNTED = 1_000_000
+"""Rows up to which a dataset that is too long is counted."""
 MAX_SUFFIX = 80
 """Characters of what stands between the brackets of a generated id."""
+MAX_PART = 2000
+"""Characters of a row's or value's own text that an id is made of; of a longer one, a digest is."""
 KINDS = (".jsonl", ".json", ".csv", ".yaml")
 _PLAIN = re.compile(r"[a-z0-9._\[\]-]{1,200}")
 
@@ -52,6 +57,29 @@ def rows(name: str, here: Here) -> Iterator[Row]:
         raise TableError(f"dataset {name} has no rows; add one, or remove the dataset")
 
 
+class Table(NamedTuple):
+    """The first rows of a dataset, how many it has, and what is wrong behind them."""
+
+    rows: list[Row]
+    number: int
+    wrong: str
+
+
+def read(name: str, here: Here, most: int) -> Table:
+    """A dataset; at most `most` of its rows are kept, and at most MAX_COUNTED counted."""
+    kept: list[Row] = []
+    count, wrong = 0, ""
+    try:
+        for count, row in enumerate(rows(name, here), 1):
+            if count <= most:
+                kept.append(row)
+            elif count >= MAX_COUNTED:
+                break
+    except TableError as error:
+        wrong = str(error)
+    return Table(kept, count, wrong)
+
+
 def row_id(row: Row, number: int, name: str) -> str:
     """What names a row: its `id`, else its number, from 1."""
     own = row.value.get("id")
@@ -59,16 +87,22 @@ def row_id(row: Row, number: int, name: str) -> str:
         return f"r{number}"
     if isinstance(own, bool) or not isinstance(own, str | int | float):
         raise TableError(f"{name}:{row.line}: the row's id is a text or a number, not {_shown(own)}")
-    return str(own)
+    return _shortened(str(own))
+
+
+def combination_count(matrix: Mapping[str, list[Json]]) -> int:
+    """How many combinations a matrix has."""
+    return prod(map(len, matrix.values()))
 
 
 def combinations(matrix: Mapping[str, list[Json]]) -> Iterator[tuple[str, dict[str, Json]]]:
     """Each combination of a matrix: what names it, and its values."""
-    names = list(matrix)
-    for places in product(*(range(len(matrix[name])) for name in names)):
-        chosen = {name: matrix[name][at] for name, at in zip(names, places, strict=True)}
-        told = [_value_id(chosen[name], name, at) for name, at in zip(names, places, strict=True)]
-        yield "-".join(told), chosen
+    named = [
+        [(_value_id(value, name, at), name, value) for at, value in enumerate(values)]
+        for name, values in matrix.items()
+    ]
+    for chosen in product(*named):
+        yield "-".join(told for told, _, _ in chosen), {name: value for _, name, value in chosen}
 
 
 def suffixed(case: str, parts: list[str]) -> str:
@@ -92,13 +126,18 @@ def file_name(case: str) -> str:
     return f"{plain}~{_digest(case)}]"
 
 
+def _shortened(text: str) -> str:
+    """A text that is no longer than MAX_PART, and another one for each text."""
+    return text if len(text) <= MAX_PART else f"{text[:MAX_PART]}~{_digest(text)}"
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _value_id(value: Json, name: str, at: int) -> str:
     if isinstance(value, str) and value:
-        return value
+        return _shortened(value)
     if isinstance(value, bool | int | float) or value is None:
         return json.dumps(value)
     return f"{name}{at}"
@@ -119,7 +158,13 @@ def _text(name: str, here: Here) -> str:
 
 
 def _jsonl(text: str, name: str) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(text.split("\n"), 1):
+    number = begin = 0
+    while begin <= len(text):  # line by line: a list of all lines may take a gigabyte
+        end = text.find("\n", begin)
+        end = len(text) if end < 0 else end
+        number += 1
+        line = text[begin:end]
+        begin = end + 1
         if line.strip():
             yield number, _decoded(line, name, number)
 
@@ -206,11 +251,18 @@ def _finite(written: str) -> float:
     return number
 
 
+def _whole(written: str) -> int:
+    try:
+        return int(written)
+    except ValueError:  # more digits than Python reads
+        raise ValueError(f"{written[:20]}… is too large for a number; quote it to mean text") from None
+
+
 def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
-_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_number)
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_int=_whole, parse_constant=_no_number)
 """As strict as YAML is read: no NaN, and no number that only infinity would hold."""
 
 

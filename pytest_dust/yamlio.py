@@ -28,6 +28,9 @@ MAX_DEPTH = 64
 MAX_ALIASED = 100_000
 """Values that aliases may add to a file: what an alias bomb passes at once and no suite reaches."""
 
+MAX_VALUES = 1_000_000
+"""Values in a file: more take seconds to read and a gigabyte to hold."""
+
 _Mark: TypeAlias = Any
 """Where an event begins, as the parser tells; a Place is made of those alone that somebody asks for."""
 
@@ -241,6 +244,9 @@ class _Builder:
     def _add(self, value: Json, mark: _Mark, written: str | None) -> None:
         """Put a finished value into the innermost open collection."""
         self._count += 1
+        if self._count > MAX_VALUES:
+            message = f"more than {MAX_VALUES:,} values; split the file, or move them to a .jsonl dataset"
+            raise _Unreadable(_place(mark), message)
         if not self._stack:
             self.root = value
             return

@@ -174,3 +174,103 @@ def test_a_path_that_finds_nothing_says_how_far_it_got(project, server, path, wo
     result = project.having({"a.dust.yaml": text}).using(server).run("--dust-mode=record")
     assert result.outcomes == {"failed": 1}
     assert words in result.report
+
+
+# ── likely causes ────────────────────────────────────────────────────────────────────────────────
+
+LATEST = "specification_hash: latest\n"
+ROW = "cases:\n  - id: one\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (HEAD + "inptu: {question: Hi}\n", ["3:1 input"]),
+        (HEAD + "Input: {question: Hi}\nexpect: {result: 1}\n", ["3:1 input"]),
+        (HEAD + "inptus: [{question: Hi}]\nexpect: {'results[0]': 1}\n", ["3:1 inputs"]),
+        (HEAD + "inptu: {q: Hi}\nexpct: {result: 1}\n", ["3:1 input", "4:1 expect"]),
+        (HEAD + "datset: q.csv\nexpect: {result: '${row.label}'}\n", ["3:1 dataset"]),
+        (HEAD + "case:\n  - id: one\n    input: {}\n", ["3:1 cases"]),
+        (HEAD + "cses:\n  - id: one\n    input: {}\n", ["3:1 cases"]),
+        (HEAD + "CASES:\n  - id: one\n    inptu: {}\n", ["3:1 cases", "5:5 input"]),
+        (HEAD + "tests:\n  - id: one\n    input: {}\n", ["3:1 cases"]),
+        (HEAD + ROW + "    inptu: {}\n", ["5:5 input"]),
+        (HEAD + ROW + "    INPUTS: [{}]\n", ["5:5 inputs"]),
+        (HEAD + ROW + "    input: {}\n    expct: {result: 1}\n", ["6:5 expect"]),
+        (HEAD + ROW + "    input: {}\n    expected: {result: 1}\n", ["6:5 expect"]),
+        (HEAD + ROW + "    matirx: {m: [1]}\n    input: {q: '${matrix.m}'}\n", ["5:5 matrix"]),
+        (HEAD + "cases:\n  - Id: one\n    input: {}\n", ["4:5 id"]),
+        (HEAD + "cases:\n  - name: one\n    input: {}\n", ["4:5 id"]),
+        ("app: {id: x}\nspecification-hash: latest\n" + CASE, ["2:1 specification_hash"]),
+        ("app: {id: x}\nspecificationHash: latest\n" + CASE, ["2:1 specification_hash"]),
+        ("app: {id: x}\nSpecification hash: latest\n" + CASE, ["2:1 specification_hash"]),
+        ("app: {id: x}\nhash: latest\n" + CASE, ["2:1 specification_hash"]),
+        ("App: {id: x}\n" + LATEST + CASE, ["1:1 app"]),
+        ("app_id: x\n" + LATEST + CASE, ["1:1 app"]),
+        ("appId: x\n" + LATEST + "input: {}\n", ["1:1 app"]),
+        ("app: {Id: x}\n" + LATEST + CASE, ["1:7 id"]),
+        (HEAD + "repeat: {Runs: 3}\n" + CASE, ["3:10 runs"]),
+        (HEAD + "baseline: {on-change: fail}\n" + CASE, ["3:12 on_change"]),
+        (HEAD + CASE + "    expect: {result: {Contains: x}}\n", ["6:23 contains"]),
+        (HEAD + CASE + "    expect: {result: {startsWith: x}}\n", ["6:23 starts_with"]),
+    ],
+)
+def test_a_misspelt_key_is_told_and_nothing_that_follows_from_it(text, told):
+    """A misspelt key is told once, with the key that is meant; nothing is said to be missing for it."""
+    found = [block[0].split(": ", 1) for block in blocks(mistakes(text))]
+    assert [place.removeprefix("t.dust.yaml:") for place, _ in found] == [each.split()[0] for each in told]
+    for (_, message), each in zip(found, told, strict=True):
+        assert re.search(rf"\(did you mean {each.split()[1]}\?\)", message), message
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("id: 9f1d3b5a7c\n" + LATEST + CASE, "1:1: the id of the app is written app: {id: …}"),
+        ("id: 9f1d3b5a7c\n" + LATEST + "input: {}\n", "1:1: the id of the app is written app: {id: …}"),
+        ("app.id: x\n" + LATEST + CASE, '1:1: unknown key "app.id" (did you mean app: {id: …}?)'),
+        (
+            HEAD + "repeat.runs: 5\n" + CASE,
+            '3:1: unknown key "repeat.runs" (did you mean repeat: {runs: …}?)',
+        ),
+        (
+            HEAD + CASE + "    result.label: billing\n",
+            '6:5: unknown key "result.label" (did you mean expect: {result.label: …}?)',
+        ),
+    ],
+)
+def test_a_key_that_belongs_into_another_is_told_where(text, told):
+    """A part of another key's value that stands by itself is told where it is written, and only that."""
+    (block,) = blocks(mistakes(text))
+    assert block[0].startswith(f"t.dust.yaml:{told}")
+
+
+def test_an_unknown_key_that_means_nothing_known_excuses_nothing():
+    """Where no key is like the unknown one, what is missing is told as well."""
+    told = mistakes(HEAD + "zzz: 1\n")
+    assert 'unknown key "zzz"; a suite has: ' in told
+    assert "no cases; give cases: a list" in told
+
+
+def test_both_spellings_of_input_are_one_mistake():
+    """A misspelt inputs beside input is told as misspelt, not as one input too many."""
+    (block,) = blocks(mistakes(HEAD + CASE + "    inptus: [{}]\n"))
+    assert "(did you mean inputs?)" in block[0]
+
+
+def test_a_dataset_that_cannot_be_read_is_told_alone():
+    """References to the rows of a dataset that is refused are no mistakes of their own."""
+    (block,) = blocks(mistakes(HEAD + "dataset: ../q.csv\ninput: {q: '${row.q}'}\nexpect: {result: 1}\n"))
+    assert 'dataset "../q.csv" is not beside the suite' in block[0]
+
+
+@pytest.mark.parametrize("key", ["inptu", "cses", "x" * 900])
+def test_the_cause_is_what_pytest_shows(project, key):
+    """The one line in pytest's summary is the cause, and a long name is cut."""
+    text = HEAD + f"{key}: [{{id: one, input: {{}}}}]\n"
+    result = project.having({"a.dust.yaml": text}).run()
+    assert result.outcomes == {"error": 1}
+    assert re.search(
+        rf'a\.dust\.yaml:3:1: unknown key "{key[:60]}"( \(did you mean |; a suite has: )', result.out
+    )
+    assert len(result.out) < 5000

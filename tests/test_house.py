@@ -43,7 +43,7 @@ LAYERS = """
     cassette
     keys tables
     checks stash
-    notes settings masking
+    notes settings masking ceiling
     json_values
     references yamlio sources cookies
     links

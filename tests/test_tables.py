@@ -510,6 +510,15 @@ def test_a_mistake_without_reference_is_told_once(mistakes):
     assert "row" not in " ".join(line.split("; ", 1)[0] for line in told)
 
 
+def test_a_mistake_in_expect_that_reads_no_row_is_told_once(mistakes):
+    """An expectation that is the same for all rows is read once, and its mistake names no row."""
+    (told,) = mistakes(
+        "dataset: q.csv\ninput: {q: '${row.id}'}\nexpect: {reslut: 1}\n", {"q.csv": as_csv(ROWS)}
+    )
+    assert told.startswith('t.dust.yaml:5:10: a run has no "reslut"; ')
+    assert "(row" not in told
+
+
 # ── many rows ────────────────────────────────────────────────────────────────────────────────────
 
 

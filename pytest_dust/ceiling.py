@@ -1,0 +1,46 @@
+"""How many cases and attempts a suite file may have."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MAX_CASES = 100_000
+"""Cases of one file, each counted as often as it is repeated."""
+MAX_SHOWN = 10**15
+"""From here on a number is shown by its size."""
+
+
+class Size(NamedTuple):
+    """What one written case becomes: rows times combinations of cases, each with its attempts."""
+
+    rows: int | None = None
+    combinations: int | None = None
+    attempts: int = 1
+
+    @property
+    def runs(self) -> int:
+        """The attempts of all the cases."""
+        rows = 1 if self.rows is None else self.rows
+        return rows * (1 if self.combinations is None else self.combinations) * self.attempts
+
+    @property
+    def key(self) -> str:
+        """The key that makes most of the number; nothing where one case is written out."""
+        found = {"dataset": self.rows or 0, "matrix": self.combinations or 0, "repeat": self.attempts - 1}
+        most = max(found, key=lambda key: found[key])
+        return most if found[most] else ""
+
+    def refusal(self, total: int) -> str:
+        """What to say where the file then has `total` runs, which are too many."""
+        parts = [] if self.rows is None else [f"{_number(self.rows)} rows"]
+        parts += [] if self.combinations is None else [f"{_number(self.combinations)} combinations"]
+        parts += [] if self.attempts == 1 else [f"{self.attempts:,} attempts"]
+        unit = "cases" if self.attempts == 1 else "runs"
+        gives = f"{' by '.join(parts)} give {_number(self.runs)} {unit}" if parts else f"one more {unit[:-1]}"
+        before = f", with those before {_number(total)}" if total != self.runs else ""
+        return f"{gives}{before}; a suite file may have {MAX_CASES:,}: make fewer, or split the file"
+
+
+def _number(count: int) -> str:
+    """A number, or about how large it is where it is very large."""
+    return f"{count:,}" if count < MAX_SHOWN else f"about 10^{int((count.bit_length() - 1) * 0.30103)}"
