@@ -64,7 +64,7 @@ def test_a_matrix_of_a_hundred_million_cases_is_refused(project, options):
         ),
         (
             (
-                "cases:\n  - {id: a, dataset: few.jsonl, input: {}, repeat: {runs: '${row.n}', min_pass: 1}}\n"
+                "cases:\n  - {id: a, dataset: few.jsonl, repeat: {runs: '${row.n}', min_pass: 1}}\n"
                 f"  - {{id: b, input: {{}}, repeat: {{runs: 90}}, {THOUSAND}}}\n"
             ),
             f"5:52: 1,000 combinations by 90 attempts give 90,000 runs, with those before 110,000; {LIMIT}",
