@@ -144,6 +144,63 @@ def test_a_wrong_path_says_where_in_it(path, told):
 
 
 @pytest.mark.parametrize(
+    ("path", "quoted"),
+    [
+        ("result.my-key", 'result."my-key"'),
+        ("blocks.MY-BLOCK.output", 'blocks."MY-BLOCK".output'),
+        ("result.my key", 'result."my key"'),
+        ("result.2nd", 'result."2nd"'),
+        ("result.größe", 'result."größe"'),
+        ("result.日本.x", 'result."日本".x'),
+        ("result.$x", 'result."$x"'),
+        ("result.@type", 'result."@type"'),
+        ("result.xml:lang", 'result."xml:lang"'),
+        ("result.'my-key'", 'result."my-key"'),
+        ("result.a-b[0].c/d", 'result."a-b"[0]."c/d"'),
+        ("length(result.my-key)", 'length(result."my-key")'),
+        ("result.my-key | length(@)", 'result."my-key" | length(@)'),
+        ("result.list[?my-key=='a-b'].x", "result.list[?\"my-key\"=='a-b'].x"),
+        ("result.list[*].my-key", 'result.list[*]."my-key"'),
+    ],
+)
+def test_a_name_that_needs_quotes_is_shown_with_them(path, quoted):
+    """A path with a name that JMESPath does not read is told as it is written with quotes, and is read so."""
+    key = path.replace("'", "''")
+    (block,) = blocks(mistakes(HEAD + CASE + f"    expect: {{'{key}': 1}}\n"))
+    assert block[0].endswith(f"; quote the name: {quoted}")
+    right = HEAD + CASE + f"    expect:\n      {quoted}: 1\n"
+    (case,) = suite.load(right.encode(), "t.dust.yaml", references.environment({}, frozenset()))
+    assert case.expect[-1].path == quoted
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [("result.list.0", "result.list[0]"), ("result.list.12.x-y", 'result.list[12]."x-y"')],
+)
+def test_an_element_of_a_list_is_shown_in_brackets(path, shown):
+    """A number behind a dot is told to be written in brackets."""
+    (block,) = blocks(mistakes(HEAD + CASE + f"    expect: {{{path}: 1}}\n"))
+    assert block[0].endswith(f"; an element of a list is written in brackets: {shown}")
+
+
+@pytest.mark.parametrize(
+    "path", ["result..label", "result.label[", "result.", '"', "result.a-", "result[?a > 1]"]
+)
+def test_what_quotes_do_not_mend_gets_no_such_advice(path):
+    """A path that quotes make no better, or that is broken elsewhere, is told without them."""
+    told = mistakes(HEAD + CASE + f"    expect: {{'{path}': 1}}\n")
+    assert "not a JMESPath" in told
+    assert ("quote" in told) == (path == "result.a-")
+
+
+def test_paths_of_a_baseline_are_told_to_be_quoted_too():
+    """`baseline.compare` takes paths of the same language, with the same advice."""
+    (block,) = blocks(mistakes(HEAD + "baseline: {compare: [result.my-key]}\n" + CASE))
+    assert block[0].startswith("t.dust.yaml:3:22: not a JMESPath")
+    assert block[0].endswith('quote the name: result."my-key"')
+
+
+@pytest.mark.parametrize(
     ("written", "column", "told"),
     [
         ("{x: 1}", 23, "to compare with a mapping write equals: {…}"),

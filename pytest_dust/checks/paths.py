@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 from warnings import catch_warnings, simplefilter
@@ -30,6 +31,16 @@ _BRANCHING = (
 MAX_NAMED = 12
 """Names listed when a path finds nothing; answers have them sorted, blocks stand as they run."""
 MAX_NAME = 60
+MAX_QUOTED = 500
+"""Characters of a path for which a way to quote its names is looked for."""
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DIGITS = re.compile(r"\.\d+(?![^.\[])")
+_PIECE = re.compile(
+    r"""(?P<dot>\.?)(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`|\[[-\d:*\s]*\]"""
+    r"""|(?:[^.\[\](){}|&,*<>=!?"'`:]|(?<=[^\s:]):(?=[^\s:]))+)"""
+)
+"""A quoted text, an index or slice, or a run of characters that may be a name."""
 
 
 class PathError(ValueError):
@@ -46,7 +57,7 @@ def compile_path(path: str) -> ParsedResult:
         _check_tree(parsed.parsed)
         _beginnings(parsed.parsed)
     except JMESPathError as error:
-        raise PathError(_explained(path, error)) from None
+        raise PathError(_explained(path, error) + _quoting(path)) from None
     except PathError:
         raise
     except (RecursionError, ValueError):
@@ -109,6 +120,37 @@ def _explained(path: str, error: Any) -> str:
     if position >= len(path):
         return "not a JMESPath: it ends too early"
     return f"not a JMESPath: unexpected {path[position]!r} at character {position + 1} of the path"
+
+
+def _quoting(path: str) -> str:
+    """How the path is written with its odd names quoted, if it can be read then; else nothing."""
+    if len(path) > MAX_QUOTED:
+        return ""
+    quoted = _PIECE.sub(_quoted, path)
+    if quoted.startswith('"'):
+        return ""  # a run has no such name
+    try:
+        _check_tree(jmespath.compile(quoted).parsed)
+    except (JMESPathError, PathError, ValueError, RecursionError):
+        return ""
+    shown = f"'{quoted}'" if re.search(r": |:$| #", quoted) else quoted  # YAML reads those otherwise
+    if _DIGITS.search(path) and not _DIGITS.search(quoted):
+        return f"; an element of a list is written in brackets: {shown}"
+    return f"; quote the name: {shown}"
+
+
+def _quoted(piece: re.Match[str]) -> str:
+    """A piece of a path as JMESPath reads it: odd names in quotes, a bare number as an index."""
+    dot, text = piece["dot"], piece["text"]
+    name = text.strip()
+    if text.startswith("'") and dot:
+        return f"{dot}{json.dumps(text[1:-1], ensure_ascii=False)}"
+    if text[0] in "\"'`[" or not name or name == "@" or _IDENTIFIER.fullmatch(name):
+        return piece[0]
+    if name.isdecimal():
+        return f"[{name}]" if dot else piece[0]
+    before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
+    return f"{dot}{before}{json.dumps(name, ensure_ascii=False)}{after}"
 
 
 def _check_tree(node: Any, *, top: bool = True) -> None:
