@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_dust.model import Source
 from pytest_dust.report import case as case_report
+from pytest_dust.report.gate import NO_RECORDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,9 @@ def of_no_run(case: Case, headline: str, spent: int, source: str = WITHOUT_A_RUN
         "app": case.app.id,
         "changes": [],
         "compared": False,
+        "apart": "",
+        "pinned": False,
+        "gates": False,
     }
 
 
@@ -43,6 +47,9 @@ def of_run(
         facts["cached"] = True
     comparison = outcome.shown.comparison
     facts["compared"] = comparison is not None and not comparison.not_compared
+    facts["apart"] = comparison.not_compared if comparison else NO_RECORDING
+    facts["pinned"] = outcome.shown.run.specification_hash == case.specification_hash
+    facts["gates"] = outcome.fails_on_change
     if outcome.changed and comparison is not None:
         facts["begins"] = masked(case_report.begins(comparison))
         facts["changes"] = [masked(line) for line in case_report.compared(comparison)]

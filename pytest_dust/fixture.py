@@ -114,6 +114,8 @@ class Dust:
 
         session = self._session
         try:
+            if session.tried is not None:
+                session.tried.meet(case.app.id)
             outcome = run_case(case, self._recording(case), session.desk())
             folder = session.diff_folder(self._config)
             if folder is not None:

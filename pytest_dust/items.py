@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,6 +48,7 @@ class DustFile(SuiteFile):
         if problems:
             raise SuiteError(self.shown, problems)
         shared.shelf.add(self.path, folder, [file_name(case.id) for case in cases])
+        shared.apps[self.path] = Counter(case.app.id for case in cases)
         yield from items
         if shared.settings.drift:
             yield from self._drift_items(cases)

@@ -67,7 +67,7 @@ class Live:
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Say what live cases will take, and refuse what passes a ceiling."""
         config = session.config
-        if _is_idle(config) or _is_over(session):
+        if workers.is_idle(config) or _is_over(session):
             return
         if workers.is_worker(config) and not self.settings.limited and not workers.is_first(config):
             return  # it learns of its cases one by one, and need not read all recordings
@@ -92,7 +92,7 @@ class Live:
 
     def _launch_met(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         """Launch what an xdist worker learns of only now."""
-        if _is_idle(item.config):
+        if workers.is_idle(item.config):
             return
         coming: Iterable[Any] = takewhile(_is_case, workers.coming(item, nextitem))
         near = [case for case in coming if case not in self._met]
@@ -152,11 +152,6 @@ def _stretches(items: Iterable[Any], live: set[Any]) -> dict[Any, list[Any]]:
     """The live cases that follow one another, by the first of them; other tests stand between."""
     stretches = ([*group] for of_ours, group in groupby(items, _is_case) if of_ours)
     return {cases[0]: [case for case in cases if case in live] for cases in stretches}
-
-
-def _is_idle(config: pytest.Config) -> bool:
-    """Whether no case is run in this session."""
-    return any(config.getoption(name, False) for name in ("collectonly", "dust_check", "setuponly"))
 
 
 def _is_over(session: pytest.Session) -> bool:

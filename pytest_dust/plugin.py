@@ -56,7 +56,11 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, so that a wrong one stops the session before it begins."""
-    config.stash[SETTINGS] = _settings(config)
+    config.stash[SETTINGS] = chosen = _settings(config)
+    if chosen.mode is settings.Mode.LIVE or chosen.drift:
+        from pytest_dust import gate
+
+        config.pluginmanager.register(gate.Gate(config), "dust-gate")
     if config.getoption("dust_check"):
         config.option.continue_on_collection_errors = True  # all findings, and exit status 1 for any
 
@@ -185,6 +189,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for report in reports
             for run in report.dust["runs"]
         ]
+        chosen = config.stash[SETTINGS]
+        typed = chosen.on_change == "fail" and chosen.sources["on-change"].startswith("--")
+        if typed and chosen.mode is not settings.Mode.LIVE:
+            lines = ["dust: 0 compared: --dust-on-change=fail is for live runs (--dust-mode=live)", *lines]
         lines = [*summary(cases, versions=bool(config.stash[SETTINGS].specification_hash)), *lines]
     if left := config.stash.get(LEFT, []):
         from pytest_dust.report.session import unwaited

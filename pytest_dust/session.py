@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_dust.model import App, Json, Run, RunRequest
     from pytest_dust.pipeline import Desk
     from pytest_dust.settings import Settings
+    from pytest_dust.versions import Tried
 
 
 @dataclass(slots=True, eq=False)  # pytest keeps plugins in sets
@@ -42,6 +43,10 @@ class Session:
     """Whether only part of the suites was selected."""
     drifts: set[tuple[str | None, str | None, str, str]] = field(default_factory=set)
     """The apps and pinned hashes of which an item asks already."""
+    apps: dict[Path, Mapping[str, int]] = field(default_factory=dict)
+    """How many cases of which app each suite holds."""
+    tried: Tried | None = None
+    """The versions that are tried, in live sessions."""
     _network: Network | None = None
     _listed: dict[App, list[Listed] | ServiceError] = field(default_factory=dict)
 

@@ -39,6 +39,8 @@ class Option(NamedTuple):
     """May be given several times; elsewhere its values are parted by commas."""
     lasting: bool = True
     """Belongs into the commands that reports suggest, if it was typed."""
+    may_be_empty: bool = False
+    """An empty value on the command line unsets it."""
 
     @property
     def flag(self) -> str:
@@ -123,13 +125,14 @@ def _ceiling(text: str) -> int | None:
 
 
 def _versions(text: str) -> Mapping[str, str]:
-    """Which version of which app; the app "" stands for every other one."""
-    versions = {}
+    """Which version of which app; the app "" is every app that has no version of its own."""
+    versions: dict[str, str] = {}
     for each in text.split(",") if text else ():
         app, given, version = each.strip().rpartition("=")
         if (given and not SEGMENT.fullmatch(app)) or not (version == "latest" or HASH.fullmatch(version)):
             raise _Refused("give 64 hex digits or latest, or APP_ID=HASH")
-        versions[app] = version.lower()
+        if versions.setdefault(app, version.lower()) != version.lower():
+            raise _Refused(f"{f'the app {app}' if app else 'every app'} is given two versions; give one")
     return versions
 
 
@@ -162,8 +165,16 @@ OPTIONS = (
         lasting=False,
     ),
     Option("base-url", "https://dust.tt", _base_url, "URL", "the service; https://eu.dust.tt for Europe"),
-    Option("workspace", "", _id, "ID", "the workspace of suites that name none", "DUST_WORKSPACE_ID"),
-    Option("space", "", _id, "ID", "the space of suites that name none", "DUST_SPACE_ID"),
+    Option(
+        "workspace",
+        "",
+        _id,
+        "ID",
+        "the workspace of suites that name none",
+        "DUST_WORKSPACE_ID",
+        may_be_empty=True,
+    ),
+    Option("space", "", _id, "ID", "the space of suites that name none", "DUST_SPACE_ID", may_be_empty=True),
     Option("timeout", "300", _seconds, "SECONDS", "for one whole run, where a suite sets none"),
     Option("concurrency", "8", _count, "N", "live runs under way at once"),
     Option(
@@ -254,11 +265,17 @@ class Settings(NamedTuple):
     redact: tuple[str, ...] = ()
     typed: tuple[str, ...] = ()
     """The options given on the command line that belong into commands we suggest."""
+    sources: Mapping[str, str] = {}
+    """Where each option was set, by its name, such as `ini dust_mode`."""
 
     @property
     def limited(self) -> bool:
         """Whether there is a ceiling on what a session may spend."""
         return self.max_runs is not None or self.max_tokens is not None
+
+    def only_ini(self, option: str) -> bool:
+        """Whether the option was set in the ini file, which is for all sessions of the project."""
+        return self.sources.get(option, "").startswith("ini ")
 
     def address(self, app: App) -> App:
         """An app's address, with workspace and space from the settings where the suite names none."""
@@ -280,21 +297,30 @@ def resolve(
     """The settings by precedence; raises SettingsError for a value that cannot be used."""
     values: dict[str, Any] = {}
     typed: list[str] = []
+    sources: dict[str, str] = {}
     for option in OPTIONS:
         text, source = _chosen(option, command_line, environ, ini)
+        sources[option.name] = source
         try:
-            values[option.name.replace("-", "_")] = option.read(text)
+            values[option.name.replace("-", "_")] = _read(option, text, typed=source == option.flag)
         except _Refused as error:
             shown = re.sub(r"//[^/@]*@", "//…@", text[:80])  # a password in an address
             raise SettingsError(f'{source}: "{shown}" cannot be used; {error}') from None
         if source == option.flag and option.lasting:
             typed.append(option.flag if option.switch else f"{option.flag}={text}")
     values |= {name.removeprefix("dust_"): listed for name, listed in (lists or {}).items()}
-    chosen = Settings(**values, typed=tuple(typed))
+    chosen = Settings(**values, typed=tuple(typed), sources=sources)
     if chosen.specification_hash:
         chosen = _against_versions(chosen)
     _refuse_open_line(chosen)
     return chosen
+
+
+def _read(option: Option, text: str, *, typed: bool) -> Any:
+    """The option's value; an empty one is refused on the command line, where an unset variable gives it."""
+    if typed and not (text.strip() or option.default or option.may_be_empty):
+        raise _Refused("give a value, or leave the option out")
+    return option.read(text)
 
 
 def _against_versions(chosen: Settings) -> Settings:

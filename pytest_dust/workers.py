@@ -56,6 +56,11 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
+def is_idle(config: pytest.Config) -> bool:
+    """Whether no case is run in this session."""
+    return any(config.getoption(name, False) for name in ("collectonly", "dust_check", "setuponly"))
+
+
 def is_first(config: pytest.Config) -> bool:
     """Whether this process is the first xdist worker, which speaks for all."""
     return _given(config).get("workerid") == "gw0"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pytest_dust.report.gate import by_app
 from pytest_dust.report.values import plural
 
 MAX_LISTED = 10
@@ -42,7 +43,7 @@ def summary(cases: Iterable[Facts], *, versions: bool = False) -> Iterator[str]:
         )
     yield from _spreads([case for case in cases if case.get("spread")])
     if versions:
-        yield from _by_app(made)
+        yield from by_app(made)
     yield from _changed([case for case in cases if case["begins"] and not case["headline"]])
 
 
@@ -58,19 +59,6 @@ def _spreads(cases: Sequence[Facts]) -> Iterator[str]:
         yield f"dust: {case['id']}: {case['spread']} attempts passed"
     if len(cases) > MAX_LISTED:
         yield f"dust: … and {len(cases) - MAX_LISTED:,} more repeated cases"
-
-
-def _by_app(cases: Sequence[Facts]) -> Iterator[str]:
-    """Per app: how many cases changed, and in which blocks that began."""
-    for app in dict.fromkeys(case["app"] for case in cases):
-        own = [case for case in cases if case["app"] == app and case["compared"]]
-        apart = sum(case["app"] == app for case in cases) - len(own)
-        less = f", {apart:,} not compared" if apart else ""
-        begins = Counter(case["begins"].removeprefix("it begins in ") for case in own if case["begins"])
-        changed = sum(begins.values())
-        where = ", ".join(f"{count:,} in {block}" for block, count in begins.most_common(MAX_LISTED))
-        told = f", beginning {where}" if where else ""
-        yield f"dust: app {app}: {len(own) - changed:,} unchanged, {changed:,} changed{told}{less}"
 
 
 def _changed(cases: Sequence[Facts]) -> Iterator[str]:

@@ -1,0 +1,56 @@
+"""What a gate compared, app by app, so that nothing passes for a green gate that compared nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pytest_dust.report.values import plural
+
+MAX_LISTED = 10
+"""Blocks named in one line; more are left out."""
+NO_RECORDING = "there is no recording"
+"""The reason of a run that had nothing to be compared with."""
+
+Facts = Mapping[str, Any]
+
+
+def by_app(runs: Sequence[Facts]) -> Iterator[str]:
+    """Per app of which anything was compared: how many runs changed, and in which blocks that began."""
+    for app in dict.fromkeys(run["app"] for run in runs):
+        own = [run for run in runs if run["app"] == app and run["compared"]]
+        if not own:
+            continue
+        apart = sum(run["app"] == app for run in runs) - len(own)
+        less = f", {apart:,} not compared" if apart else ""
+        begins = Counter(run["begins"].removeprefix("it begins in ") for run in own if run["begins"])
+        changed = sum(begins.values())
+        where = ", ".join(f"{count:,} in {block}" for block, count in begins.most_common(MAX_LISTED))
+        told = f", beginning {where}" if where else ""
+        yield f"dust: app {app}: {len(own) - changed:,} unchanged, {changed:,} changed{told}{less}"
+
+
+def nothing_compared(app: str, runs: Sequence[Facts], cases: int, selected: int) -> str:
+    """Why nothing was compared for an app that has so many cases in suites, of which so many are selected."""
+    reasons = Counter(run["apart"] for run in runs if run["apart"])
+    parts = [f"{plural(count, 'run')} not compared, as {reason}" for reason, count in reasons.most_common()]
+    failed = sum(run["source"] == "without a run" for run in runs)
+    parts += [f"{plural(failed, 'case')} without a run"] if failed else []
+    idle = max(0, selected - len(runs))
+    parts += [f"{plural(idle, 'selected case')} skipped or not run"] if idle else []
+    if cases and not selected and not runs:
+        parts.append(
+            "its only case is not selected" if cases == 1 else f"none of its {cases:,} cases is selected"
+        )
+    advice = "; record first: pytest --dust-mode=record" if NO_RECORDING in reasons else ""
+    return f"dust: app {app}: 0 compared: {', '.join(parts) or 'no run was made'}{advice}"
+
+
+def only_pinned(apps: Iterable[str]) -> Iterator[str]:
+    """The apps of which the version that ran is the pinned one."""
+    for app in apps:
+        yield (
+            f"dust: no other version was tried of app {app}: the one that ran is the one that is pinned "
+            "(what was saved in Dust and never run there has no version yet)"
+        )

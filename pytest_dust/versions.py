@@ -1,0 +1,95 @@
+"""The versions that `--dust-specification-hash` tries, and whether each fits an app of the session."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from pytest_dust.errors import SettingsError, did_you_mean
+from pytest_dust.report.values import plural
+
+OPTION = "--dust-specification-hash"
+LATEST = "latest"
+EVERY = ""
+"""The name under which the value for all apps without one of their own stands."""
+MAX_NAMED = 12
+"""Apps that a message names; more are counted."""
+
+
+@dataclass(slots=True)
+class Tried:
+    """The versions to try, by app, and the apps that the session is known to run."""
+
+    versions: Mapping[str, str]
+    cases: dict[str, int] = field(default_factory=dict)
+    """How many cases of each app the suites hold."""
+    selected: dict[str, int] = field(default_factory=dict)
+    """How many of them are selected."""
+    tests: int = 0
+    """How many selected tests use the fixture `dust`, whose apps are known only when they run."""
+    met: set[str] = field(default_factory=set)
+    """The apps that such tests ran."""
+
+    @property
+    def apps(self) -> list[str]:
+        """The apps of which another version is tried, as far as they are known."""
+        everywhere = {*self.cases, *self.met} if EVERY in self.versions else set()
+        return sorted(everywhere.union(self.versions) - {EVERY})
+
+    def refuse_misfit(self, *, unread: bool) -> None:
+        """Raise SettingsError if a version fits no app; `unread` suites might hold any app."""
+        if not (self.cases or self.tests or unread):
+            raise SettingsError(
+                f"{OPTION}: this session has no suite, and no test that uses the fixture dust, so no version "
+                "is tried; select some, or leave the option out"
+            )
+        self._refuse_two_apps({app for app, count in self.selected.items() if count} or self.cases)
+        if self.tests or unread:
+            return
+        for app in self.versions:
+            if app not in (EVERY, *self.cases):
+                raise SettingsError(unknown(app, self.cases))
+        if EVERY in self.versions and self.versions[EVERY] != LATEST and not self._rest(self.cases):
+            raise SettingsError(
+                f"{OPTION}: {self.versions[EVERY]} fits no app: {named(self.cases)} have a version of their "
+                "own; leave it out"
+            )
+        if any(self.selected.values()) and not any(self.selected.get(app) for app in self.apps):
+            raise SettingsError(
+                f"{OPTION}: no selected case is of {named(self.apps)}; select one, or leave the option out"
+            )
+
+    def meet(self, app: str) -> None:
+        """Note an app that a test is about to run; raises SettingsError if a bare hash then has two apps."""
+        self._refuse_two_apps({*(each for each, count in self.selected.items() if count), *self.met, app})
+        self.met.add(app)
+
+    def _rest(self, apps: Collection[str]) -> list[str]:
+        """The apps without a version of their own."""
+        return sorted(app for app in apps if app not in self.versions)
+
+    def _refuse_two_apps(self, apps: Collection[str]) -> None:
+        """Raise SettingsError if a bare hash, which is a version of one app, is given for several."""
+        version = self.versions.get(EVERY, LATEST)
+        rest = self._rest(apps)
+        if version != LATEST and len(rest) > 1:
+            raise SettingsError(
+                f"{OPTION}: a hash is a version of one app, and this session has {len(rest):,}: "
+                f"{named(rest)}; give {OPTION}=APP_ID={version} (only {LATEST} fits all apps)"
+            )
+
+
+def unknown(app: str, apps: Collection[str]) -> str:
+    """What to say of a version for an app that the session does not run."""
+    has = f"it has: {named(apps)}" if apps else "it ran no app"
+    return (
+        f"{OPTION}: this session has no suite of the app {app}{did_you_mean(app, apps)}; {has}; "
+        "mend the app id, or leave the option out"
+    )
+
+
+def named(apps: Collection[str]) -> str:
+    """The apps by their ids."""
+    listed = sorted(apps)
+    more = f" and {plural(len(listed) - MAX_NAMED, 'more app')}" if len(listed) > MAX_NAMED else ""
+    return ", ".join(listed[:MAX_NAMED]) + more
