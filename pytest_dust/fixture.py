@@ -5,24 +5,75 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_dust import cassette_files, difference_files, facts, fixture_runs
-from pytest_dust.errors import DustError
+from pytest_dust.errors import CassetteError, DustError
 from pytest_dust.fixture_runs import FixtureRun
 from pytest_dust.model import Case, Place
 from pytest_dust.report import case as case_report
 from pytest_dust.report.case import Subject
 from pytest_dust.report.values import as_typed
+from pytest_dust.settings import Mode
 from pytest_dust.tables import file_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pytest
 
+    from pytest_dust.cassette import Cassette
+    from pytest_dust.cassette_files import Spot
     from pytest_dust.model import Outcome
     from pytest_dust.pipeline import Recording
     from pytest_dust.session import Session
+
+
+def estimate(item: pytest.Item, session: Session) -> tuple[int, int] | None:
+    """About how many runs and tokens a test will take, as it did when it was recorded; None if nobody knows.
+
+    In mode `record`, a test that has recordings makes no runs, unless its requests have changed.
+    """
+    from pytest_dust.pipeline import recorded
+
+    found = list(_recordings(item, session))
+    if not found:
+        return None
+    if session.settings.mode is Mode.RECORD:
+        return 0, 0
+    made = [recorded(each) for each in found]
+    return len(found), sum(each.tokens for each in made)
+
+
+def _recordings(item: pytest.Item, session: Session) -> Iterator[Cassette]:
+    """The recordings of a test's runs, in their order, up to the first that is missing or broken."""
+    for number in count(1):
+        spot = _spot(item, run_name(item.nodeid, number), session)
+        try:
+            found = cassette_files.read(spot)
+        except (CassetteError, RecursionError):
+            return
+        if found is None:
+            return
+        yield found
+
+
+def _spot(item: pytest.Item, name: str, session: Session) -> Spot:
+    """Where the cassette of a test's run is."""
+    folder = session.settings.cassette_dir
+    return cassette_files.spot(item.path, file_name(name), folder, item.config.rootpath)
+
+
+def run_name(nodeid: str, number: int) -> str:
+    """The name of a test's run: the test's, with its class, and a number from the second run on."""
+    name = nodeid.split("::", 1)[-1].replace("::", ".")
+    return name + _numbered(number)
+
+
+def _numbered(number: int) -> str:
+    return "" if number == 1 else f"[{number}]"
 
 
 class View(dict[str, Any]):
@@ -88,7 +139,7 @@ class Dust:
             raise ValueError("give input= a mapping, or inputs= a list of mappings")
         self._runs += 1
         case = Case(
-            id=self._name(),
+            id=run_name(self._node.nodeid, self._runs),
             place=Place(1, 1),
             app=_read("app", {"id": app} if isinstance(app, str) else app),
             specification_hash=_read("specification_hash", specification_hash),
@@ -144,29 +195,18 @@ class Dust:
         """Where the run's cassette is, and how to record it anew."""
         from pytest_dust.pipeline import Recording
 
-        folder = self._session.settings.cassette_dir
-        spot = cassette_files.spot(self._node.path, file_name(case.id), folder, self._config.rootpath)
+        spot = _spot(self._node, case.id, self._session)
         return Recording(spot, self._relative(spot.path), self._command())
-
-    @property
-    def _again(self) -> str:
-        """Which run of the test it is, from the second on."""
-        return "" if self._runs == 1 else f"[{self._runs}]"
 
     def _title(self) -> str:
         """The run as the summary names it."""
-        return f"{self._node.nodeid}{self._again}"
+        return f"{self._node.nodeid}{_numbered(self._runs)}"
 
     def _where(self) -> str:
         """Where the test stands, and which run of it."""
         line = self._node.location[1]
         place = self._relative(self._node.path) + ("" if line is None else f":{line + 1}")
         return place if self._runs == 1 else f"{place}   run {self._runs} of the test"
-
-    def _name(self) -> str:
-        """The cassette's name: the test's, with its class, and a number from the second run on."""
-        name = str(self._node.nodeid).split("::", 1)[-1]
-        return name.replace("::", ".") + self._again
 
     def _relative(self, path: Path) -> str:
         return as_typed(path, self._config.invocation_params.dir)

@@ -18,7 +18,7 @@ from pytest_dust.report.values import plural
 from pytest_dust.stash import LEFT
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from pytest_dust.model import Event
     from pytest_dust.pipeline import Made
@@ -48,6 +48,8 @@ class Live:
         self.refusal = ""
         """Why nothing is run: the estimate passes a ceiling."""
         self.failed = 0
+        self.estimate_test: Callable[[pytest.Item], tuple[int, int] | None] | None = None
+        """Gives about how many runs and tokens a Python test will take; None where nobody knows."""
         self._stretches: dict[Any, list[Any]] = {}
         """The first case of each stretch of live cases, and all of it."""
         self._to_come = 0
@@ -73,16 +75,32 @@ class Live:
             return  # it learns of its cases one by one, and need not read all recordings
         asked = [(case, case.estimate()) for case in filter(_is_case, session.items) if not _skipped(case)]
         live = [(case, estimate) for case, estimate in asked if estimate.runs]
-        if live:
-            self._announce(config, [estimate for _, estimate in live])
+        tests = self._tests(session.items)
+        if live or tests:
+            self._announce(config, [estimate for _, estimate in live], tests)
         self._began = time.monotonic()
         self._stretches = _stretches(session.items, {case for case, _ in live})
         self._to_come = sum(estimate.runs for _, estimate in live)
 
-    def _announce(self, config: pytest.Config, estimates: list[Any]) -> None:
-        runs, tokens = (sum(each[at] for each in estimates) for at in (0, 1))
+    def _tests(self, items: Iterable[pytest.Item]) -> list[tuple[int, int] | None]:
+        """What the Python tests will take that use the fixture `dust` and make runs."""
+        ask = self.estimate_test
+        if ask is None:
+            return []
+        tests = (item for item in items if "dust" in getattr(item, "fixturenames", ()) and not _skipped(item))
+        return [told for told in map(ask, tests) if told is None or told[0]]
+
+    def _announce(
+        self, config: pytest.Config, estimates: list[Any], tests: list[tuple[int, int] | None]
+    ) -> None:
+        known = [*estimates, *(told for told in tests if told)]
+        runs, tokens = (sum(each[at] for each in known) for at in (0, 1))
         about = f", about {plural(tokens, 'token')} by the recordings" if tokens else ""
-        _say(config, f"dust: about to make {plural(runs, 'run')}{about}")
+        parts = [f"{plural(runs, 'run')}{about}"] if runs else []
+        parts += (
+            [f"those of {plural(tests.count(None), 'test')} without a recording"] if None in tests else []
+        )
+        _say(config, f"dust: about to make {', and '.join(parts)}")
         try:
             self.budget.refuse(runs, tokens)
         except ServiceError as error:

@@ -223,12 +223,17 @@ def estimate(case: Case, recording: Recording, settings: Settings, mask: Mask) -
         return Estimate(0, 0)
     if source is Source.REPLAYED:
         return Estimate(0, 0)
+    before = recorded(recording.cassette)
+    return Estimate(case.times, before.tokens * case.times // before.runs if before.runs else 0)
+
+
+def recorded(found: Cassette | None) -> Estimate:
+    """The runs of a recording, and the tokens that they used; none where there is none to be read."""
     try:
-        runs = _runs(recording.cassette) if recording.cassette else []
+        runs = _runs(found) if found else []
     except (ServiceError, RecursionError):
         runs = []
-    tokens = _tokens(runs)
-    return Estimate(case.times, tokens * case.times // len(runs) if runs else 0)
+    return Estimate(len(runs), _tokens(runs))
 
 
 def build(case: Case, settings: Settings) -> RunRequest:

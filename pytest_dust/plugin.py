@@ -122,6 +122,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=others)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let a live session say beforehand what its Python tests will take, as far as that is known."""
+    replays = session.config.stash[SETTINGS].mode is settings.Mode.REPLAY
+    if replays or not any("dust" in getattr(item, "fixturenames", ()) for item in session.items):
+        return
+    from pytest_dust import fixture
+    from pytest_dust import session as sessions
+
+    shared = sessions.open(session.config)
+    shared.live.estimate_test = lambda item: fixture.estimate(item, shared)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_report_from_serializable(data: dict[str, Any]) -> Generator[None, Any, Any]:
     """Give a failed case that comes from an xdist worker its terminal form again."""

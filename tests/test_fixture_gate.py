@@ -41,6 +41,12 @@ def lines(result, start="dust: "):
     return [line for line in result.out.splitlines() if line.startswith(start)]
 
 
+def counted(result):
+    """The line of the summary that counts."""
+    (line,) = [line for line in lines(result) if " used" in line]
+    return line
+
+
 def test_a_change_in_a_test_that_passed_is_told(tests):
     """A live run that changed is told in the summary with its test and the block where it begins."""
     result = tests(PASSING).run(LIVE)
@@ -59,7 +65,7 @@ def test_an_unchanged_run_is_not_told(tests):
     result = tests(PASSING, block="").run(LIVE, ON_CHANGE)
     assert (result.ret, result.outcomes) == (0, {"passed": 1})
     assert "changed since" not in result.out
-    assert re.match(r"dust: 1 live, \d+ tokens used", lines(result)[1])
+    assert re.match(r"dust: 1 live, \d+ tokens used", counted(result))
 
 
 def test_a_change_fails_the_test_where_changes_fail(tests):
@@ -112,7 +118,7 @@ def test_each_run_of_a_test_counts(tests):
     """Several runs of one test are compared, counted and named each by its own."""
     example = tests(TWICE)
     result = example.run(LIVE)
-    assert lines(result)[1].startswith("dust: 2 live, ")
+    assert counted(result).startswith("dust: 2 live, ")
     assert re.search(
         r"^dust: 2 cases that passed changed since the recording:\n"
         r"  test_it\.py::test_two: it begins in [^\0]*\n  test_it\.py::test_two\[2\]: it begins in ",
@@ -260,4 +266,53 @@ def test_a_plain_test_beside_suites_has_no_facts(tests):
     """A test that makes no run is in no count."""
     result = tests(PASSING + "def test_plain(): pass\n", block="").run(LIVE)
     assert result.outcomes == {"passed": 2}
-    assert lines(result)[1].startswith("dust: 1 live, ")
+    assert counted(result).startswith("dust: 1 live, ")
+
+
+# ── what it will take ────────────────────────────────────────────────────────────────────────────
+
+
+def announced(result):
+    """What the session says beforehand."""
+    return [line for line in (result.out + result.err).splitlines() if "about to make" in line]
+
+
+def test_a_live_session_counts_the_runs_of_tests_beforehand(tests):
+    """Before a live session, the runs of tests are estimated by their recordings."""
+    (line,) = announced(tests(PASSING + TWICE, block="").run(LIVE))
+    assert re.match(r"dust: about to make 3 runs, about 2\d\d tokens by the recordings$", line)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_tests_without_a_recording_are_told_as_unknown(tests, workers):
+    """How many runs a test makes that has no recording is not known, and said once."""
+    example = tests(PASSING + TWICE, block="")
+    example = example.having({name: None for name in example.cassettes if "two" in name})
+    (line,) = announced(example.run(LIVE, *workers, subprocess=bool(workers)))
+    assert re.match(
+        r".*about to make 1 run, about \d+ tokens by .*, and those of 1 test without a recording$", line
+    )
+
+
+@pytest.mark.parametrize("mode", ["replay", "record"])
+def test_tests_that_make_no_runs_announce_nothing(tests, mode):
+    """Where recordings are replayed, nothing is announced."""
+    assert announced(tests(PASSING, block="").run(f"--dust-mode={mode}")) == []
+
+
+def test_a_skipped_test_is_not_counted(tests):
+    """A test that a mark skips makes no runs."""
+    text = PASSING + f"@pytest.mark.skip\n{TWICE}"
+    (line,) = announced(tests(text, block="").run("--dust-mode=rerecord"))
+    assert "about to make 1 run," in line
+
+
+def test_tests_and_cases_are_estimated_together(tests, server):
+    """Runs of tests and of cases are counted in one, and held against the ceilings before any is made."""
+    text = suite(server, QUOTE, "cases:\n  - {id: apples, input: {order: 3 apples}}\n")
+    example = tests(TWICE, block="").having({"order.dust.yaml": text}).run("--dust-mode=record").example
+    server.requests.clear()
+    result = example.run(LIVE, "--dust-max-runs=2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "this session would take about 3 runs" in result.err
+    assert server.runs == 0
