@@ -1026,6 +1026,20 @@ class Faults:
 
         return Fault(f"echo in {where}", reply)
 
+    @staticmethod
+    def crashed(block: str) -> Fault:
+        """Let the run crash in this block: its status stays `running`, and a stream ends without another."""
+
+        def crash(reply: Reply) -> Reply:
+            if reply.streamed:
+                return replace(reply, chunks=_until_running(_frames(reply.chunks), block))
+            document = json.loads(reply.whole())
+            if "run" in document:
+                _cut_at(document["run"], block)
+            return replace(reply, chunks=[_written(document)])
+
+        return _on_reply(f"crashed in {block}", crash)
+
     # the same answer, badly sent
 
     @staticmethod
@@ -1218,6 +1232,28 @@ def _failing(frames: Frames, code: str, message: str, after: int) -> Frames:
     yield from _first(frames, after)
     yield frame(event("error", {"code": code, "message": message}))
     yield frame(event("final", None))
+
+
+def _until_running(frames: Frames, block: str) -> Frames:
+    for one in frames:
+        yield one
+        told = _told(one)
+        if told and told["type"] == "block_status" and told["content"]["name"] == block:
+            break
+    yield frame(event("final", None))
+
+
+def _cut_at(run: Json, block: str) -> None:
+    """Leave of a run, in place, what there is of it while the block runs."""
+    names = [one["name"] for one in run["status"]["blocks"]]
+    began = names.index(block) if block in names else len(names)
+    blocks = run["status"]["blocks"][: began + 1]
+    if began < len(names):
+        blocks[-1] |= {"status": "running", "success_count": 0, "error_count": 0}
+    ended = [one["name"] for one in blocks if one["status"] != "running"]
+    run["status"] = {"run": "running", "blocks": blocks}
+    run["traces"] = [trace for trace in run["traces"] if trace[0][1] in ended]
+    run["results"] = None
 
 
 def _each_event(frames: Frames, change: Callable[[Json], Iterable[Json]]) -> Frames:

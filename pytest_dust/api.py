@@ -33,6 +33,8 @@ OPENING = {"map": "reduce", "while": "end"}
 LATEST = "latest"
 """The word that stands for whatever specification is saved."""
 RUNNING = "running"
+FINAL = "final"
+"""The type of a stream's last event."""
 ENDED = tuple(Status)
 """The statuses of a run that has ended."""
 
@@ -82,9 +84,7 @@ def pending(exchange: Exchange, specification_hash: str) -> str | None:
     """The id of the run that must be asked for now: one that goes on, broke off, or hides its hash."""
     if exchange.events is None:
         run = _run(exchange.body)
-        status = run.get("status")
-        running = isinstance(status, dict) and status.get("run") == RUNNING
-        return _text(run.get("run_id")) if running else None
+        return _text(run.get("run_id")) if _status(run).get("run") == RUNNING else None
     status, run_id = _streamed_status(exchange.events)
     ended = status in ENDED
     return None if ended and specification_hash != LATEST else run_id
@@ -103,6 +103,82 @@ def stream_error(exchange: Exchange) -> tuple[str, str] | None:
         if kind == "error":
             return str(content.get("code")), str(content.get("message"))
     return None
+
+
+class Crash(NamedTuple):
+    """A run at which the service has stopped working, without an end."""
+
+    run_id: str | None
+    block: str
+    """The last block that started, as `NAME (type)`; empty if none is known."""
+    ended: bool
+    """Whether that block had ended."""
+    empty_map: str
+    """A `map` block that got an empty list, which crashes a run; empty if there is none."""
+
+
+def crash(exchange: Exchange, flavor: Flavor) -> Crash | None:
+    """How a run crashed, if the answer to its request says so: it is final, and the run has no end.
+
+    A stream may also be answered in JSON. If that says `running` and names no block, the run has only begun.
+    """
+    statuses: object
+    traces: object
+    if exchange.events is not None:
+        status, run_id = _streamed_status(exchange.events)
+        statuses, traces = _told(exchange.events)
+        crashed = run_id is not None and status not in ENDED and _is_final(exchange.events)
+    else:
+        run = _run(exchange.body)
+        run_id, traces = _text(run.get("run_id")), run.get("traces")
+        statuses = _status(run).get("blocks")
+        waited = flavor is Flavor.BLOCKING or (flavor is Flavor.STREAM and bool(_statuses(statuses)))
+        crashed = waited and _status(run).get("run") == RUNNING
+    return Crash(run_id, *_last_started(statuses), _empty_map(traces)) if crashed else None
+
+
+def _is_final(events: Sequence[Event]) -> bool:
+    """Whether a stream came to its end, and did not break off."""
+    return any(isinstance(event.data, dict) and event.data.get("type") == FINAL for event in events)
+
+
+def standing(exchange: Exchange) -> str:
+    """The block at which a run stands that has not ended, as `NAME (type)`; empty if none is known."""
+    return _last_started(_status(_run(exchange.body)).get("blocks"))[0]
+
+
+def _last_started(blocks: object) -> tuple[str, bool]:
+    """The block that runs, else the last that has started, and whether it has ended."""
+    statuses = _statuses(blocks)
+    last = next((each for each in statuses if each.status == RUNNING), statuses[-1] if statuses else None)
+    return ("", False) if last is None else (f"{last.name} ({last.type})", last.status != RUNNING)
+
+
+def _empty_map(traces: object) -> str:
+    """The first `map` block that got an empty list for some input; empty if there is none."""
+    for kind, name, rows in _traces(traces):
+        values = (one.get("value") for row in rows for one in row if isinstance(one, dict))
+        if kind == "map" and [] in values:
+            return name
+    return ""
+
+
+def _status(run: Mapping[str, Any]) -> Mapping[str, Any]:
+    status = run.get("status")
+    return status if isinstance(status, dict) else {}
+
+
+def _told(events: Sequence[Event]) -> tuple[list[Any], list[Any]]:
+    """The last status of each block and the traces that a stream told, as an answer in JSON has them."""
+    statuses: dict[tuple[str, str], Any] = {}
+    traces: list[Any] = []
+    for kind, content in _contents(events):
+        if kind == "block_status":
+            statuses[str(content.get("block_type")), str(content.get("name"))] = content
+        elif kind == "block_execution":
+            block = [content.get("block_type"), content.get("block_name")]
+            traces.append([block, content.get("execution")])
+    return list(statuses.values()), traces
 
 
 def _run(answer: Json) -> Mapping[str, Any]:
@@ -158,9 +234,7 @@ def parse(answer: Json, duration: float, block_filter: Sequence[str] | None = No
         raise ServiceError(
             "the service answered 200 without a run in it; check that --dust-base-url is Dust itself"
         )
-    status = run.get("status")
-    if not isinstance(status, dict):
-        raise ServiceError(_not_ended(None))
+    status = _status(run)
     ended = status.get("run")
     if ended not in ENDED:
         raise ServiceError(_not_ended(ended))
@@ -181,21 +255,10 @@ def parse(answer: Json, duration: float, block_filter: Sequence[str] | None = No
 
 def _streamed(events: Sequence[Event], duration: float, block_filter: Sequence[str] | None) -> Run:
     status, run_id = _streamed_status(events)
-    contents = _contents(events)
-    traces = [
-        [[content.get("block_type"), content.get("block_name")], content.get("execution")]
-        for kind, content in contents
-        if kind == "block_execution"
-    ]
-    last = {
-        (str(content.get("block_type")), str(content.get("name"))): content
-        for kind, content in contents
-        if kind == "block_status"
-    }
+    told, traces = _told(events)
     durations = _durations(events)
     statuses = tuple(
-        replace(each, duration=durations.get((each.type, each.name)))
-        for each in _statuses(list(last.values()))
+        replace(each, duration=durations.get((each.type, each.name))) for each in _statuses(told)
     )
     return filtered(
         Run(
@@ -277,14 +340,13 @@ def _traced(rows: Sequence[Sequence[Execution]], opening: Trace) -> int:
 def _refuse_unlogged(answer: Json) -> None:
     """Refuse a polled run of a workspace that stores no logs, which looks like one without outputs."""
     run = _run(answer)
-    status = run.get("status")
     told = any(
         isinstance(one, dict) and one.get("value") is not None
         for _, _, rows in _traces(run.get("traces"))
         for row in rows
         for one in row
     )
-    if isinstance(status, dict) and _statuses(status.get("blocks")) and not told:
+    if _statuses(_status(run).get("blocks")) and not told:
         raise ServiceError(
             "the workspace stores no run logs, so a run that is asked for by its id has statuses and no "
             "values; use flavor: blocking, or flavor: stream"

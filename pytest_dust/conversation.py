@@ -44,6 +44,9 @@ class Conversation:
         created = self._create()
         if created.events is not None:
             self._refuse_error(created)
+        crash = api.crash(created, self.flavor)
+        if crash is not None:
+            raise refusals.crashed(crash)
         run_id = api.pending(created, self.request.specification_hash)
         if run_id is not None:
             return created, self._ask(run_id)
@@ -74,7 +77,7 @@ class Conversation:
             exchange = self.get(path)
             if api.pending(exchange, self.request.specification_hash) is None:
                 return exchange
-            self._pause(_growing(attempt), refusals.timed_out(self.timeout or 0))
+            self._pause(_growing(attempt), refusals.timed_out(self.timeout or 0, api.standing(exchange)))
         raise AssertionError  # pragma: no cover  # count() does not end
 
     def get(self, path: str) -> Exchange:

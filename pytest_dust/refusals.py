@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from pytest_dust.api import Crash
 from pytest_dust.errors import ServiceError
 from pytest_dust.json_values import decode, decode_loosely, odd_numbers
 from pytest_dust.model import Exchange, Flavor, Json, Path, RunRequest
@@ -15,15 +16,49 @@ from pytest_dust.references import KEY_VARIABLE
 
 MAX_PATH = 120
 """Characters of a path that are shown."""
-_CHECK = {
-    400: "check config and inputs against the app",
-    401: f"check {KEY_VARIABLE}: a key of this workspace, whole, as Dust shows it",
-    403: "the key may not use this app: check the workspace, the space and what the key may read",
-    404: "check app.id, space and workspace against the app's address in Dust",
-    405: "check that --dust-base-url is Dust itself",
-    413: "the input and config are larger than the service's 4 MB; shorten them",
-    429: "the app's runs of the day are used up; wait, or replay from cassettes",
+_KEY = f"check {KEY_VARIABLE}"
+_REGIONS = "set --dust-base-url to that of the other region: https://dust.tt (US), https://eu.dust.tt (EU)"
+_LATER = "the service is in trouble; try again later"
+_REPLAY = "replaying from cassettes goes on working"
+
+_BY_TYPE = {
+    "invalid_request_error": "check config and inputs against the app",
+    "run_error": "check config and inputs against the app",
+    "malformed_authorization_header_error": f"{_KEY}: copy it again, whole and on one line, as Dust shows it",
+    "invalid_api_key_error": f"{_KEY}: Dust knows no such key (any more); copy it again, or make a new one",
+    "not_authenticated": f"{_KEY}: the request arrived without a key; a proxy may have taken it out",
+    "workspace_auth_error": "the key may not use this app: it is no key of the workspace {workspace}; make "
+    "one there, or correct the workspace",
+    "workspace_can_use_product_required_error": "the plan of the workspace {workspace} does not include the "
+    f"API (any more): its administrator can change the plan; {_REPLAY}",
+    "app_not_found": "check app.id, space and workspace against the app's address in Dust",
+    "space_not_found": "the workspace {workspace} has no space {space} that the key may read: check the "
+    "space against the app's address in Dust",
+    "workspace_not_found": "check the workspace against the app's address in Dust; if it lives in the other "
+    f"region, {_REGIONS}",
+    "service_unavailable": "Dust is under maintenance, as a whole or for this workspace, and made no run: "
+    f"try again later; {_REPLAY}",
+    "method_not_supported_error": "check that --dust-base-url is Dust itself",
+    "content_too_large": "the input and config are larger than the service's 4 MB; shorten them",
+    "rate_limit_error": "the app's runs of the day are used up; wait, or replay from cassettes",
 }
+"""What to do, by the type of the service's error."""
+_BY_STATUS = {
+    400: _BY_TYPE["invalid_request_error"],
+    401: f"{_KEY}: a key of this workspace, whole, as Dust shows it",
+    403: "the key may not use this app: check the workspace, the space and what the key may read",
+    404: _BY_TYPE["app_not_found"],
+    405: _BY_TYPE["method_not_supported_error"],
+    413: _BY_TYPE["content_too_large"],
+    429: _BY_TYPE["rate_limit_error"],
+}
+"""What to do where the error has no type that is known."""
+_UNREADABLE = (
+    "the key may not use this app: it cannot read the space {space}; give it that space in Dust, among the "
+    "API keys, or use another key"
+)
+_DELETED = "Dust has no such run (any more), as it deletes runs after 30 days: run the case again"
+_MAY_HAVE_STARTED = "the run may have started, so it was not repeated: run the case again"
 
 
 def no_key() -> ServiceError:
@@ -45,11 +80,26 @@ def bad_proxy(error: Exception) -> ServiceError:
     return ServiceError(f"the proxy cannot be used: {reason}; check HTTP_PROXY, HTTPS_PROXY and NO_PROXY")
 
 
-def timed_out(seconds: float) -> ServiceError:
-    """The whole-run timeout has passed."""
+def timed_out(seconds: float, block: str = "") -> ServiceError:
+    """The whole-run timeout has passed; `block` is the one at which the run stood last, if it is known."""
+    goes_on = "it may still go on at the service"
+    if block:
+        goes_on = f"it stands at {block}, where {goes_on}, or has crashed and never ends"
     return ServiceError(
-        f"the run took longer than {seconds:g} s and was given up (it may still go on at the service); "
+        f"the run took longer than {seconds:g} s and was given up ({goes_on}); "
         "raise timeout: in the suite, or --dust-timeout"
+    )
+
+
+def crashed(crash: Crash) -> ServiceError:
+    """A run at which the service stopped working: it stays `running` for ever."""
+    where = f"{'after' if crash.ended else 'in'} {crash.block}" if crash.block else "before its first block"
+    cause = "an empty list into a map does that; check the inputs and that block, and run the case again"
+    if crash.empty_map:
+        cause = f"{crash.empty_map} (map) got an empty list, which crashes a run; give it an element"
+    return ServiceError(
+        f"the service's run crashed {where} and stays running for ever, so it was neither waited for nor "
+        f"recorded (run {crash.run_id}): {cause}"
     )
 
 
@@ -90,7 +140,12 @@ def nameless_stream() -> ServiceError:
 
 def stream_error(code: str, message: str, request: RunRequest) -> ServiceError:
     """A stream that ended in an error event."""
-    check = _hash_check(request) if code == "specification_not_found" else "run the case again"
+    checks = {
+        "specification_not_found": f"check specification_hash {_hash(request)} against the app's versions",
+        "invalid_specification_error": "open the app in Dust, and correct what it shows",
+        "invalid_inputs_error": "check inputs: all inputs of one run must have the same keys",
+    }
+    check = checks.get(code, "run the case again")
     return ServiceError(f"the service ended the stream with {code}: {message[:300]}; {check}")
 
 
@@ -104,18 +159,44 @@ def waits_too_long(exchange: Exchange, request: RunRequest, pause: float, timeou
 
 def refused(exchange: Exchange, request: RunRequest, flavor: Flavor | None = None) -> ServiceError:
     """An answer that is no run, in one or two sentences."""
-    otherwise = "check the request and --dust-base-url"
-    if httpx.codes.is_server_error(exchange.status):
-        otherwise = "the service is in trouble; try again later"
-    check = _CHECK.get(exchange.status, otherwise)
-    created = exchange.method == "POST" and flavor is Flavor.BLOCKING
-    if created and exchange.status == httpx.codes.INTERNAL_SERVER_ERROR:
-        check = f"a blocking run of an unknown specification_hash gives this: {_hash_check(request)}"
-    if httpx.codes.is_redirect(exchange.status):
-        check = "redirects are not followed: set --dust-base-url to the address itself"
     app = request.app
-    where = f"(app {app.id}, space {app.space}, workspace {app.workspace})"
-    return ServiceError(f"the service answered {exchange.status} {_said(exchange.body)} {where}; {check}")
+    places = {"app": app.id, "space": app.space, "workspace": app.workspace}
+    where = ", ".join(f"{name} {place}" for name, place in places.items() if place)
+    check = _check(exchange, request, flavor)
+    return ServiceError(f"the service answered {exchange.status} {_said(exchange.body)} ({where}); {check}")
+
+
+def _check(exchange: Exchange, request: RunRequest, flavor: Flavor | None) -> str:
+    """What to do about a refusal: by the type of the service's error, else by the HTTP status."""
+    kind, status = _type(exchange.body), exchange.status
+    if httpx.codes.is_redirect(status):
+        return "redirects are not followed: set --dust-base-url to the address itself"
+    if status == httpx.codes.INTERNAL_SERVER_ERROR and exchange.method == "POST":
+        if kind == "run_error":
+            return _MAY_HAVE_STARTED
+        return _LATER if flavor is Flavor.STREAM else _bare_500(request)
+    return _by_type(kind, exchange).format(space=request.app.space, workspace=request.app.workspace)
+
+
+def _by_type(kind: str, exchange: Exchange) -> str:
+    status = exchange.status
+    if kind == "workspace_not_found" and "relocation" in _said(exchange.body):
+        return f"the workspace has moved: {_REGIONS}"
+    if kind == "app_not_found" and status == httpx.codes.FORBIDDEN:
+        return _UNREADABLE
+    if kind == "run_error" and exchange.method == "GET":
+        return _DELETED
+    otherwise = _LATER if httpx.codes.is_server_error(status) else "check the request and --dust-base-url"
+    return _BY_TYPE.get(kind) or _BY_STATUS.get(status, otherwise)
+
+
+def _bare_500(request: RunRequest) -> str:
+    """What the service refuses with a 500 that says nothing, unless the run is streamed."""
+    return (
+        f"the service says no more than this for an unknown specification_hash ({_hash(request)}), for "
+        "inputs with unequal keys and for an app that it cannot read: check these (flavor: stream tells "
+        "which), else try again later"
+    )
 
 
 def no_json(exchange: Exchange, base_url: str) -> ServiceError:
@@ -175,10 +256,18 @@ def _reason(error: httpx.HTTPError) -> str:
     return reason if 0 < len(reason) <= 200 else type(error).__name__
 
 
-def _hash_check(request: RunRequest) -> str:
+def _hash(request: RunRequest) -> str:
+    """The version that was asked for, cut where it is long."""
     shown = request.specification_hash
-    shown = f"{shown[:12]}…" if len(shown) > 12 else shown
-    return f"check specification_hash {shown} against the app's versions; else try again later"
+    return f"{shown[:12]}…" if len(shown) > 12 else shown
+
+
+def _type(body: Json) -> str:
+    """The type of the service's own error; empty for any other answer."""
+    match body:
+        case {"error": {"type": str(kind)}}:
+            return kind
+    return ""
 
 
 def _said(body: Json) -> str:

@@ -300,7 +300,7 @@ def test_an_error_event_fails_with_its_own_words(network, server, after):
 @pytest.mark.parametrize(
     ("flavor", "told"),
     [
-        ("blocking", "500 internal_server_error.*unknown specification_hash gives this.*abababababab…"),
+        ("blocking", "500 internal_server_error.*unknown specification_hash .abababababab….*unequal keys"),
         ("stream", "specification_not_found.*check specification_hash abababababab…"),
         ("poll", "400 run_error: There was an error running the app"),
     ],
