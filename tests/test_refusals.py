@@ -127,7 +127,7 @@ FRONT = {
     "maintenance": (503, "service_unavailable", "Service is currently unavailable.", "maintenance"),
     "moved": (404, "workspace_not_found", "The workspace was not found. [relocation-done]", "eu.dust.tt"),
     "elsewhere": (404, "workspace_not_found", "The workspace was not found.", "eu.dust.tt"),
-    "another workspace": (401, "workspace_auth_error", "Only users can access this.", "no key of the workspace"),
+    "another workspace": (401, "workspace_auth_error", "Only users can do it.", "no key of the workspace"),
     "plan": (403, "workspace_can_use_product_required_error", "Please upgrade", "does not include the API"),
     "space": (403, "app_not_found", "Running an app requires read access", "cannot read the space"),
 }  # fmt: skip
