@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_dust import cassette_files
 from pytest_dust.errors import DustError, ServiceError
 from pytest_dust.item import CaseFailed, Item, Unrun
+from pytest_dust.missing import refuse_missing
 
 if TYPE_CHECKING:
     import pytest
@@ -54,9 +56,9 @@ class DriftItem(Item):
 
     def _listed(self, case: Case) -> Listed:
         """The app as it is saved; raises ServiceError where nobody can tell."""
-        from pytest_dust.pipeline import build, named
-
-        listed = self.shared.listed(named(build(case, self.shared.settings)).app)
+        app = self.shared.settings.address(case.app)
+        refuse_missing(app.workspace, app.space, os.environ, case=False)
+        listed = self.shared.listed(app)
         if listed is None:
             raise ServiceError(
                 f"the space lists no app {case.app.id} any more: it was removed or moved, or the key lost "

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_dust.errors import DustError, ServiceError
 from pytest_dust.masking import mask
+from pytest_dust.missing import refuse_missing
 
 if TYPE_CHECKING:
     from pytest_dust.catalog import Catalog
@@ -78,9 +79,7 @@ def _catalog(settings: Settings) -> Iterator[Catalog]:
     from pytest_dust.catalog import Catalog
     from pytest_dust.client import Network
 
-    for name in ("workspace", "space"):
-        if getattr(settings, name) is None:
-            raise ServiceError(f"no {name}; give --dust-{name}, or export DUST_{name.upper()}_ID=…")
+    refuse_missing(settings.workspace, settings.space, os.environ, case=False)
     network = Network(settings.base_url, os.environ)
     masked = mask(os.environ, settings.secrets, settings.redact)
     try:

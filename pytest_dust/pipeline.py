@@ -19,6 +19,7 @@ from pytest_dust.client import Network, Order
 from pytest_dust.errors import CassetteError, DustError, ServiceError
 from pytest_dust.launch import Launcher, Ticket, Watch, Work
 from pytest_dust.masking import Mask
+from pytest_dust.missing import refuse_missing
 from pytest_dust.model import (
     App,
     Attempt,
@@ -292,7 +293,8 @@ def launch(case: Case, desk: Desk, *, urgent: bool = False) -> Attempts:
     ServiceError where they cannot be made.
     """
     settings = desk.settings
-    request = named(build(case, settings))
+    request = build(case, settings)
+    refuse_missing(request.app.workspace, request.app.space, desk.network.environ)
     version = settings.version_of(request.app.id, request.specification_hash)
     fresh = settings.fresh or case.repeat is not None
     config = without_cache(request.config) if fresh else request.config
@@ -355,17 +357,6 @@ def _replayed(request: RunRequest, recording: Recording, network: Network) -> tu
     except ServiceError as error:
         wrong = f"holds no run: {error.headline}"
         raise CassetteError(unreadable(recording.shown, wrong, recording.record)) from None
-
-
-def named(request: RunRequest) -> RunRequest:
-    """The request, if it names its workspace and space, which the network needs."""
-    for name in ("workspace", "space"):
-        if getattr(request.app, name) is None:
-            raise ServiceError(
-                f"no {name}: this run uses the network; give app.{name} in the suite, "
-                f"--dust-{name}, or export DUST_{name.upper()}_ID=…"
-            )
-    return request
 
 
 def _recorded(request: RunRequest, recorded: Cassette) -> RunRequest:

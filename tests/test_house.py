@@ -44,7 +44,7 @@ LAYERS = """
     cassette
     keys tables
     checks stash
-    notes settings masking ceiling
+    notes settings masking ceiling missing
     json_values
     references yamlio sources cookies
     links
