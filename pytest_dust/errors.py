@@ -4,7 +4,8 @@ DustError
 ├── SuiteError          a suite file has mistakes; carries a `Problem` for each
 ├── SettingsError       an option, environment variable or ini value is wrong
 ├── CassetteError       a cassette is missing, does not fit, or cannot be read
-└── ServiceError        the service or the network did not answer with a run
+├── ServiceError        the service or the network did not answer with a run
+└── JudgeError          there is a run, and it could not be judged
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CassetteError",
     "DustError",
+    "JudgeError",
     "ServiceError",
     "SettingsError",
     "SuiteError",
@@ -72,6 +74,10 @@ class CassetteError(DustError):
 
 class ServiceError(DustError):
     """The service, or something between, gave no run."""
+
+
+class JudgeError(DustError):
+    """There is a run, and it could not be judged."""
 
 
 def _excerpt(rows: Sequence[str], problem: Problem) -> list[str]:

@@ -77,6 +77,8 @@ class Bound:
     written: Json
     argument: object
     holds: Callable[[Any, Any], bool | str] = field(repr=False)
+    bounded: bool = True
+    """Whether it ends in time by itself, as most do, and all matchers in its argument."""
 
 
 @dataclass(frozen=True, slots=True)

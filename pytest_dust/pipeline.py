@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
-from pytest_dust import api, baseline, cassette, cassette_files
+from pytest_dust import api, baseline, cassette, cassette_files, judging
 from pytest_dust import view as views
 from pytest_dust.baseline import Seen
 from pytest_dust.budget import Budget
 from pytest_dust.cassette import Cassette
 from pytest_dust.cassette_files import Spot
 from pytest_dust.checks import expectation
+from pytest_dust.checks.deadline import TimeIsUp
 from pytest_dust.client import Network, Order
-from pytest_dust.errors import CassetteError, DustError, ServiceError
+from pytest_dust.errors import CassetteError, DustError, JudgeError, ServiceError
 from pytest_dust.launch import Launcher, Ticket, Watch, Work
 from pytest_dust.masking import Mask
 from pytest_dust.missing import refuse_missing
@@ -165,10 +167,13 @@ def _record(answer: Answer, bound: dict[str, Json], request: RunRequest, desk: D
 
 
 def judge(answer: Answer, settings: Settings) -> Outcome:
-    """The runs of a case held to its expectations and, where they are new, against its recording."""
+    """The runs of a case held to its expectations and, where they are new, against its recording.
+
+    Raises JudgeError where they cannot be compared.
+    """
     case, source = answer.case, answer.source
     with _bounded_depth():
-        attempts = _attempts(answer)
+        attempts = _attempts(answer, case.timeout or settings.timeout)
     if source is Source.LIVE:
         _refuse_lost(attempts)
     on_change = settings.on_change or case.baseline.on_change
@@ -186,20 +191,36 @@ def _refuse_lost(attempts: tuple[Attempt, ...]) -> None:
             )
 
 
-def _attempts(answer: Answer) -> tuple[Attempt, ...]:
-    """The runs judged and, where they are new and there is a recording, compared with it."""
+def _attempts(answer: Answer, seconds: float) -> tuple[Attempt, ...]:
+    """The runs judged and, where they are new and there is a recording, compared with it.
+
+    Each may take so many seconds, and as many again for its comparison.
+    """
     case, recorded = answer.case, answer.recording.cassette
     seen = [baseline.seen(run, plural=case.plural) for run in answer.runs]
-    judged = [_attempt(case, one, answer.mask) for one in seen]
+    judged = [_attempt(case, one, answer.mask, seconds) for one in seen]
     if recorded is None or answer.source is Source.REPLAYED:
         return tuple(judged)
     compare = _comparing(case, answer.recording, recorded)
-    return tuple(replace(attempt, comparison=compare(one)) for attempt, one in zip(judged, seen, strict=True))
+    return tuple(
+        replace(attempt, comparison=_compared(compare, one, seconds))
+        for attempt, one in zip(judged, seen, strict=True)
+    )
 
 
-def _attempt(case: Case, seen: Seen, mask: Mask) -> Attempt:
-    failures = expectation.failures(expectation.masked(case.expect, mask), seen.view)
+def _attempt(case: Case, seen: Seen, mask: Mask, seconds: float) -> Attempt:
+    failures = judging.failures(expectation.masked(case.expect, mask), seen.view, seconds)
     return Attempt(seen.run, seen.view["usage"]["total_tokens"], failures)
+
+
+def _compared(compare: Callable[[Seen], Comparison], seen: Seen, seconds: float) -> Comparison:
+    try:
+        return judging.in_thread(seconds, partial(compare, seen))
+    except TimeIsUp:
+        raise JudgeError(
+            f"comparing the run with its recording took longer than {seconds:g} s; "
+            "compare less (baseline.compare), or raise timeout: in the suite"
+        ) from None
 
 
 def check_case(case: Case, recording: Recording, settings: Settings, mask: Mask) -> None:

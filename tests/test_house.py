@@ -36,7 +36,7 @@ LAYERS = """
     facts difference_files
     pipeline catalog upkeep versions
     client baseline report
-    office
+    office judging
     budget drift launch
     conversation
     transport refusals view
@@ -76,15 +76,19 @@ KNOWN_TO = {
     "jsonschema": {"checks"},
     "referencing": {"checks"},
     "rapidfuzz": {"checks"},
+    "regex": {"checks"},
 }
 OPTIONAL = {"checks.schemas", "checks.matchers", "checks.arguments"}
 """Where libraries of extras may be named: the rooms that say how to install them."""
-HEAVY = ("httpx", "httpx_sse", "respx", "yaml", "deepdiff", "jmespath", "jsonschema", "rapidfuzz")
-RUNNING = ("httpx", "httpx_sse", "respx", "deepdiff", "jsonschema", "rapidfuzz")
+HEAVY = ("httpx", "httpx_sse", "respx", "yaml", "deepdiff", "jmespath", "jsonschema", "rapidfuzz", "regex")
+RUNNING = ("httpx", "httpx_sse", "respx", "deepdiff", "jsonschema", "rapidfuzz", "regex")
 
 # Modules of one room that stand above one another: each may import from those below it.
 FLOORS = {
-    "checks": "expectation matchers arguments schemas binding equality unordered content alignment paths",
+    "checks": (
+        "expectation matchers arguments schemas patterns binding equality unordered content alignment paths "
+        "deadline"
+    ),
     "report": "terminal session gate apps drift case full misses progress words values",
 }
 

@@ -6,8 +6,10 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from math import isfinite
 from typing import Any
 
+from pytest_dust.checks import patterns
 from pytest_dust.checks.binding import Argument, ArgumentError, Here, bind, kind
 from pytest_dust.errors import did_you_mean
 from pytest_dust.model import Bound
@@ -30,6 +32,8 @@ def anything(written: Any, _here: Here) -> Any:
 def _number(written: Any) -> float:
     if isinstance(written, bool) or not isinstance(written, int | float):
         raise ArgumentError(f"needs a number, not {kind(written)}")
+    if isinstance(written, float) and not isfinite(written):
+        raise ArgumentError("needs a number that is not infinite, as those above 1.8e308 are read")
     return written
 
 
@@ -99,7 +103,7 @@ def measured(name: str) -> Argument:
 def pattern(written: Any, _here: Here) -> re.Pattern[str]:
     """A regular expression of Python's re."""
     try:
-        return re.compile(_text(written))
+        return patterns.compiled(_text(written))
     except re.error as error:
         at = f" at character {error.pos + 1}" if error.pos is not None else ""
         raise ArgumentError(f"not a regular expression: {error.msg}{at}") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pytest_dust import sources
+from pytest_dust.checks.deadline import TimeIsUp
 from pytest_dust.errors import did_you_mean
 from pytest_dust.model import MISSING, Bound
 
@@ -20,6 +21,16 @@ class WrongType(str):
     """A failure because the matcher cannot judge values of this type; `not` does not turn it over."""
 
     __slots__ = ()
+
+
+class Broken(str):
+    """A failure because the matcher raised; no matcher around it, such as `not`, makes it hold."""
+
+    __slots__ = ()
+
+    def under(self, text: str) -> Broken:
+        """The same failure as a matcher around it tells it."""
+        return Broken(f"{text}{self}")
 
 
 class ArgumentError(ValueError):
@@ -63,6 +74,8 @@ class Matcher:
     name: str
     argument: Argument
     holds: Callable[[Any, Any], Verdict]
+    bounded: bool = True
+    """Whether it ends when the time for judging is up; else nobody can tell how long it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +121,56 @@ def _bound(name: str, written: Any, here: Here) -> Bound:
             at_key=True,
         )
     try:
-        return Bound(name, written, matcher.argument.prepare(written, here), matcher.holds)
+        prepared = matcher.argument.prepare(written, here)
     except ArgumentError as error:
         raise error.below(name, name) from None
+    return Bound(name, written, prepared, matcher.holds, matcher.bounded and _are_bounded(prepared))
+
+
+def _are_bounded(argument: object) -> bool:
+    """Whether the matchers in another's argument all end in time by themselves."""
+    if isinstance(argument, Bound):
+        return argument.bounded
+    return not isinstance(argument, tuple) or all(map(_are_bounded, argument))
+
+
+MAX_REASON = 300
+"""Characters of the reason why a matcher does not hold."""
 
 
 def judge(value: object, bound: Bound) -> Verdict:
-    """Whether one matcher holds for a value; nothing found holds only for `exists`, however it is wrapped."""
+    """Whether one matcher holds for a value; nothing found holds only for `exists`, however it is wrapped.
+
+    A matcher that raises does not hold. Raises TimeIsUp alone.
+    """
     if value is MISSING and bound.name not in ("exists", "not", "any_of", "all_of"):
         return False
-    return bound.holds(value, bound.argument)
+    try:
+        verdict = bound.holds(value, bound.argument)
+    except TimeIsUp:
+        raise
+    except Exception as error:  # noqa: BLE001  # a value may be anything, and so may a project's matcher
+        return Broken(f"the matcher raised {_told(error)}")
+    if isinstance(verdict, str) and len(verdict) > MAX_REASON:
+        return type(verdict)(f"{verdict[:MAX_REASON]}…")
+    return verdict
+
+
+def _told(error: Exception) -> str:
+    """An exception in one line, whatever its own text does."""
+    try:
+        text = str(error)[:MAX_REASON].replace("\n", " ")
+    except Exception:  # noqa: BLE001  # likewise
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def unmet(value: object, matchers: tuple[Bound, ...]) -> str:
     """The first of the matchers that does not hold, and why; nothing where all hold."""
     for bound in matchers:
         verdict = judge(value, bound)
+        if isinstance(verdict, Broken):
+            return verdict.under(f"{bound.name}: ")
         if verdict is not True:
             return f"{bound.name}: {verdict}" if verdict else bound.name
     return ""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_dust.checks import paths
-from pytest_dust.checks.binding import Here, bind, judge
+from pytest_dust.checks.binding import Broken, Here, bind, judge
 from pytest_dust.checks.equality import differences
 from pytest_dust.checks.matchers import MATCHERS
 from pytest_dust.errors import did_you_mean
 from pytest_dust.model import MISSING, Bound, Change, Expectation, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from pytest_dust.masking import Mask
 
@@ -62,7 +63,60 @@ def _covered(argument: Any, mask: Mask) -> Any:
 
 def failures(expect: Iterable[Expectation], view: dict[str, Any]) -> tuple[Failure, ...]:
     """The expectations that do not hold, all of them, in the order of the suite."""
-    return tuple(failure for one in expect for failure in _failures(one, view))
+    return Judging(expect, view).run()
+
+
+class Judging:
+    """Holds a run's view against expectations, and knows how far it has come."""
+
+    def __init__(self, expect: Iterable[Expectation], view: dict[str, Any]) -> None:
+        self._expect = tuple(expect)
+        self._view = view
+        self._found: list[Failure] = []
+        self._begun = 0
+        self._step = Failure("", SUCCEEDS.matchers[0], MISSING)
+        """What fails if the time is up now."""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether all ends in time by itself; else a thread must be waited for."""
+        return all(bound.bounded for one in self._expect for bound in one.matchers)
+
+    def run(self) -> tuple[Failure, ...]:
+        """The expectations that do not hold, in their order; raises TimeIsUp."""
+        for one in self._expect:
+            self._begun += 1
+            self._judge(one)
+        return tuple(self._found)
+
+    def overdue(self, seconds: float) -> tuple[Failure, ...]:
+        """What did not hold until the time of so many seconds was up, and what was being judged then."""
+        found, step, begun = tuple(self._found), self._step, self._begun
+        where = "looking up this path" if step.actual is MISSING else "this matcher"
+        left = len(self._expect) - begun
+        rest = f"; what is expected after it ({left}) was not judged" if left else ""
+        note = f"{where} took longer than {seconds:g} s; simplify it, or raise timeout: in the suite{rest}"
+        return (*found, replace(step, note=note))
+
+    def _judge(self, one: Expectation) -> None:
+        self._step = Failure(one.path, one.matchers[0], MISSING)
+        try:
+            value = paths.find(one.path, self._view)
+        except paths.PathError as error:
+            note = f"the path does not fit what came: {error}"
+            self._found += [Failure(one.path, bound, MISSING, note) for bound in one.matchers]
+            return
+        for bound in one.matchers:
+            self._step = Failure(one.path, bound, value)
+            verdict = judge(value, bound)
+            if verdict is not True:
+                self._found.append(_failure(one.path, bound, value, verdict or "", self._view))
+
+
+def _failure(path: str, bound: Bound, value: object, note: str, view: dict[str, Any]) -> Failure:
+    if value is MISSING and not isinstance(note, Broken):
+        return Failure(path, bound, value, paths.how_far(path, view))
+    return Failure(path, bound, value, note, _changes(bound, value))
 
 
 def _check_names(steps: paths.Steps, *, plural: bool) -> None:
@@ -85,25 +139,12 @@ def _check_name(name: str | int, allowed: tuple[str, ...], *, plural: bool) -> N
     raise paths.PathError(f'a run has no "{name}"; it has: {", ".join(allowed)}{hint}')
 
 
-def _failures(expectation: Expectation, view: dict[str, Any]) -> Iterator[Failure]:
-    try:
-        value = paths.find(expectation.path, view)
-    except paths.PathError as error:
-        for bound in expectation.matchers:
-            yield Failure(expectation.path, bound, MISSING, f"the path does not fit what came: {error}")
-        return
-    for bound in expectation.matchers:
-        verdict = judge(value, bound)
-        if verdict is True:
-            continue
-        if value is MISSING:
-            yield Failure(expectation.path, bound, value, paths.how_far(expectation.path, view))
-        else:
-            yield Failure(expectation.path, bound, value, verdict or "", _changes(bound, value))
-
-
 def _changes(bound: Bound, value: object) -> tuple[Change, ...]:
     """Where a structure differs from the one expected; nothing for single values."""
     both = (bound.written, value)
     alike = all(isinstance(side, dict) for side in both) or all(isinstance(side, list) for side in both)
-    return tuple(differences(*both)) if bound.name == "equals" and alike else ()
+    if bound.name != "equals" or not alike:
+        return ()
+    with suppress(RecursionError):  # they differ all the same
+        return tuple(differences(*both))
+    return ()

@@ -7,42 +7,53 @@ trailing underscore, is the matcher's. True holds; False fails; a text fails and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from itertools import chain
 from typing import Any
 
 from pytest_dust.checks import arguments
-from pytest_dust.checks.binding import Argument, Matcher, Verdict, WrongType, json_type, judge, kind, unmet
+from pytest_dust.checks.binding import (
+    Argument,
+    Broken,
+    Matcher,
+    Verdict,
+    WrongType,
+    json_type,
+    judge,
+    kind,
+    unmet,
+)
+from pytest_dust.checks.deadline import seconds_left
 from pytest_dust.checks.equality import absent, equal, unmatched
+from pytest_dust.checks.patterns import found
 from pytest_dust.json_values import decode
 from pytest_dust.model import MISSING, Bound
 
 MATCHERS: dict[str, Matcher] = {}
 
 
-def matcher(argument: Argument) -> Callable[[Callable[[Any, Any], Verdict]], Matcher]:
+def matcher(
+    argument: Argument, *, bounded: bool = True
+) -> Callable[[Callable[[Any, Any], Verdict]], Matcher]:
     """Enter the decorated function into the table, for arguments of this kind."""
 
     def enter(holds: Callable[[Any, Any], Verdict]) -> Matcher:
         name = holds.__name__.rstrip("_")
-        MATCHERS[name] = Matcher(name, argument, holds)
+        MATCHERS[name] = Matcher(name, argument, holds, bounded)
         return MATCHERS[name]
 
     return enter
 
 
 def project(name: str, holds: Callable[[Any, Any], Verdict]) -> Matcher:
-    """A project's own matcher, which takes any argument; an exception in it is a failure that says so."""
+    """A project's own matcher, which takes any argument; what it returns counts as true, false or a text."""
 
-    def careful(value: Any, argument: Any) -> Verdict:
-        try:
-            verdict = holds(value, argument)
-        except Exception as error:  # noqa: BLE001  # the project's code may raise anything
-            return f"the matcher raised {type(error).__name__}: {error}"
-        return verdict if isinstance(verdict, str) else bool(verdict)
+    def plain(value: Any, argument: Any) -> Verdict:
+        verdict = holds(value, argument)
+        return str(verdict) if isinstance(verdict, str) else bool(verdict)
 
-    return Matcher(name, arguments.anything, careful)
+    return Matcher(name, arguments.anything, plain, bounded=False)
 
 
 @matcher(arguments.anything)
@@ -107,7 +118,7 @@ def ends_with(value: Any, wanted: str) -> Verdict:
 @matcher(arguments.pattern)
 def matches(value: Any, wanted: re.Pattern[str]) -> Verdict:
     """A text in which this regular expression is found."""
-    return wanted.search(value) is not None if isinstance(value, str) else _not("text", value)
+    return found(wanted, value) if isinstance(value, str) else _not("text", value)
 
 
 @matcher(arguments.choices)
@@ -148,7 +159,7 @@ def word_count(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
     if not isinstance(value, str):
         return _not("text", value)
     words = len(value.split())
-    return not unmet(words, wanted) or f"it has {words:,} words"
+    return _held(unmet(words, wanted), f"it has {words:,} words")
 
 
 @matcher(arguments.number)
@@ -204,7 +215,7 @@ def unordered(value: Any, wanted: list[Any]) -> Verdict:
     return "; ".join(told) or True
 
 
-@matcher(arguments.json_schema)
+@matcher(arguments.json_schema, bounded=False)
 def schema(value: Any, check: Callable[[Any], str]) -> Verdict:
     """Keeps this JSON Schema."""
     return check(value) or True
@@ -239,6 +250,7 @@ def likeness(one: str, other: str, least: float = 0) -> float:
         return _ratio(one, other)
     kept, left = 0.0, total
     for at in range(count):
+        seconds_left()
         pair = [text[at * len(text) // count : (at + 1) * len(text) // count] for text in (one, other)]
         length = sum(map(len, pair))
         kept += _ratio(*pair) * length
@@ -272,7 +284,7 @@ def every(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
         return _not("a list", value)
     for at, element in enumerate(value):
         if reason := unmet(element, wanted):
-            return f"[{at}] fails {reason}"
+            return _inside(reason, f"[{at}] fails ")
     return True
 
 
@@ -281,14 +293,14 @@ def any_(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
     """A list of whose elements at least one holds this."""
     if not isinstance(value, list):
         return _not("a list", value)
-    return any(not unmet(element, wanted) for element in value) or f"none of its {len(value):,} does"
+    return _best(unmet(element, wanted) for element in value) or f"none of its {len(value):,} does"
 
 
 @matcher(arguments.alternatives)
 def any_of(value: Any, wanted: tuple[tuple[Bound, ...], ...]) -> Verdict:
     """Holds at least one of these."""
     reasons = [unmet(value, each) for each in wanted]
-    return "" in reasons or "; ".join(f"[{at}] {reason}" for at, reason in enumerate(reasons))
+    return _best(reasons) or "; ".join(f"[{at}] {reason}" for at, reason in enumerate(reasons))
 
 
 @matcher(arguments.alternatives)
@@ -296,7 +308,7 @@ def all_of(value: Any, wanted: tuple[tuple[Bound, ...], ...]) -> Verdict:
     """Holds every one of these."""
     for at, each in enumerate(wanted):
         if reason := unmet(value, each):
-            return f"[{at}] {reason}"
+            return _inside(reason, f"[{at}] ")
     return True
 
 
@@ -313,8 +325,8 @@ def not_(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
         return False
     for bound in wanted:
         verdict = judge(value, bound)
-        if verdict is True or isinstance(verdict, WrongType):
-            return verdict if isinstance(verdict, WrongType) else False
+        if verdict is True or isinstance(verdict, WrongType | Broken):
+            return verdict is not True and verdict
     return True
 
 
@@ -343,14 +355,38 @@ def _not(wanted: str, value: object) -> WrongType:
     return WrongType(f"it is {kind(value)}, not {wanted}")
 
 
+def _inside(reason: str, where: str) -> str:
+    """Why a part of the value does not hold, and which part that is."""
+    return reason.under(where) if isinstance(reason, Broken) else f"{where}{reason}"
+
+
 def _measured(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
     if not isinstance(value, str | list | dict):
         return WrongType(f"it is {kind(value)}, which has no length")
-    return not unmet(len(value), wanted) or f"its length is {len(value):,}"
+    return _held(unmet(len(value), wanted), f"its length is {len(value):,}")
+
+
+def _held(reason: str, told: str) -> Verdict:
+    """The verdict on a measure, by the reason why it does not hold."""
+    if isinstance(reason, Broken):
+        return reason.under(f"{told}; ")
+    return told if reason else True
+
+
+def _best(reasons: Iterable[str]) -> Verdict | None:
+    """Holds where one of several does; else what is broken among them, and None where nothing is."""
+    broken: Broken | None = None
+    for reason in reasons:
+        if not reason:
+            return True
+        if isinstance(reason, Broken) and broken is None:
+            broken = reason
+    return broken
 
 
 def _gap(value: Any, wanted: Any, path: str) -> str:
     """What of `wanted` the value lacks, and where; nothing if it lacks nothing."""
+    seconds_left()  # the time grows with the product of both sizes
     if isinstance(wanted, dict) and isinstance(value, dict):
         for key, part in wanted.items():
             if key not in value:

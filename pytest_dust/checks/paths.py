@@ -11,7 +11,9 @@ from warnings import catch_warnings, simplefilter
 import jmespath
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions
+from jmespath.visitor import TreeInterpreter
 
+from pytest_dust.checks.deadline import TimeIsUp, seconds_left
 from pytest_dust.errors import did_you_mean
 from pytest_dust.model import MISSING
 
@@ -41,10 +43,31 @@ _PIECE = re.compile(
     r"""|(?:[^.\[\](){}|&,*<>=!?"'`:]|(?<=[^\s:]):(?=[^\s:]))+)"""
 )
 """A quoted text, an index or slice, or a run of characters that may be a name."""
+MAX_REASON = 300
+"""Characters of the reason why a path does not fit what came."""
 
 
 class PathError(ValueError):
     """A path that is no JMESPath; its text says what and where in the path."""
+
+
+class _Interpreter(TreeInterpreter):
+    """JMESPath's own interpreter; what multiplies values stops when the time for judging is up."""
+
+    def visit_multi_select_list(self, node: Any, value: Any) -> Any:
+        """The value of `[a, b]`."""
+        seconds_left()
+        return super().visit_multi_select_list(node, value)
+
+    def visit_multi_select_dict(self, node: Any, value: Any) -> Any:
+        """The value of `{x: a, y: b}`."""
+        seconds_left()
+        return super().visit_multi_select_dict(node, value)
+
+    def visit_flatten(self, node: Any, value: Any) -> Any:
+        """The value of `a[]`."""
+        seconds_left()
+        return super().visit_flatten(node, value)
 
 
 @cache
@@ -84,9 +107,12 @@ def find(path: str, document: object) -> object:
         return _follow(plain, document)
     expression = compile_path(path)
     try:
-        found = expression.search(document)
-    except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
-        raise PathError(str(error).replace("\n", " ") or type(error).__name__) from None
+        found = _Interpreter().visit(expression.parsed, document)
+    except TimeIsUp:
+        raise
+    except Exception as error:  # noqa: BLE001  # its functions may raise anything for values they are not for
+        text = str(error)[:MAX_REASON].replace("\n", " ")
+        raise PathError(text or type(error).__name__) from None
     if found is None and not _is_null(expression.parsed, document):
         return MISSING
     return found

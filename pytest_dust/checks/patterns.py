@@ -1,0 +1,107 @@
+"""Regular expressions as Python's `re` reads them, searched in bounded time by the library `regex`."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from math import prod
+from typing import TYPE_CHECKING
+from warnings import catch_warnings, simplefilter
+
+from pytest_dust.checks.deadline import TimeIsUp, seconds_left
+
+if TYPE_CHECKING:
+    from regex import Pattern
+
+FOREVER = 1e6
+"""Seconds; `regex` takes an infinite timeout for one that has passed."""
+MAX_REPEAT = 10_000
+"""Repetitions that `regex` may have to write out: 30 ms; `a{99999999}` would fill the memory."""
+
+# `regex` takes combining marks for letters, four control characters for no white space, and `[^\d\D]`
+# for anything; each class is written out.
+_WORD = r"\p{L}\p{N}_"
+_NO_WORD = (
+    r"\p{M}\p{S}\p{Z}\p{C}\p{Pd}\p{Ps}\p{Pe}\p{Pi}\p{Pf}\p{Po}"
+    r"\u203f\u2040\u2054\ufe33\ufe34\ufe4d-\ufe4f\uff3f"  # what joins words, but for the underscore
+)
+_NO_DIGIT = r"\p{L}\p{M}\p{Nl}\p{No}\p{P}\p{S}\p{Z}\p{C}"
+_SPACE = r"\s\x1c-\x1f"
+_NO_SPACE = (
+    r"\x00-\x08\x0e-\x1b!-\x84\x86-\x9f\xa1-\u167f\u1681-\u1fff\u200b-\u2027\u202a-\u202e\u2030-\u205e"
+    r"\u2060-\u2fff\u3001-\U0010ffff"
+)
+_IN_SET = {r"\w": _WORD, r"\W": _NO_WORD, r"\D": _NO_DIGIT, r"\s": _SPACE, r"\S": _NO_SPACE}
+_AHEAD, _BEHIND = f"(?=[{_WORD}])", f"(?<=[{_WORD}])"
+_NOT_AHEAD, _NOT_BEHIND = f"(?![{_WORD}])", f"(?<![{_WORD}])"
+_OUTSIDE = {
+    **{name: f"[{inside}]" for name, inside in _IN_SET.items()},
+    r"\b": f"(?:{_BEHIND}{_NOT_AHEAD}|{_NOT_BEHIND}{_AHEAD})",
+    r"\B": f"(?:{_BEHIND}{_AHEAD}|{_NOT_BEHIND}{_NOT_AHEAD})",
+}
+
+_ESCAPE = r"\\N\{[^}]*\}|\\."
+_TOKENS = (
+    rf"(?P<escape>{_ESCAPE})|(?P<set>\[\^?\]?(?:{_ESCAPE}|[^\]\\])*\])|(?P<remark>\(\?\#[^)]*\))"
+    r"|(?P<repeat>\{(?:\d+(?:,\d*)?|,\d*)\})|(?P<brace>\{)"
+)
+_TOKEN = re.compile(_TOKENS, re.DOTALL)
+_VERBOSE_TOKEN = re.compile(rf"#[^\n]*|{_TOKENS}", re.DOTALL)
+_IN_SET_TOKEN = re.compile(rf"{_ESCAPE}|\[", re.DOTALL)
+_PARTLY_VERBOSE = re.compile(r"\(\?[a-zA-Z-]*x[a-zA-Z-]*:")
+
+
+@lru_cache(maxsize=1000)
+def compiled(text: str) -> re.Pattern[str]:
+    """A text as a pattern of `re`; raises re.error."""
+    with catch_warnings():
+        simplefilter("ignore")  # `re` may read `[[` in another way some day
+        return re.compile(text)
+
+
+def found(pattern: re.Pattern[str], text: str) -> bool:
+    """Whether a pattern is found in a text; raises TimeIsUp where that takes too long."""
+    bounded = _bounded(pattern)
+    if bounded is None:
+        return pattern.search(text) is not None
+    try:
+        return bounded.search(text, timeout=min(seconds_left(), FOREVER)) is not None
+    except TimeoutError:
+        raise TimeIsUp from None
+
+
+@lru_cache(maxsize=1000)
+def _bounded(pattern: re.Pattern[str]) -> Pattern[str] | None:
+    """The pattern for `regex`; None for the rare one that only `re` can read in reasonable time."""
+    translated = translate(pattern)
+    if translated is None:
+        return None
+    import regex  # 60 ms, for suites that use patterns
+
+    return regex.compile(translated, cache_pattern=False)
+
+
+def translate(pattern: re.Pattern[str]) -> str | None:
+    """A pattern of `re` as `regex` must be given it to find the same; None where it repeats too much."""
+    written = pattern.pattern
+    repeats = [int(digits) for digits in re.findall(r"\{(\d+)", written)]
+    if prod(filter(None, repeats)) > MAX_REPEAT:
+        return None
+    if _PARTLY_VERBOSE.search(written):
+        return written  # only a parser could tell its remarks from the rest
+    token = _VERBOSE_TOKEN if pattern.flags & re.VERBOSE else _TOKEN
+    return token.sub(_translated, written)
+
+
+def _translated(token: re.Match[str]) -> str:
+    text = token[0]
+    if token["escape"]:
+        return _OUTSIDE.get(text, text)
+    if token["set"]:
+        return text[0] + _IN_SET_TOKEN.sub(_in_set, text[1:])
+    return "\\{" if token["brace"] else text
+
+
+def _in_set(token: re.Match[str]) -> str:
+    """A part of a set; `[` is escaped, as `[:alpha:]` names a class for `regex` alone."""
+    return "\\[" if token[0] == "[" else _IN_SET.get(token[0], token[0])
