@@ -10,7 +10,7 @@ from typing import Any
 from pytest_dust.checks.equality import differences
 from pytest_dust.errors import CassetteError
 from pytest_dust.json_values import decode
-from pytest_dust.model import Change, Event, Exchange, Flavor, Json, Reply, RunRequest
+from pytest_dust.model import Change, Event, Exchange, Flavor, Json, Reply, RunRequest, Specification
 
 VERSION = 1
 KEPT_HEADERS = frozenset({"content-type"})
@@ -33,8 +33,7 @@ class Cassette:
     request: Mapping[str, Json]
     replies: tuple[Reply, ...]
     """One, or one for each attempt of a repeated case."""
-    specification: Json = None
-    """The app's blocks as they were saved, where they were known to be those that ran."""
+    specification: Specification | None = None
 
 
 def bound(request: RunRequest, runs: int | None = None) -> dict[str, Json]:
@@ -85,7 +84,10 @@ def ordered(value: Any, depth: int = MAX_DEPTH) -> Any:
 
 
 def dumps(
-    request: Mapping[str, Json], replies: Sequence[Reply], recorded_at: str, specification: Json = None
+    request: Mapping[str, Json],
+    replies: Sequence[Reply],
+    recorded_at: str,
+    specification: Specification | None = None,
 ) -> bytes:
     """A cassette as the UTF-8 text of its file; `request` as `bound` gives it, masked."""
     attempts = [_attempt(reply) for reply in replies]
@@ -94,11 +96,15 @@ def dumps(
         "recorded_at": recorded_at,
         "request": ordered(request),
         **({"attempts": attempts} if "repeat" in request else attempts[0]),
-        **({} if specification is None else {"specification": ordered(specification)}),
+        **({} if specification is None else _kept(specification)),
     }
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     # Half of a surrogate pair, which JSON may hold and UTF-8 may not, becomes JSON's own escape of it.
     return text.encode("utf-8", "backslashreplace")
+
+
+def _kept(specification: Specification) -> dict[str, Any]:
+    return {"specification_ran": specification.ran, "specification": ordered(specification.blocks)}
 
 
 def _attempt(reply: Reply) -> dict[str, Any]:
@@ -157,7 +163,7 @@ def parse(text: str) -> Cassette:
         recorded_at=_part(document, "recorded_at", str),
         request=_part(document, "request", dict),
         replies=tuple(_reply(each) for each in attempts),
-        specification=document.get("specification"),
+        specification=_specification(document),
     )
 
 
@@ -200,6 +206,12 @@ def _exchange(written: Mapping[str, Any]) -> Exchange:
     if events is None and "body" not in written:
         raise CassetteError("is incomplete: an exchange has neither body nor events")
     return Exchange(method, path, _part(written, "status", int), headers, written.get("body"), events)
+
+
+def _specification(document: Mapping[str, Any]) -> Specification | None:
+    """The saved blocks; in older cassettes, which do not say so, they are those that ran."""
+    blocks = document.get("specification")
+    return None if blocks is None else Specification(blocks, document.get("specification_ran") is not False)
 
 
 def _event(written: Any) -> Event:

@@ -64,12 +64,22 @@ class Network:
 
         return _within(order.timeout, make, tape)
 
-    def ask(self, request: RunRequest, path: str, timeout: float, mask: Mask) -> Json:
-        """The JSON at an address of the service, asked for again where that helps; raises ServiceError."""
+    def ask(
+        self,
+        request: RunRequest,
+        path: str,
+        timeout: float,
+        mask: Mask,
+        body: Mapping[str, Json] | None = None,
+    ) -> Json:
+        """The JSON at an address of the service, asked for again where that helps; raises ServiceError.
+
+        With a `body` it is posted, once.
+        """
         tape = transport.Tape(deadline=time.monotonic() + timeout, mask=mask)
         talk = Conversation(self._service(), request, Flavor.POLL, tape, timeout)
         launcher: Launcher[Json, Event] = Launcher(1)
-        work = _within(timeout, lambda _tell: talk.get(path).body, tape)
+        work = _within(timeout, lambda _tell: (talk.post(path, body) if body else talk.get(path)).body, tape)
         return launcher.wait(launcher.launch([work]))[0]
 
     def replay(self, request: RunRequest, reply: Reply) -> Reply:

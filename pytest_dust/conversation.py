@@ -84,6 +84,13 @@ class Conversation:
         """What stands at an address, asked for again on passing trouble; raises ServiceError."""
         return self._accepted(self._get(path))
 
+    def post(self, path: str, body: Mapping[str, Json]) -> Exchange:
+        """The answer to a question that starts no run; raises ServiceError."""
+        try:
+            return self._accepted(self._send("POST", path, body))
+        except httpx.HTTPError as error:
+            raise self._broken(error) from None
+
     def _get(self, path: str) -> Exchange:
         for attempt in count(1):
             last = attempt == ASKS

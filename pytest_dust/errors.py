@@ -75,6 +75,9 @@ class CassetteError(DustError):
 class ServiceError(DustError):
     """The service, or something between, gave no run."""
 
+    status: int | None = None
+    """The HTTP status of the answer, if there was one that said no."""
+
 
 class JudgeError(DustError):
     """There is a run, and it could not be judged."""

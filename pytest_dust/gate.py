@@ -36,6 +36,8 @@ class Gate:
         self.settings = config.stash[SETTINGS]
         self.tried = Tried(self.settings.specification_hash)
         self.runs: list[Facts] = []
+        self.unmoved: list[str] = []
+        """What is told of apps that have not drifted."""
         self.failing: list[str] = []
         """Lines that say why the session fails, beside its tests."""
 
@@ -80,8 +82,10 @@ class Gate:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Keep what the session's runs told; a plugin may run a test again, and then the last one counts."""
-        if report.outcome != "rerun":
-            self.runs += getattr(report, "dust", {}).get("runs", ())
+        told = getattr(report, "dust", None)
+        if told and report.outcome != "rerun":
+            self.runs += told["runs"]
+            self.unmoved += filter(None, [told.get("drift")])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -159,6 +163,7 @@ class Gate:
 
     def _lines(self) -> Iterator[str]:
         tried = self.tried
+        yield from (f"dust: {line}" for line in self.unmoved)
         for app in self._uncompared():
             own = self._of(app)
             yield report.nothing_compared(app, own, tried.cases.get(app, 0), tried.selected.get(app, 0))

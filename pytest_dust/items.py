@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_dust.drift_item import DriftItem
-    from pytest_dust.model import Case, Mark, Outcome
+    from pytest_dust.model import App, Case, Mark, Outcome
     from pytest_dust.pipeline import Attempts, Estimate, Recording
 
 
@@ -55,19 +55,20 @@ class DustFile(SuiteFile):
 
     def _drift_items(self, cases: list[Case]) -> Iterator[DriftItem]:
         """One item per app and pinned hash that no suite before this one asks for."""
-        pinned: dict[tuple[str | None, str | None, str, str], list[Case]] = {}
-        for case in cases:
-            app = self.shared.settings.address(case.app)
-            if case.specification_hash != "latest":
-                key = (app.workspace, app.space, app.id, case.specification_hash)
-                pinned.setdefault(key, []).append(case)
         from pytest_dust.drift_item import DriftItem
 
-        drifts = self.shared.drifts
-        for at, (key, pinning) in enumerate((key, each) for key, each in pinned.items() if key not in drifts):
-            drifts.add(key)
-            name = "[specification]" if at == 0 else f"[specification-{key[3][:8]}]"
-            yield DriftItem.from_parent(self, name=name, cases=pinning)
+        shared = self.shared
+        pinned: dict[tuple[App, str], None] = {}
+        for case in cases:
+            app = shared.settings.address(case.app)
+            shared.recordings.setdefault(app, []).append((self, case))
+            if case.specification_hash != "latest":
+                pinned[app, case.specification_hash] = None
+        new = [key for key in pinned if key not in shared.drifts]
+        for at, (app, pin) in enumerate(new):
+            shared.drifts.add((app, pin))
+            name = "[specification]" if at == 0 else f"[specification-{pin[:8]}]"
+            yield DriftItem.from_parent(self, name=name, app=app, pinned=pin)
 
     def _source(self) -> bytes:
         try:

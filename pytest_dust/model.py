@@ -151,6 +151,14 @@ class RunRequest:
     block_filter: tuple[str, ...] | None
 
 
+class Specification(NamedTuple):
+    """The blocks of an app as they were saved when a run was recorded."""
+
+    blocks: Json
+    ran: bool
+    """Whether they are known to be those that ran."""
+
+
 class Event(NamedTuple):
     """One event of a streamed reply: when it came, in seconds from the request, and its data."""
 

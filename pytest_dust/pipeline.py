@@ -36,6 +36,7 @@ from pytest_dust.model import (
     Run,
     RunRequest,
     Source,
+    Specification,
 )
 from pytest_dust.report.misses import misfit, missing, unreadable
 from pytest_dust.settings import Mode, Settings
@@ -80,8 +81,8 @@ class Desk:
     launcher: Launcher[Made, Event]
     mask: Mask
     budget: Budget
-    specification: Callable[[RunRequest, Run], Json]
-    """The app's blocks as they are saved, if they are those that ran."""
+    specification: Callable[[RunRequest, Run], Specification | None]
+    """The app's blocks as they are saved, and whether they are those that ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ def _bounded_depth() -> Iterator[None]:
 
 def _record(answer: Answer, bound: dict[str, Json], request: RunRequest, desk: Desk) -> None:
     """Write the case's cassette, whatever becomes of the question for the app's saved blocks."""
-    specification: Json = None
+    specification: Specification | None = None
     try:
         specification = desk.specification(request, answer.runs[0])
     finally:
@@ -252,7 +253,7 @@ def estimate(case: Case, recording: Recording, settings: Settings, mask: Mask) -
 def recorded(found: Cassette | None) -> Estimate:
     """The runs of a recording, and the tokens that they used; none where there is none to be read."""
     try:
-        runs = _runs(found) if found else []
+        runs = recorded_runs(found) if found else []
     except (ServiceError, RecursionError):
         runs = []
     return Estimate(len(runs), _tokens(runs))
@@ -406,7 +407,9 @@ def _comparing(case: Case, recording: Recording, recorded: Cassette) -> Callable
     filter_then = _filter(recorded)
     common = None if filter_then == case.block_filter else _both(filter_then, case.block_filter)
     try:
-        olds = [baseline.seen(api.filtered(run, common), plural=case.plural) for run in _runs(recorded)]
+        olds = [
+            baseline.seen(api.filtered(run, common), plural=case.plural) for run in recorded_runs(recorded)
+        ]
     except ServiceError:
         return lambda _: Comparison(when, (), (), 0, "it holds no run")
 
@@ -447,15 +450,18 @@ def _filter(recorded: Cassette) -> tuple[str, ...] | None:
     return tuple(str(name) for name in names) if isinstance(names, list) else None
 
 
-def _runs(recorded: Cassette) -> list[Run]:
+def recorded_runs(recorded: Cassette) -> list[Run]:
+    """The runs that a cassette holds; raises ServiceError where it holds none."""
     pinned = str(recorded.request.get("specification_hash"))
     return [api.run(reply, _filter(recorded), pinned) for reply in recorded.replies]
 
 
-def _write(answer: Answer, bound: dict[str, Json], specification: Json) -> None:
+def _write(answer: Answer, bound: dict[str, Json], specification: Specification | None) -> None:
     mask, recording = answer.mask, answer.recording
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    text = cassette.dumps(mask.value(bound), answer.replies, now, mask.value(specification))
+    if specification is not None:
+        specification = specification._replace(blocks=mask.value(specification.blocks))
+    text = cassette.dumps(mask.value(bound), answer.replies, now, specification)
     try:
         cassette_files.write(recording.spot, text)
     except CassetteError as error:

@@ -193,7 +193,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ]
     config = terminalreporter.config
     lines = config.stash.get(LINES, [])
-    if reports:
+    if any(report.dust["runs"] for report in reports):
         from pytest_dust.report.session import summary
 
         cases = [

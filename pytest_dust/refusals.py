@@ -163,7 +163,9 @@ def refused(exchange: Exchange, request: RunRequest, flavor: Flavor | None = Non
     places = {"app": app.id, "space": app.space, "workspace": app.workspace}
     where = ", ".join(f"{name} {place}" for name, place in places.items() if place)
     check = _check(exchange, request, flavor)
-    return ServiceError(f"the service answered {exchange.status} {_said(exchange.body)} ({where}); {check}")
+    error = ServiceError(f"the service answered {exchange.status} {_said(exchange.body)} ({where}); {check}")
+    error.status = exchange.status
+    return error
 
 
 def _check(exchange: Exchange, request: RunRequest, flavor: Flavor | None) -> str:

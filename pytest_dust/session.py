@@ -13,6 +13,7 @@ from pytest_dust import fixture_runs
 from pytest_dust.errors import ServiceError, SettingsError
 from pytest_dust.live import Live
 from pytest_dust.masking import Mask, mask
+from pytest_dust.model import Specification
 from pytest_dust.report.case import safe_lines
 from pytest_dust.settings import Mode
 from pytest_dust.stash import FOUND, SETTINGS
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from pytest_dust.catalog import Listed
+    from pytest_dust.catalog import Catalog, Listed
     from pytest_dust.checks.binding import Matcher
     from pytest_dust.client import Network
-    from pytest_dust.model import App, Json, Run, RunRequest
+    from pytest_dust.item import SuiteFile
+    from pytest_dust.model import App, Case, Run, RunRequest
     from pytest_dust.pipeline import Desk
     from pytest_dust.settings import Settings
     from pytest_dust.versions import Tried
@@ -41,14 +43,17 @@ class Session:
     shelf: Shelf = field(default_factory=Shelf)
     partial: bool = False
     """Whether only part of the suites was selected."""
-    drifts: set[tuple[str | None, str | None, str, str]] = field(default_factory=set)
+    drifts: set[tuple[App, str]] = field(default_factory=set)
     """The apps and pinned hashes of which an item asks already."""
+    recordings: dict[App, list[tuple[SuiteFile, Case]]] = field(default_factory=dict)
+    """The cases of each app, in all suites, where drift is asked for."""
     apps: dict[Path, Mapping[str, int]] = field(default_factory=dict)
     """How many cases of which app each suite holds."""
     tried: Tried | None = None
     """The versions that are tried, in live sessions."""
     _network: Network | None = None
-    _listed: dict[App, list[Listed] | ServiceError] = field(default_factory=dict)
+    _spaces: dict[App, list[Mapping[str, Any]] | ServiceError] = field(default_factory=dict)
+    _listed: dict[App, Listed | None] = field(default_factory=dict)
 
     def desk(self) -> Desk:
         """What a case is run with; raises ServiceError where nothing may be run."""
@@ -76,32 +81,47 @@ class Session:
         folder = self.settings.diff_dir
         return None if folder is None else config.invocation_params.dir / folder
 
-    def listed(self, app: App) -> Listed | None:
-        """The app as its space lists it, None where it does not; asked for once, raises ServiceError."""
+    def catalog(self, app: App) -> Catalog:
+        """Who to ask for the apps of an app's space."""
         from pytest_dust.catalog import Catalog
 
-        space = replace(app, id="")
-        if space not in self._listed:
-            catalog = Catalog(
-                self.network(), app.workspace or "", app.space or "", self.settings.timeout, self.mask
-            )
-            try:
-                self._listed[space] = catalog.apps()
-            except ServiceError as error:
-                self._listed[space] = error
-        listed = self._listed[space]
-        if isinstance(listed, ServiceError):
-            raise listed
-        return next((each for each in listed if each.id == app.id), None)
+        settings = self.settings
+        return Catalog(self.network(), app.workspace or "", app.space or "", settings.timeout, self.mask)
 
-    def specification(self, request: RunRequest, run: Run) -> Json:
-        """The app's saved blocks, if the key may list them and they are those that ran; else None."""
+    def listed(self, app: App) -> Listed | None:
+        """The app as its space lists it, None where it does not; asked for once, raises ServiceError."""
+        if app not in self._listed:
+            catalog = self.catalog(app)
+            entry = next((each for each in self._entries(app, catalog) if each.get("sId") == app.id), None)
+            self._listed[app] = catalog.read(entry) if entry else None
+        return self._listed[app]
+
+    def _entries(self, app: App, catalog: Catalog) -> list[Mapping[str, Any]]:
+        """What the service lists for the app's space; asked for once, raises ServiceError."""
+        space = replace(app, id="")
+        if space not in self._spaces:
+            try:
+                self._spaces[space] = catalog.entries()
+            except ServiceError as error:
+                self._spaces[space] = error
+        entries = self._spaces[space]
+        if isinstance(entries, ServiceError):
+            raise entries
+        return entries
+
+    def specification(self, request: RunRequest, run: Run) -> Specification | None:
+        """The app's saved blocks, and whether they are known to be those that ran; None if nobody may ask."""
+        from pytest_dust.drift import could_be_of
+
         try:
             listed = self.listed(request.app)
         except ServiceError:
             return None
-        ran = listed is not None and listed.specification_hash == run.specification_hash
-        return listed.specification if listed is not None and ran else None
+        if listed is None or listed.specification is None:
+            return None
+        blocks, whole = listed.specification, request.block_filter is None
+        known = listed.specification_hash == run.specification_hash
+        return Specification(blocks, known and could_be_of(blocks, run, whole=whole))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -124,7 +144,10 @@ class Session:
         """Put on a report what the summary tells of its runs, and on a case's the seconds that they took."""
         report = yield
         facts = getattr(item, "facts", None)
-        if facts is None:
+        if drift_facts := getattr(item, "drift_facts", None):
+            if report.when == "call":
+                report.dust = drift_facts()
+        elif facts is None:
             fixture_runs.tell(item, call, report)
         elif report.when == "call":
             told = facts()

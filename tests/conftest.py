@@ -105,7 +105,7 @@ class Service(dust_server.DustServer):
     @property
     def runs(self) -> int:
         """How many runs were asked for."""
-        return sum(request.method == "POST" for request in self.requests)
+        return sum(request.path.endswith("/runs") for request in self.requests)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -8,7 +8,8 @@ import re
 import pytest
 
 from conftest import QUOTE, SUPPORT, dust_server, suite
-from pytest_dust.drift import drift
+from pytest_dust.drift import drift, verdict
+from pytest_dust.model import Specification
 
 ITEM = "answer.dust.yaml::[specification]"
 CASES = """\
@@ -35,16 +36,61 @@ def asking(example, *args):
     return example.run("--dust-drift", "-k", "specification", *args)
 
 
-def listing(server, change):
-    """Let the service list its apps as `change` leaves them."""
+def listing(server, change, deployed=None):
+    """Let the service list its apps as `change` leaves them, and say whether hashes are `deployed`."""
 
     def behaviour(request):
+        if request.path.endswith("/apps/check"):
+            if deployed is None:
+                return dust_server.json_reply({"error": {"type": "invalid_request_error"}}, status=404)
+            return dust_server.json_reply(
+                {"apps": [{**one, "deployed": deployed} for one in request.body["apps"]]}
+            )
         if request.method != "GET" or not request.path.endswith("/apps"):
             return None
         document = json.loads(b"".join(dust_server.DustServer.answer(server, request).chunks))
         return dust_server.json_reply({**document, "apps": change(document["apps"])})
 
     server.behaviour = behaviour
+
+
+def saving(server, *, run="v1", deployed=None):
+    """Let the app be edited and saved, with a last run in the editor of a version, or a deleted one."""
+    server.save_edited(SUPPORT)
+    edited = blocks_of(server)
+    server.save_original(SUPPORT)
+    if run == "v2":
+        server.save_edited(SUPPORT)
+    gone = {"savedRun": "deleted"} if run is None else {}
+    listing(server, lambda apps: [{**app, "savedSpecification": edited, **gone} for app in apps], deployed)
+
+
+def losing_the_run(server, *, deployed=None):
+    """Let the last run in the editor be deleted."""
+    listing(server, lambda apps: [{**app, "savedRun": "deleted"} for app in apps], deployed)
+
+
+def blocks_of(server):
+    """What is saved of the support app."""
+    apps = json.loads(b"".join(server._list_apps(None).chunks))["apps"]
+    return next(app["savedSpecification"] for app in apps if app["sId"] == SUPPORT)
+
+
+def forgetting(example, *, ran=None):
+    """The project with no blocks in its cassettes, or with their note changed."""
+    files = {}
+    for name, text in example.cassettes.items():
+        document = json.loads(text)
+        if ran is None:
+            del document["specification"]
+        document["specification_ran"] = ran
+        files[name] = json.dumps(document)
+    return example.having(files)
+
+
+def told(result):
+    """What the summary says of the app."""
+    return [line for line in result.out.splitlines() if line.startswith(f"dust: app {SUPPORT}")]
 
 
 def specifications(example):
@@ -92,6 +138,27 @@ def test_two_specifications(row):
     assert found == expected
 
 
+PIN, OTHER = "a" * 64, "b" * 64
+RAN, MAYBE = Specification([A, B], ran=True), Specification([A, B], ran=False)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "saved", "answers"),
+    [  # the answers where the last run in the editor ran the pinned version, another one, or is gone
+        (RAN, [A, B], (False, False, False)),
+        (RAN, [B], (True, True, True)),
+        (MAYBE, [A, B], (False, True, False)),
+        (MAYBE, [B], (None, True, True)),
+        (None, [A, B], (False, True, None)),
+        (RAN, None, (False, True, None)),
+    ],
+)
+def test_what_decides(recorded, saved, answers):
+    """Blocks that ran decide; else the hash, if the blocks do not speak against it; else the blocks."""
+    found = tuple(verdict(PIN, recorded, saved, ran).drifted for ran in (PIN, OTHER, None))
+    assert found == answers
+
+
 # ── the verdict ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -101,7 +168,8 @@ def test_what_is_saved_as_pinned_passes(pinned, server):
     assert result.outcomes == {"passed": 3}
     assert re.search(re.escape(ITEM) + r" +PASSED", result.out)
     assert "dust: 2 replayed, 0 tokens used" in result.out
-    assert {one.method for one in server.requests} == {"GET"}
+    assert told(result) == [f"dust: app {SUPPORT}: not drifted"]
+    assert server.runs == 0
 
 
 def test_without_the_option_nothing_is_asked(pinned, server):
@@ -191,6 +259,190 @@ def test_a_hash_in_capitals_is_the_same_hash(pinned, server):
     assert asking(shouted).outcomes["passed"] == 1
 
 
+# ── blocks and hashes that disagree ──────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("run", ["v1", "v2", None])
+def test_an_edit_that_was_saved_and_not_run_is_drift(pinned, server, run):
+    """Saved blocks that are not the recorded ones fail, whatever became of the last run in the editor."""
+    saving(server, run=run)
+    result = asking(pinned)
+    assert result.outcomes["failed"] == 1
+    assert re.search(r"changed +CLASSIFY \(llm\)\n +spec\.prompt\n", result.report)
+    assert f"FAILED {ITEM} - app {SUPPORT} drifted: CLASSIFY changed" in result.out
+    saved = {
+        "v1": "saved    no hash yet: edited since its last run in Dust, and not run",
+        "v2": f"saved    {server.hash(SUPPORT, 'v2')}",
+        None: "saved    its hash is not known: its last run in Dust is deleted",
+    }
+    assert saved[run] in result.report
+    assert ("run it once in Dust" in result.report) == (run != "v2")
+    assert told(result) == []
+
+
+def test_a_deleted_saved_run_is_no_drift(pinned, server):
+    """Where the last run in the editor is deleted, the blocks alone tell that nothing has moved."""
+    losing_the_run(server)
+    result = asking(pinned)
+    assert result.outcomes["passed"] == 1
+    assert told(result) == [f"dust: app {SUPPORT}: not drifted"]
+
+
+def test_an_app_that_was_never_run_in_the_editor_is_told_by_its_blocks(pinned, server):
+    """Without any run in the editor, the blocks alone tell."""
+    listing(server, lambda apps: [{**app, "savedRun": None} for app in apps])
+    assert told(asking(pinned)) == [f"dust: app {SUPPORT}: not drifted"]
+
+
+def test_a_run_of_another_version_is_told_where_the_blocks_are_back(pinned, server):
+    """Saved blocks that are the recorded ones pass, and the version of the last run in the editor is told."""
+    original = blocks_of(server)
+    server.save_edited(SUPPORT)
+    listing(server, lambda apps: [{**app, "savedSpecification": original} for app in apps])
+    result = asking(pinned)
+    assert result.outcomes["passed"] == 1
+    other = server.hash(SUPPORT, "v2")
+    assert told(result) == [
+        f"dust: app {SUPPORT}: not drifted; its last run in Dust ran another version, {other}"
+    ]
+
+
+def test_without_recorded_blocks_the_hash_tells_and_says_so(pinned):
+    """Where no recording holds blocks, the same hash passes, with a word on what it does not show."""
+    (line,) = told(asking(forgetting(pinned)))
+    assert "not drifted by the hash of its last run in Dust" in line
+    assert "--dust-mode=rerecord" in line
+
+
+def test_without_recorded_blocks_and_hash_nobody_can_tell(pinned, server):
+    """Where there are neither recorded blocks nor a hash, the item fails and says how to mend that."""
+    losing_the_run(server)
+    result = asking(forgetting(pinned))
+    assert result.outcomes["failed"] == 1
+    assert f"nobody can tell whether the app {SUPPORT} is still what is pinned" in result.report
+    assert "its last run in Dust is deleted" in result.report
+    assert "record a case of it again (--dust-mode=rerecord)" in result.report
+    mended = forgetting(pinned).run("--dust-mode=rerecord").example
+    assert asking(mended).outcomes["passed"] == 1
+
+
+def test_blocks_that_may_be_of_another_version_show_an_edit(pinned, server):
+    """Blocks that are not known to have run still show that something was edited since the recording."""
+    saving(server, run=None)
+    result = asking(forgetting(pinned, ran=False))
+    assert result.outcomes["failed"] == 1
+    assert "changed since the recording of" in result.report
+    assert "CLASSIFY (llm)" in result.report
+
+
+def test_an_edit_beside_the_pinned_hash_is_no_all_clear(pinned, server):
+    """Where the last run ran the pinned version and its blocks changed since, nobody can tell."""
+    saving(server, run="v1")
+    result = asking(forgetting(pinned, ran=False))
+    assert result.outcomes["failed"] == 1
+    assert "nobody can tell" in result.report
+    assert "CLASSIFY changed" in result.report
+
+
+# ── does the pinned version still exist? ─────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("deployed", [True, False, None])
+def test_a_pinned_version_that_is_gone_fails(pinned, server, deployed):
+    """A pinned hash that the service does not know fails; where it cannot be asked, that is no error."""
+    listing(server, lambda apps: apps, deployed)
+    result = asking(pinned)
+    assert ("failed" in result.outcomes) == (deployed is False)
+    if deployed is False:
+        assert (
+            f"the version of the app {SUPPORT} that this suite pins is not at Dust (any more)"
+            in result.report
+        )
+        assert f"drifted: the pinned version {server.hash(SUPPORT)[:8]}… does not exist at Dust" in result.out
+
+
+@pytest.mark.parametrize("reply", ["[]", "{}", '{"apps": [{}]}', '{"apps": [{"deployed": "no"}]}', "<html>"])
+@pytest.mark.parametrize("status", [200, 403, 404, 405, 500, 503])
+def test_a_check_that_makes_no_sense_is_no_error(pinned, server, reply, status):
+    """Whatever the undocumented address answers, it is never taken for drift or trouble."""
+
+    def behaviour(request):
+        if request.path.endswith("/apps/check"):
+            return dust_server.Reply([reply.encode()], status, "application/json")
+        return None
+
+    server.behaviour = behaviour
+    assert asking(pinned).outcomes["passed"] == 1
+
+
+def test_a_version_that_is_gone_is_told_beside_the_drift(pinned, server):
+    """Where the app has moved on, the report says too that the pinned version is gone."""
+    saving(server, run="v2", deployed=False)
+    result = asking(pinned)
+    assert "which is not at Dust (any more): no live run of it can be made" in result.report
+    assert "CLASSIFY (llm)" in result.report
+
+
+# ── every suite's recordings ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_recordings_of_other_suites_count(pinned, server, workers):
+    """Where the first suite has no recording, one of another suite tells the blocks of the app."""
+    twin = pinned.having({"second.dust.yaml": pinned.files["answer.dust.yaml"]})
+    twin = twin.having({name.replace("answer", "second"): text for name, text in pinned.cassettes.items()})
+    twin = twin.having(dict.fromkeys(pinned.cassettes))
+    losing_the_run(server)
+    assert told(asking(twin, *workers)) == [f"dust: app {SUPPORT}: not drifted"]
+    saving(server, run=None)
+    assert "CLASSIFY (llm)" in asking(twin, *workers).report
+
+
+def test_recordings_of_latest_count(pinned, server):
+    """A recording of `latest` that the pinned version answered tells its blocks."""
+    text = pinned.files["answer.dust.yaml"].decode()
+    loose = pinned.having({"loose.dust.yaml": text.replace(server.hash(SUPPORT), "latest")})
+    both = loose.run("loose.dust.yaml", "--dust-mode=record").example
+    both = both.having(dict.fromkeys(pinned.cassettes))
+    losing_the_run(server)
+    assert told(asking(both)) == [f"dust: app {SUPPORT}: not drifted"]
+
+
+def test_blocks_that_ran_go_before_others(pinned):
+    """Of several recordings, one whose blocks are known to have run decides."""
+    (first, *_) = pinned.cassettes
+    document = {
+        **json.loads(pinned.cassettes[first]),
+        "specification_ran": False,
+        "specification": [block("X")],
+    }
+    mixed = pinned.having({first: json.dumps(document)})
+    assert told(asking(mixed)) == [f"dust: app {SUPPORT}: not drifted"]
+
+
+def test_a_secret_in_a_prompt_is_no_drift(pinned, server):
+    """What is masked in the recording is masked in what is saved, before the two are compared."""
+    prompt = json.loads(blocks_of(server))[1]["spec"]["prompt"]
+    secret = prompt.split()[0]
+    hidden = pinned.having({"pytest.ini": "[pytest]\ndust_secrets = SHOP_WORD\n"}).exporting(SHOP_WORD=secret)
+    after = hidden.run("--dust-mode=rerecord").example
+    assert all(secret not in json.dumps(kept) for kept in specifications(after).values())
+    assert told(asking(after)) == [f"dust: app {SUPPORT}: not drifted"]
+
+
+def test_other_apps_are_not_asked_for(pinned, server):
+    """The last run in the editor is asked for of the app in question alone."""
+    asking(pinned)
+    assert sum("/runs/" in request.path for request in server.requests) == 1
+
+
+def test_two_pins_are_told_apart(pinned, server):
+    """Where an app is pinned at two versions, the summary says which of them has not drifted."""
+    other = f"  - {{id: new, specification_hash: {server.hash(SUPPORT, 'v2')}, input: {{question: Hi}}}}\n"
+    result = asking(pinned.having({"answer.dust.yaml": suite(server, SUPPORT, CASES + other)}))
+    assert told(result) == [f"dust: app {SUPPORT} ({server.hash(SUPPORT)[:8]}…): not drifted"]
+
+
 # ── where nobody can tell ────────────────────────────────────────────────────────────────────────
 
 
@@ -209,7 +461,7 @@ def test_lost_access_says_so(pinned, server):
     assert result.outcomes == {"passed": 2, "failed": 1}
     assert f"nobody can tell whether the app {SUPPORT} is still what is pinned" in result.report
     assert "the service answered 403 workspace_auth_error" in result.report
-    assert "what the key may read" in result.report
+    assert "the key may not use this app" in result.report
     assert "Traceback" not in result.report
 
 
@@ -229,15 +481,6 @@ def test_the_key_is_not_sent_in_clear(pinned, server):
     assert server.requests == []
 
 
-def test_an_app_without_a_saved_run_says_so(pinned, server):
-    """The saved run alone tells the saved hash: without one the item fails and says what to do."""
-    listing(server, lambda apps: [{**app, "savedRun": None} for app in apps])
-    result = asking(pinned)
-    assert result.outcomes["failed"] == 1
-    assert f"the app {SUPPORT} has no saved run" in result.report
-    assert "run it once in Dust" in result.report
-
-
 # ── what cassettes keep ──────────────────────────────────────────────────────────────────────────
 
 
@@ -247,16 +490,42 @@ def test_a_recording_keeps_the_specification_that_ran(pinned):
         assert [one["name"] for one in kept] == ["INPUT", "CLASSIFY", "LOOKUP", "ANSWER"]
 
 
-def test_another_saved_version_is_not_kept(project, server):
-    """Recorded while another version is saved, cassettes hold no blocks, and a drift says it knows none."""
+def test_another_saved_version_is_kept_with_a_note(project, server):
+    """Blocks of another version than ran are kept, noted as such, and never told as the pinned ones."""
     server.save_edited(SUPPORT)
     example = project.having({"answer.dust.yaml": suite(server, SUPPORT, CASES)}).using(server)
     after = example.run("--dust-mode=record").example
-    assert len(specifications(after)) == 2
-    assert set(specifications(after).values()) == {None}
+    assert [json.loads(text)["specification_ran"] for text in after.cassettes.values()] == [False, False]
     result = asking(after)
     assert result.outcomes["failed"] == 1
     assert "which blocks changed is not known: no recording holds" in result.report
+
+
+def test_a_recording_notes_that_its_blocks_ran(pinned):
+    """Where the last run in the editor ran the recorded version, the blocks are noted as those that ran."""
+    assert [json.loads(text)["specification_ran"] for text in pinned.cassettes.values()] == [True, True]
+
+
+@pytest.mark.parametrize("blocks", ["more", "fewer"])
+def test_blocks_that_cannot_have_run_are_noted_so(support, server, blocks):
+    """Blocks added or removed since the last run in the editor are not taken for those that ran."""
+
+    def change(apps):
+        listed = json.loads(blocks_of(server))
+        listed = [*listed, block("NEW")] if blocks == "more" else listed[:-1]
+        return [{**app, "savedSpecification": json.dumps(listed)} for app in apps]
+
+    listing(server, change)
+    after = support.run("--dust-mode=record").example
+    assert {json.loads(text)["specification_ran"] for text in after.cassettes.values()} == {False}
+
+
+@pytest.mark.parametrize("app", dust_server.APPS)
+def test_the_blocks_of_every_app_are_known_to_have_run(project, server, app):
+    """Loops, filters and errors hide no block: what is saved and has run is noted so for every app."""
+    made = project.using(server).run("--dust-new", app).example
+    after = made.run("--dust-mode=record").example
+    assert [json.loads(text)["specification_ran"] for text in after.cassettes.values()] == [True]
 
 
 def test_a_key_that_may_not_list_apps_records_all_the_same(project, server):
