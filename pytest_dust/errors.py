@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 
-LONGEST = 100
+LONGEST = 200
 """Characters of a name for which a nearest one is looked for."""
 EXCERPT = 100
 """Characters of a line that are shown under a mistake in it."""

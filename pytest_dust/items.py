@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pytest_dust.pipeline import Attempts, Estimate, Recording
 
 
+MAX_DESCRIPTION = 500
+"""Characters of a case's description that reports show."""
 REVEALING_ID = "the id of a case holds a secret, and ids are shown and name files; name the case otherwise"
 
 
@@ -210,7 +212,9 @@ class DustItem(Item):
         row = f" ({self.case.row})" if self.case.row else ""
         pinned = self.case.specification_hash
         other = self.shared.settings.version_of(self.case.app.id, pinned) != pinned
-        subject = case_report.Subject(f"{self.suite.shown}:{self.line}{row}", self.command, pinned=other)
+        subject = case_report.Subject(
+            f"{self.suite.shown}:{self.line}{row}", self.command, pinned=other, description=self.description
+        )
         if isinstance(excinfo.value, CaseFailed) and self.outcome is not None:
             return self.failed("\n".join(case_report.failed(subject, self.outcome)), self.headline)
         if isinstance(excinfo.value, Unrun):
@@ -230,8 +234,17 @@ class DustItem(Item):
         """What the summary needs to know of the case, fit to travel from an xdist worker."""
         if self.outcome is None:
             source = "checked" if self.config.getoption("dust_check") else facts.WITHOUT_A_RUN
-            return facts.of_no_run(self.case, self.headline, self.spent, source)
-        return facts.of_run(self.case, self.outcome, self.headline, self.shared.settings, self.masked)
+            told = facts.of_no_run(self.case, self.headline, self.spent, source)
+        else:
+            told = facts.of_run(self.case, self.outcome, self.headline, self.shared.settings, self.masked)
+        return {**told, "description": self.description}
+
+    @property
+    def description(self) -> str:
+        """The case's description on one line, with secrets and redacted values masked, safe to print."""
+        asked = {"config": self.case.config, "inputs": self.case.inputs}
+        words = self.shared.mask.covering(asked).text(self.case.description).split()
+        return "\n".join(case_report.safe_lines(" ".join(words)[:MAX_DESCRIPTION]))
 
 
 def _unregistered(name: str, config: pytest.Config) -> str:

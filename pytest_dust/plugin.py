@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dust import hooks, settings
+from pytest_dust import hints, hooks, settings
 from pytest_dust.errors import SettingsError
 from pytest_dust.stash import FOUND, LEFT, LINES, OFFICE, SETTINGS
 
@@ -57,6 +57,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, so that a wrong one stops the session before it begins."""
     config.stash[SETTINGS] = chosen = _settings(config)
+    config.pluginmanager.register(hints.Hints(config), "dust-hints")
     if chosen.mode is settings.Mode.LIVE or chosen.drift:
         from pytest_dust import gate
 
@@ -132,6 +133,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
     shared = sessions.open(session.config)
     shared.live.estimate_test = lambda item: fixture.estimate(item, shared)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_teststatus(report: Any, config: pytest.Config) -> Generator[None, Any, Any]:
+    """Say `checked` of a case that was not run, and with `-v` what a case is about."""
+    found = yield
+    if found is None or not getattr(report, "dust", None) or report.when != "call":
+        return found
+    from pytest_dust.report.status import status
+
+    columns = config.get_terminal_writer().fullwidth
+    return status(found, report, verbosity=config.get_verbosity(), columns=columns)
 
 
 @pytest.hookimpl(wrapper=True)

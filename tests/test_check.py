@@ -34,7 +34,7 @@ def shrunk(recorded, server):
 def test_what_fits_is_no_finding(recorded, server, way):
     """With every cassette there and fitting, the check ends well and runs nothing, failing cases included."""
     result = check(recorded, *way)
-    assert (result.ret, result.outcomes) == (0, {"passed": 3})
+    assert (result.ret, result.outcomes) == (0, {"checked": 3})
     assert "dust: 3 checked" in result.out
     assert server.requests == []
 
@@ -54,14 +54,14 @@ def test_each_finding_is_told_and_ends_with_1(recorded, server, change, words):
     result = check(recorded.having(change))
     assert result.ret == 1
     assert words in result.out
-    assert result.outcomes.get("passed") == (3 if change is BROKEN else 2)
+    assert result.outcomes.get("checked") == (3 if change is BROKEN else 2)
     assert server.requests == []
 
 
 def test_a_cassette_that_does_not_fit_is_a_finding(recorded):
     """A changed input is a finding that names the field and the command."""
     result = check(recorded.replacing("answer.dust.yaml", "my refund", "the refund"))
-    assert (result.ret, result.outcomes) == (1, {"passed": 2, "failed": 1})
+    assert (result.ret, result.outcomes) == (1, {"checked": 2, "failed": 1})
     assert "inputs[0].question" in result.report
     assert "--dust-mode=record" in result.report
 
@@ -70,7 +70,7 @@ def test_a_cassette_that_does_not_fit_is_a_finding(recorded):
 def test_an_orphan_is_a_finding(shrunk, way):
     """A cassette of no case ends the check with 1, and is told in one line."""
     result = check(shrunk, *way)
-    assert (result.ret, result.outcomes) == (1, {"passed": 2})
+    assert (result.ret, result.outcomes) == (1, {"checked": 2})
     assert f"dust: 1 orphaned cassette, of no case: {ORPHAN}; remove with --dust-prune" in result.out
 
 
@@ -98,7 +98,7 @@ def test_other_tests_are_left_out(recorded, way):
     python = {"test_it.py": "def test_it(): open('ran', 'w').close()\n"}
     result = check(recorded.having(python), *way)
     assert result.ret == 0
-    assert result.outcomes["passed"] == 3
+    assert result.outcomes["checked"] == 3
     assert "ran" not in result.example.files
 
 
@@ -122,7 +122,7 @@ def test_processes_find_together_what_one_finds(recorded):
     """With `-n 4` a missing cassette, a broken one and a broken suite are told as in one process."""
     change = {"cassettes/answer/refund.json": None, "cassettes/answer/parcel.json": "{", **BROKEN}
     result = check(recorded.having(change), "-n", "4")
-    assert (result.ret, result.outcomes) == (1, {"passed": 1, "failed": 2, "error": 1})
+    assert (result.ret, result.outcomes) == (1, {"checked": 1, "failed": 2, "error": 1})
     assert all(words in result.out for words in ("no cassette", "is not JSON", "broken.dust.yaml:3:1: "))
 
 

@@ -43,7 +43,7 @@ LAYERS = """
     api cassette_files suite schema
     cassette
     keys tables
-    checks stash
+    checks stash hints
     notes settings masking ceiling missing
     json_values
     references yamlio sources cookies
@@ -56,6 +56,7 @@ LAYERS = """
 KNOWN_TO = {
     "pytest": {
         "gate",
+        "hints",
         "plugin",
         "items",
         "item",
@@ -89,7 +90,7 @@ FLOORS = {
         "expectation matchers arguments schemas patterns binding equality unordered content alignment paths "
         "deadline"
     ),
-    "report": "terminal session gate apps drift case full misses progress words values",
+    "report": "status terminal session gate apps drift case full misses progress words values",
 }
 
 RANK = {room: rank for rank, line in enumerate(LAYERS.split("\n")) for room in line.split()}

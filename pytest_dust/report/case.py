@@ -38,12 +38,14 @@ class Subject:
     """Whether another version ran than the suite pins."""
     home: str = "suite"
     """What is edited to change it: a suite, or a test."""
+    description: str = ""
 
 
 def failed(subject: Subject, outcome: Outcome) -> Iterator[str]:
     """The lines of a case whose expectations do not all hold, or that a change fails."""
     shown = outcome.shown
     yield heading(subject, outcome)
+    yield from _described(subject)
     if outcome.repeat:
         yield ""
         yield from _spread(outcome)
@@ -89,9 +91,16 @@ def _spread(outcome: Outcome) -> Iterator[str]:
 def troubled(subject: Subject, mode: str, message: str) -> Iterator[str]:
     """The lines of a case that gave no run."""
     yield f"{subject.where}   {mode}"
+    yield from _described(subject)
     yield ""
     for line in safe_lines(message):
         yield f"  {line}"
+
+
+def _described(subject: Subject) -> Iterator[str]:
+    """The line that says what the case is about, if it has one."""
+    if subject.description:
+        yield f"  {safe(subject.description)}"
 
 
 def heading(subject: Subject, outcome: Outcome) -> str:

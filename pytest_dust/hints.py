@@ -1,0 +1,121 @@
+"""Hints for names that lead to nothing: files that are almost suites, and ids that no case has."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_dust.errors import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+SUFFIX = ".dust.yaml"
+MAX_TOLD = 5
+"""Files or ids that are told one by one; more are counted."""
+TOLD = "dust_hints"
+"""The name under which an xdist worker gives its controller the files that it found."""
+_ALMOST = re.compile(r"(?:(?P<stem>.*)\.)?dust\.(?:ya?ml|json)(?:\.txt)?", re.IGNORECASE | re.DOTALL)
+
+
+def suite_name(name: str) -> str | None:
+    """What a file that is no suite must be called to be one, if it is almost called so; else None."""
+    found = _ALMOST.fullmatch(name)
+    if found is None or name.endswith(SUFFIX):
+        return None
+    return f"{found['stem'] or 'NAME'}{SUFFIX}"
+
+
+class Hints:
+    """What one session's user may have meant."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Begin without any file."""
+        self.config = config
+        self.folder = config.invocation_params.dir
+        self.files: set[str] = set()
+        """Files that are almost suites, from the folder in which pytest was called."""
+        self.missing: list[str] = []
+        """A line for each case that is named on the command line and that its suite does not have."""
+        self.of_workers: list[str] = []
+        """Such lines from an xdist worker, whose errors of usage nobody else shows."""
+        self.cases: dict[str, list[str]] = {}
+        """The ids of the suites whose cases are named on the command line."""
+        self.wanted = [arg for arg in config.args if "::" in arg]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_file(self, file_path: Path) -> None:
+        """Note a file that is almost a suite."""
+        if "dust." in file_path.name.lower() and suite_name(file_path.name):
+            self.files.add(self._shown(str(file_path)))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> Generator[None, Any, Any]:
+        """Note which cases a suite has, if some are named on the command line."""
+        report = yield
+        if self.wanted and report.passed and collector.name.endswith(SUFFIX):
+            self.cases[str(collector.path)] = [node.name for node in report.result]
+        return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Generator[None, Any, Any]:
+        """Add to pytest's own error about an id that is not there the one that may be meant."""
+        try:
+            return (yield)
+        except pytest.UsageError as error:
+            self._find_missing()
+            if not hasattr(self.config, "workeroutput"):
+                error.args = (*error.args, *self.missing)
+            raise
+
+    def _find_missing(self) -> None:
+        for arg in self.wanted:
+            path, _, name = arg.partition("::")
+            names = self.cases.get(os.path.normpath(self.folder / path), [])
+            if names and name not in names and name not in {each.partition("[")[0] for each in names}:
+                self.missing.append(_no_case(path, name, names))
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail a check that passed over a suite; give a controller what this worker found."""
+        if hasattr(self.config, "workeroutput"):
+            self.config.workeroutput[TOLD] = (sorted(self.files), self.missing)
+        suites = [name for name in self.files if not name.lower().endswith((".json", ".txt"))]
+        unfound = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+        if self.config.getoption("dust_check") and suites and session.exitstatus in unfound:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what an xdist worker found."""
+        files, missing = getattr(node, "workeroutput", {}).get(TOLD, ((), ()))
+        self.files.update(files)
+        self.of_workers = list(missing)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say once which files are not collected, and which ids xdist workers did not find."""
+        for line in self.of_workers:
+            terminalreporter.write_line(f"dust: {line}")
+        for name in sorted(self.files)[:MAX_TOLD]:
+            folder, _, file = name.rpartition("/")
+            right = "/".join([*([folder] if folder else []), str(suite_name(file))])
+            terminalreporter.write_line(
+                f"dust: {name} is no suite and is not collected; rename it to {right}"
+            )
+        if len(self.files) > MAX_TOLD:
+            more = len(self.files) - MAX_TOLD
+            terminalreporter.write_line(f"dust: … and {more:,} more files whose names do not end in {SUFFIX}")
+
+    def _shown(self, path: str) -> str:
+        return os.path.relpath(path, self.folder).replace(os.sep, "/")
+
+
+def _no_case(path: str, name: str, names: list[str]) -> str:
+    """What to say of a case that is not in its suite."""
+    meant = nearest(name, names)
+    hint = f" (did you mean {path}::{meant}?)" if meant else ""
+    more = f", … and {len(names) - MAX_TOLD:,} more" if len(names) > MAX_TOLD else ""
+    return f"{path} has no case {name[:100]}{hint}; it has: {', '.join(names[:MAX_TOLD])}{more}"

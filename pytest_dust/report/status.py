@@ -1,0 +1,26 @@
+"""The word that pytest writes behind a case: how it ended, and with `-v` its description."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+Status: TypeAlias = "tuple[str, str, Any]"
+"""What pytest's hook gives: category, letter, and word, which may come with its colours."""
+LEAST = 40
+"""Characters of a description that are shown on the narrowest terminal."""
+
+
+def status(pytests: Status, report: Any, *, verbosity: int, columns: int) -> Status:
+    """What pytest gives for a case's report, in our words: a case that was only checked did not pass."""
+    category, letter, word = pytests
+    told = report.dust["runs"][0] if report.dust["runs"] else {}
+    if told.get("source") == "checked" and category == "passed":
+        category, word = "checked", ("CHECKED", {"green": True})
+    description = told.get("description", "")
+    if not description or verbosity < 1:
+        return category, letter, word
+    text, *colours = word if isinstance(word, tuple) else (word,)
+    room = max(LEAST, columns - len(report.nodeid) - len(text) - len("  () [100%] "))
+    shown = description if verbosity > 1 or len(description) <= room else f"{description[: room - 1]}…"
+    described = f"{text} ({shown})"
+    return category, letter, (described, *colours) if colours else described
