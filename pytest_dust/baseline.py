@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from decimal import Context, InvalidOperation
-from fnmatch import fnmatchcase
 from itertools import zip_longest
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from pytest_dust.checks import paths
-from pytest_dust.checks.alignment import Aligner
+from pytest_dust import volatile
+from pytest_dust.checks import origins, paths
 from pytest_dust.checks.equality import differences
-from pytest_dust.checks.matchers import likeness
+from pytest_dust.checks.left_out import Parts, Patterns
+from pytest_dust.checks.origins import Found, located
+from pytest_dust.diff_rules import DiffRules
 from pytest_dust.model import (
     MISSING,
     Baseline,
@@ -27,13 +25,19 @@ from pytest_dust.model import (
     Trace,
 )
 from pytest_dust.view import view
+from pytest_dust.volatile import Volatile
+
+if TYPE_CHECKING:
+    from pytest_dust.checks.left_out import LeftOut
 
 Block: TypeAlias = "tuple[str, str]"
 """A block's type and name: what it is known by from run to run."""
 RAN = "ran"
 """What stands for a block of which only one run has executions, on the side of that run."""
-LEFT_OUT = object()
-"""What stands in a list for an element that does not count, so that the others keep their places."""
+KEEP = "keep"
+"""The value of `baseline.volatile` that has everything compared."""
+EACH = (("outputs",), ("errors",))
+"""What the run view shows of a block for each input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,190 +56,63 @@ def seen(run: Run, *, plural: bool) -> Seen:
 
 def compare(old: Seen, new: Seen, rules: Baseline, recorded_at: str) -> Comparison:
     """What differs between a run and its recording, by the rules of the suite."""
-    ruler = _Ruler(rules)
+    kept = rules.volatile == KEEP
+    moving = Volatile() if kept else volatile.between(old.run, new.run, plural=new.plural)
+    held = DiffRules(rules, moving)
     names = dict.fromkeys(trace.name for one in (old, new) for trace in one.run.traces)
-    with _without_collector():
-        values = tuple(_values(old, new, ruler))
-        places = _Places(_last(old.run, new.run), _counted(values), new.plural)
-        blocks = tuple(_blocks(old.run, new.run, ruler, places))
-        if values and not blocks:  # as what counts stands at a path that is no plain one
-            blocks = tuple(_blocks(old.run, new.run, ruler, places._replace(last=())))
-        lost = tuple(_lost(old, new, rules))
-    return Comparison(recorded_at, values, blocks, len(names), lost=lost)
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keep Python's collector from its rounds: of a large run they are half the time, and find nothing."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
-# ── the rules ────────────────────────────────────────────────────────────────────────────────────
-
-_TOP = ("status", "error", "result", "results", "blocks", "usage", "duration", "specification_hash", "run_id")
-_WILD = frozenset("*?[")
-EACH = (("outputs",), ("errors",))
-"""What the run view shows of a block for each input."""
-
-
-class _Ignored(dict[str, "_Ignored | None"]):
-    """What is left out below some place, by the next step down: None where all of that is left out.
-
-    Its patterns are steps, and whether they hold wherever they stand. What a step leads to is found once.
-    """
-
-    def __init__(self, patterns: tuple[tuple[tuple[str, ...], bool], ...]) -> None:
-        super().__init__()
-        self.patterns = patterns
-
-    def __missing__(self, step: str) -> _Ignored | None:
-        fitting = [steps for steps, _ in self.patterns if _fits(step, steps[0])]
-        self[step] = None if any(len(steps) == 1 for steps in fitting) else self.past(step)
-        return self[step]
-
-    def past(self, step: str) -> _Ignored:
-        """What is left out below a step that itself is not."""
-        return _Ignored(
-            tuple(
-                (steps, anywhere) if anywhere else (steps[1:], False)
-                for steps, anywhere in self.patterns
-                if anywhere or (len(steps) > 1 and _fits(step, steps[0]))
-            )
-        )
-
-    @property
-    def numbers(self) -> bool:
-        """Whether it matters which element of a list is meant."""
-        firsts = [steps[0] for steps, _ in self.patterns]
-        return any(first.isdigit() or (first != "*" and _wild(first)) for first in firsts)
-
-
-class _Ruler:
-    """The rules, ready to measure with."""
-
-    def __init__(self, rules: Baseline) -> None:
-        self.rules = rules
-        self._top = _Ignored(
-            tuple((steps, len(steps) == 1 and steps[0] not in _TOP) for steps in rules.ignore)
-        )
-        self._round = None if rules.significant_digits is None else Context(rules.significant_digits)
-        self._aligner = Aligner()
-        self._known: dict[Hashable, tuple[Any, Any, tuple[Change, ...]]] = {}
-
-    def leaves_out(self, path: Path) -> bool:
-        """Whether a path of the run view is left out, itself or with one above it that is not the topmost."""
-        return any(
-            2 <= len(steps) <= len(path) and all(map(_fits, map(str, path), steps))
-            for steps in self.rules.ignore
-        )
-
-    def ignored(self, *paths: Path) -> _Ignored:
-        """What is left out of a value that stands at each of these paths of the run view."""
-        found: list[tuple[tuple[str, ...], bool]] = []
-        for path in paths:
-            at = self._top
-            for step in path:
-                at = at.past(str(step))
-            found += at.patterns
-        return _Ignored(tuple(dict.fromkeys(found)))
-
-    def changes(self, old: Any, new: Any, ignored: _Ignored) -> tuple[Change, ...]:
-        """Where two values differ by more than the rules allow; measured once, wherever they are seen."""
-        key = (id(old), id(new), frozenset(ignored.patterns))
-        if key not in self._known:  # the values are kept with it, as long as their ids must stand for them
-            reduced = (self.reduced(old, ignored), self.reduced(new, ignored))
-            self._known[key] = (old, new, tuple(self.differences(*reduced)))
-        return self._known[key][2]
-
-    def differences(self, old: Any, new: Any) -> Iterator[Change]:
-        """Where two reduced values differ, but for texts that are as good as the same."""
-        alike = None if self.rules.similar is None else self._alike
-        found = differences(old, new, unordered=self.rules.unordered, aligner=self._aligner, alike=alike)
-        return _counting(found) if self.rules.ignore else found
-
-    def reduced(self, value: Any, ignored: _Ignored) -> Any:
-        """The value without what is left out of it, its numbers rounded."""
-        if isinstance(value, str) or value is None or not (ignored.patterns or self._round):
-            return value
-        if isinstance(value, Mapping):
-            return {
-                key: self.reduced(each, below)
-                for key, each in value.items()
-                if (below := ignored[key]) is not None
-            }
-        if isinstance(value, list | tuple):
-            return self._elements(value, ignored)
-        if self._round and isinstance(value, float | int) and not isinstance(value, bool):
-            return _rounded(value, self._round)
-        return value
-
-    def _elements(self, values: Sequence[Any], ignored: _Ignored) -> list[Any]:
-        if ignored.numbers:
-            each = ((one, ignored[str(at)]) for at, one in enumerate(values))
-            kept = [LEFT_OUT if below is None else self.reduced(one, below) for one, below in each]
-            while kept and kept[-1] is LEFT_OUT:  # nobody's place hangs on it
-                kept.pop()
-            return kept
-        below = ignored["0"]  # what holds for one element holds for all
-        return [] if below is None else [self.reduced(one, below) for one in values]
-
-    def _alike(self, old: object, new: object) -> bool:
-        """Whether two values are texts that are as good as the same."""
-        least = self.rules.similar or 0
-        return isinstance(old, str) and isinstance(new, str) and likeness(old, new, least) >= least
-
-
-def _counting(changes: Iterable[Change]) -> Iterator[Change]:
-    """The changes of what counts, without what is left out of it."""
-    for change in changes:
-        old, new = _real(change.old), _real(change.new)
-        if old is not MISSING or new is not MISSING:
-            yield Change(change.path, old, new)
-
-
-def _real(value: Any) -> Any:
-    """The value without the elements that are left out of it; MISSING for one of them."""
-    if isinstance(value, dict):
-        return {key: _real(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_real(each) for each in value if each is not LEFT_OUT]
-    return MISSING if value is LEFT_OUT else value
-
-
-def _fits(step: str, pattern: str) -> bool:
-    return step == pattern or (_wild(pattern) and fnmatchcase(step, pattern))
-
-
-def _wild(pattern: str) -> bool:
-    return not _WILD.isdisjoint(pattern)
-
-
-def _rounded(number: float, context: Context) -> float:
-    try:
-        return float(context.create_decimal(repr(number)))
-    except (InvalidOperation, OverflowError, ValueError):
-        return number
+    values = tuple(_values(old, new, held))
+    places = _Places(_last(old.run, new.run), _counted(values), new.plural)
+    blocks = tuple(_blocks(old.run, new.run, held, places))
+    if values and not blocks:  # as what counts stands at a path that is no plain one
+        blocks = tuple(_blocks(old.run, new.run, held, places._replace(last=())))
+    lost = tuple(_lost(old, new, rules))
+    return Comparison(recorded_at, values, blocks, len(names), lost=lost, left_out=moving.names)
 
 
 # ── what callers see ─────────────────────────────────────────────────────────────────────────────
 
 
-def _values(old: Seen, new: Seen, ruler: _Ruler) -> Iterator[Change]:
+def _values(old: Seen, new: Seen, rules: DiffRules) -> Iterator[Change]:
     """The changes that count: of the status, the failing block's error, and what is compared."""
-    compared = ruler.rules.compare or ("results" if new.plural else "result",)
+    compared = rules.rules.compare or ("results" if new.plural else "result",)
     for path in ("status", "error", *compared):
-        steps = paths.plain_path(path)
-        both = _found(path, old.view), _found(path, new.view)
-        for place, there, here in _by_input(steps, *both):
-            if not ruler.leaves_out(place):
-                for change in ruler.changes(there, here, ruler.ignored(place)):
-                    yield Change((*(place or (path,)), *change.path), change.old, change.new)
+        if paths.plain_path(path):
+            yield from _at_plain_path(path, old, new, rules)
+        else:
+            yield from _at_other_path(path, _located(path, old.view), _located(path, new.view), rules)
+
+
+def _at_other_path(path: str, old: Found, new: Found, rules: DiffRules) -> Iterator[Change]:
+    """The changes of what a projection, filter or function finds, told by their places if it has any."""
+    for change in rules.of_found(old, new):
+        found = old if change.new is MISSING and change.path else new
+        at = origins.place(found.origin, change.path)
+        yield Change(at or (path, *change.path), change.old, change.new)
+
+
+def _at_plain_path(path: str, old: Seen, new: Seen, rules: DiffRules) -> Iterator[Change]:
+    both = (paths.find(path, one.view) for one in (old, new))
+    for place, there, here in _by_input(paths.plain_path(path), *both):
+        if not rules.leaves_out(place):
+            for change in rules.at(_place_of_output(place, old, new), there, here, rules.below(place)):
+                yield Change((*place, *change.path), change.old, change.new)
+
+
+def _place_of_output(place: Path, old: Seen, new: Seen) -> Path:
+    """The place in the run view; of a result, that of the same values in the one block that gives both."""
+    if place[0] not in ("result", "results") or len(place) > 2:
+        return place
+    lasts = [one.run.traces[-1] for one in (old, new) if one.run.traces and one.run.status == "succeeded"]
+    plain = all(not last.loop and all(len(row) == 1 for row in last.executions) for last in lasts)
+    blocks = {(last.type, last.name) for last in lasts}
+    if len(lasts) < 2 or len(blocks) > 1 or not plain:
+        return place
+    return _output(blocks.pop(), place[1] if place[1:] else 0)
+
+
+def _output(block: Block, at: str | int) -> Path:
+    """What stands for the place of a block's output for one input, whatever the run view calls it."""
+    return ("output", *block, at)
 
 
 def _by_input(steps: Path, old: object, new: object) -> Iterator[tuple[Path, object, object]]:
@@ -264,10 +141,15 @@ def _lost(old: Seen, new: Seen, rules: Baseline) -> Iterator[str]:
 
 
 def _found(path: str, document: object) -> object:
+    return _located(path, document).value
+
+
+def _located(path: str, document: object) -> Found:
+    """What a path finds and where it comes from; MISSING where a function refuses a value."""
     try:
-        return paths.find(path, document)
+        return located(path, document)
     except paths.PathError:
-        return MISSING
+        return Found(MISSING, None)
 
 
 # ── where it began ───────────────────────────────────────────────────────────────────────────────
@@ -300,7 +182,7 @@ def _last(*runs: Run) -> tuple[Block, ...]:
     return tuple((run.traces[-1].type, run.traces[-1].name) for run in runs if run.traces)
 
 
-def _blocks(old: Run, new: Run, ruler: _Ruler, places: _Places) -> Iterator[BlockChange]:
+def _blocks(old: Run, new: Run, rules: DiffRules, places: _Places) -> Iterator[BlockChange]:
     """The blocks that changed, in the order in which they did; per input, the first is the cause."""
     before, after = _by_block(old), _by_block(new)
     order = _in_order(list(before), list(after))
@@ -308,7 +190,7 @@ def _blocks(old: Run, new: Run, ruler: _Ruler, places: _Places) -> Iterator[Bloc
     changed = [
         change
         for block in order
-        for change in _block(block, positions[block[1]], (before.get(block), after.get(block)), ruler, places)
+        for change in _block(block, positions[block[1]], (before.get(block), after.get(block)), rules, places)
     ]
     begins = _begins(order)
     changed.sort(key=lambda change: _moment(change, begins))
@@ -370,7 +252,7 @@ def _moment(change: BlockChange, begins: dict[Block, int]) -> tuple[int, int]:
 
 
 def _block(
-    block: Block, position: int, sides: tuple[Trace | None, Trace | None], ruler: _Ruler, places: _Places
+    block: Block, position: int, sides: tuple[Trace | None, Trace | None], rules: DiffRules, places: _Places
 ) -> Iterator[BlockChange]:
     """One entry per input for which the block changed."""
     old, new = sides
@@ -382,46 +264,59 @@ def _block(
     loop = old.loop or new.loop
     for at, (before, after) in enumerate(zip_longest(old.executions, new.executions, fillvalue=())):
         paths = places.of(block, at)
-        if any(map(ruler.leaves_out, paths)):
+        if any(map(rules.leaves_out, paths)):
             continue
-        if changes := tuple(_executions(before, after, loop, ruler, ruler.ignored(*paths))):
-            yield BlockChange(*block, position, at + 1 if several else None, changes)
+        left_out = rules.below(*paths)
+        if loop:
+            changes = list(_executions(before, after, loop, rules, left_out))
+        else:
+            changes = list(_single(_output(block, at), before, after, rules, left_out))
+        if changes:
+            yield BlockChange(*block, position, at + 1 if several else None, tuple(changes))
+
+
+def _single(
+    place: Path, old: Sequence[Execution], new: Sequence[Execution], rules: DiffRules, left_out: Patterns
+) -> Iterator[Change]:
+    """What differs between one input's executions outside of loops."""
+    if len(old) == len(new) == 1 and old[0].error is None is new[0].error:
+        for change in rules.at(place, old[0].value, new[0].value, left_out):
+            yield Change(("output", *change.path), change.old, change.new)
+        return
+    for there, here in zip_longest(old, new, fillvalue=None):
+        yield from _execution(there, here, rules, left_out, ())
 
 
 def _executions(
-    old: Sequence[Execution], new: Sequence[Execution], loop: str, ruler: _Ruler, ignored: _Ignored
+    old: Sequence[Execution], new: Sequence[Execution], loop: str, rules: DiffRules, left_out: Patterns
 ) -> Iterator[Change]:
-    """What differs between one input's executions: of a `map` lined up by content, else by number."""
+    """What differs between one input's iterations: of a `map` lined up by content, else by number."""
     if loop == "map":
-        yield from ruler.differences(*([*_told(side, ruler, ignored)] for side in (old, new)))
+        before, after = ([_told(one) for one in side] for side in (old, new))
+        every = range(max(len(before), len(after)))
+        each: dict[str | int, LeftOut | None] = {at: _of_told(left_out.below(at)) for at in every}
+        yield from rules.changes(before, after, Parts(each))
         return
     for at, (there, here) in enumerate(zip_longest(old, new, fillvalue=None)):
-        below = ignored[str(at)] if loop else ignored
+        below = left_out.below(at)
         if below is not None:
-            yield from _execution(there, here, ruler, below, (at,) if loop else ())
-
-
-def _told(executions: Sequence[Execution], ruler: _Ruler, ignored: _Ignored) -> Iterator[object]:
-    """What of a loop's executions counts."""
-    for at, one in enumerate(executions):
-        below = ignored[str(at)]
-        yield LEFT_OUT if below is None else _content(one, ruler, below)
+            yield from _execution(there, here, rules, below, (at,))
 
 
 def _execution(
-    old: Execution | None, new: Execution | None, ruler: _Ruler, ignored: _Ignored, path: Path
+    old: Execution | None, new: Execution | None, rules: DiffRules, left_out: Patterns, path: Path
 ) -> Iterator[Change]:
     """What differs between two executions, or is of one where there is no other."""
-    if old and new and old.error is None and new.error is None:
-        path = (*path, "output")
-        changes: Iterable[Change] = ruler.changes(old.value, new.value, ignored)
-    else:
-        both = (MISSING if one is None else _content(one, ruler, ignored) for one in (old, new))
-        changes = ruler.differences(*both)
-    for change in changes:
+    before, after = (MISSING if one is None else _told(one) for one in (old, new))
+    for change in rules.changes(before, after, Parts({"output": left_out})):
         yield Change((*path, *change.path), change.old, change.new)
 
 
-def _content(one: Execution, ruler: _Ruler, ignored: _Ignored) -> dict[str, object]:
-    """What of an execution counts."""
-    return {"output": ruler.reduced(one.value, ignored)} if one.error is None else {"error": one.error}
+def _told(one: Execution) -> dict[str, object]:
+    """What is compared of an execution."""
+    return {"output": one.value} if one.error is None else {"error": one.error}
+
+
+def _of_told(left_out: Patterns | None) -> Parts | None:
+    """What is left out of what is compared of an execution, by what is of its value; None for all."""
+    return None if left_out is None else Parts({"output": left_out})

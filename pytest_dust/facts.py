@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_dust.model import Source
 from pytest_dust.report import case as case_report
 from pytest_dust.report.gate import NO_RECORDING
+from pytest_dust.report.values import safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,7 @@ def of_no_run(case: Case, headline: str, spent: int, source: str = WITHOUT_A_RUN
         "apart": "",
         "pinned": False,
         "gates": False,
+        "left_out": [],
     }
 
 
@@ -46,6 +48,9 @@ def of_run(
     if outcome.source is not Source.REPLAYED and case_report.may_be_cached(case.config, fresh=fresh):
         facts["cached"] = True
     comparison = outcome.shown.comparison
+    compared = [attempt.comparison for attempt in outcome.attempts if attempt.comparison is not None]
+    names = dict.fromkeys(name for each in compared for name in each.left_out)
+    facts["left_out"] = [masked(safe(name)) for name in names]
     facts["compared"] = comparison is not None and not comparison.not_compared
     facts["apart"] = comparison.not_compared if comparison else NO_RECORDING
     facts["pinned"] = outcome.shown.run.specification_hash == case.specification_hash

@@ -27,6 +27,8 @@ MAX_LISTED = 6
 """Keys of an input that are named; more are counted."""
 MAX_DIGITS = 17
 """Digits that tell any two floats apart."""
+VOLATILE = ("ignore", "keep")
+"""What may become of the values that are new in every run."""
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
@@ -318,6 +320,13 @@ def _unordered(notes: Notes, value: Any, path: Path) -> bool:
     return value
 
 
+def _volatile(notes: Notes, value: Any, path: Path) -> str:
+    if value not in VOLATILE:
+        hint = did_you_mean(str(value), VOLATILE)
+        raise notes.invalid(path, f"volatile is {' or '.join(VOLATILE)}{hint}")
+    return str(value)
+
+
 def _on_change(notes: Notes, value: Any, path: Path) -> str:
     if value not in ON_CHANGE:
         hint = did_you_mean(str(value), ON_CHANGE)
@@ -362,6 +371,7 @@ _BASELINE = {
     "similar": _Rule(_similar, {"type": "number", "minimum": 0, "maximum": 1}),
     "significant_digits": _Rule(_digits, {"type": "integer", "minimum": 1, "maximum": MAX_DIGITS}),
     "unordered": _Rule(_unordered, {"type": "boolean"}),
+    "volatile": _Rule(_volatile, {"enum": list(VOLATILE)}),
     "on_change": _Rule(_on_change, {"enum": list(ON_CHANGE)}),
 }
 

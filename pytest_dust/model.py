@@ -100,6 +100,8 @@ class Baseline:
     similar: float | None = None
     significant_digits: int | None = None
     unordered: bool = False
+    volatile: str | None = None
+    """`keep` compares what is new in every run, too; `ignore`, the default, leaves it out."""
     on_change: str | None = None
     """`fail` or `report`."""
 
@@ -296,6 +298,8 @@ class Comparison:
     not_compared: str = ""
     lost: tuple[str, ...] = ()
     """Paths of baseline.compare that find nothing on either side, and how far each gets."""
+    left_out: tuple[str, ...] = ()
+    """What differed and was left out, as it is new in every run, such as `curl headers.date`."""
 
     @property
     def changed(self) -> bool:

@@ -355,7 +355,7 @@ def giving(value: Any) -> Run:
         (FIRST_ITEM, [1, 2], [7], [Change((1,), 2, MISSING)]),
         (FIRST_ITEM, [1], [], []),
         (FIRST_ITEM, [1, 2], [], [Change((1,), 2, MISSING)]),
-        (FIRST_ITEM, [[1], 2], 5, [Change((), [2], 5)]),
+        (FIRST_ITEM, [[1], 2], 5, [Change((), [[1], 2], 5)]),
     ],
     ids=["another", "more", "less", "none", "all", "no list"],
 )

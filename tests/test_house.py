@@ -37,7 +37,8 @@ LAYERS = """
     pipeline catalog upkeep versions
     client baseline report
     office judging
-    budget drift launch
+    budget diff_rules drift launch
+    volatile
     conversation
     transport refusals view
     api cassette_files suite schema
@@ -87,8 +88,8 @@ RUNNING = ("httpx", "httpx_sse", "respx", "deepdiff", "jsonschema", "rapidfuzz",
 # Modules of one room that stand above one another: each may import from those below it.
 FLOORS = {
     "checks": (
-        "expectation matchers arguments schemas patterns binding equality unordered content alignment paths "
-        "deadline"
+        "expectation matchers arguments schemas patterns binding equality unordered origins paths content "
+        "left_out alignment deadline"
     ),
     "report": "status terminal session gate apps drift case full misses progress words values",
 }

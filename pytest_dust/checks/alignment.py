@@ -12,10 +12,12 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
 Pair: TypeAlias = "tuple[int | None, int | None]"
 """Where an element stands in the old list and in the new one; None where it is not."""
+Alike: TypeAlias = "Callable[[int, int], bool]"
+"""Whether the elements at a place in the old list and at one in the new list are as good as the same."""
 Anchor: TypeAlias = "tuple[int, int]"
 """Where two lists hold the same."""
 
@@ -51,8 +53,13 @@ class Aligner:
         self.characters = MAX_CHARACTERS
         """How many may still be held against others in search of texts that are nearly the same."""
 
-    def pairs(self, old: Sequence[Hashable], new: Sequence[Hashable]) -> Iterator[Pair]:
-        """The elements in order, each with its counterpart; most of those that are equal are left out."""
+    def pairs(
+        self, old: Sequence[Hashable], new: Sequence[Hashable], alike: Alike | None = None
+    ) -> Iterator[Pair]:
+        """The elements in order, each with its counterpart; most of those that are equal are left out.
+
+        Elements that have no equal are lined up with those that are alike, by their places, if that is given.
+        """
         reserve = max(self._visits - MAX_PASSES * (len(old) + len(new)), 0)
         stretches = [Stretch(0, len(old), 0, len(new))]
         while stretches:
@@ -61,8 +68,32 @@ class Aligner:
             anchors = [] if set(left).isdisjoint(right) else self._anchors(left, right, reserve)
             if anchors:
                 stretches.extend(reversed(list(_between(stretch, anchors))))
+            elif alike:
+                yield from self._by_likeness(stretch, alike)
             else:
                 yield from _by_position(stretch)
+
+    def _by_likeness(self, stretch: Stretch, alike: Alike) -> Iterator[Pair]:
+        """A stretch without equal elements: the next two that are alike, on and on, others by position."""
+        start, end, new_start, new_end = stretch
+        while pair := self._next_alike(Stretch(start, end, new_start, new_end), alike):
+            at, place = pair
+            yield from _by_position(Stretch(start, at, new_start, place))
+            yield pair
+            start, new_start = at + 1, place + 1
+        yield from _by_position(Stretch(start, end, new_start, new_end))
+
+    def _next_alike(self, stretch: Stretch, alike: Alike) -> Anchor | None:
+        """The two alike elements for which the fewest are passed over; None where the work is used up."""
+        start, end, new_start, new_end = stretch
+        height, width = end - start, new_end - new_start
+        for passed in range(height + width - 1 if height and width else 0):
+            for down in range(max(0, passed - width + 1), min(passed, height - 1) + 1):
+                if self.characters < 0:
+                    return None
+                if alike(start + down, new_start + passed - down):
+                    return start + down, new_start + passed - down
+        return None
 
     def _anchors(self, old: Sequence[Hashable], new: Sequence[Hashable], reserve: int) -> list[Anchor]:
         """Places in two lists that hold the same, in the same order; none where the work is used up."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from pytest_dust.checks.alignment import Aligner
-from pytest_dust.checks.content import PLAIN, Keys
-from pytest_dust.checks.unordered import Twins, lacking
+from pytest_dust.checks.content import Content, Part, as_it_was, key
+from pytest_dust.checks.unordered import Similar, lacking
 from pytest_dust.model import MISSING, Change, Path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
 
     from pytest_dust.checks.alignment import Pair
+    from pytest_dust.checks.content import Counted
     from pytest_dust.checks.unordered import Alike
 
 
@@ -35,7 +37,7 @@ def differences(
     unordered: bool = False,
     aligner: Aligner | None = None,
     alike: Alike | None = None,
-) -> Iterator[Change]:
+) -> list[Change]:
     """Where two JSON values differ, top to bottom, the smallest differing parts one at a time.
 
     A step into a list is the place in the new one, and in the old one for what is gone. With `unordered`,
@@ -43,82 +45,100 @@ def differences(
     is given bounds the work of several calls together.
     """
     if equal(old, new):
-        return iter(())
-    differ = _Differ(aligner or Aligner(), alike, unordered=unordered)
+        return []
+    content = Content(unordered=unordered)
+    aligner = aligner or Aligner()
+    return counted_differences(content.of(old), content.of(new), aligner, alike, unordered=unordered)
+
+
+def counted_differences(
+    old: Counted, new: Counted, aligner: Aligner, alike: Alike | None = None, *, unordered: bool = False
+) -> list[Change]:
+    """Where what counts of two values differs, told with the values as they were."""
+    differ = _Differ(aligner, alike, unordered=unordered)
     differ.hold(old, new, ())
-    return iter(differ.found)
+    return differ.found
 
 
 def unmatched(one: Sequence[Any], other: Sequence[Any]) -> tuple[list[int], list[int]]:
     """The places in each list of the elements that the other lacks, or has fewer times, in any order."""
-    keys = Keys(unordered=False)
-    return lacking(keys.each(one), keys.each(other))
+    keys = _keys(one, other)
+    return lacking(*keys)
 
 
 def absent(wanted: Sequence[Any], value: Sequence[Any]) -> list[int]:
     """The places of the wanted elements that a list has nowhere."""
-    keys = Keys(unordered=False)
-    there = set(keys.each(value))
-    return [at for at, key in enumerate(keys.each(wanted)) if key not in there]
+    keys, there = _keys(wanted, value)
+    found = set(there)
+    return [at for at, each in enumerate(keys) if each not in found]
+
+
+def _keys(*lists: Sequence[Any]) -> list[list[Hashable]]:
+    """The keys of each list's elements."""
+    content = Content()
+    return [[key(content.of(each)) for each in values] for values in lists]
 
 
 class _Differ:
-    """Finds the differences of two values, each part of which is looked at once."""
+    """Finds the differences of what counts of two values, each part of which is looked at once."""
 
     def __init__(self, aligner: Aligner, alike: Alike | None, *, unordered: bool) -> None:
         self.found: list[Change] = []  # at once: handed up from level to level they take twice the time
         self._aligner = aligner
-        self._alike = alike
         self._unordered = unordered
-        self._keys = Keys(unordered=unordered)
-        self._twins = Twins(alike, self._keys, aligner) if unordered and alike else None
+        self._alike = alike
+        self._similar = None if alike is None else Similar(alike, aligner, unordered=unordered)
 
-    def hold(self, old: Any, new: Any, path: Path) -> None:
+    def hold(self, old: Counted, new: Counted, path: Path) -> None:
         """Hold two values that stand at a path against each other."""
-        if self._keys.of(old) == self._keys.of(new):
+        if key(old) == key(new):
             return
-        if not _same_kind(old, new):
+        if not (isinstance(old, Part) and isinstance(new, Part) and _same_kind(old.parts, new.parts)):
             self._tell(path, old, new)
             return
-        parts = self._entries(old, new) if isinstance(old, dict) else self._elements(old, new)
+        parts = self._entries(old, new) if isinstance(old.parts, dict) else self._elements(old, new)
         for step, there, here in parts:
-            if type(there) not in PLAIN or type(here) not in PLAIN:
+            if type(there) is Part or type(here) is Part:
                 self.hold(there, here, (*path, step))
             elif there != here:  # as most parts are plain
                 self._tell((*path, step), there, here)
 
     def _tell(self, path: Path, old: Any, new: Any) -> None:
         """Note two values that differ and have no parts to be held against each other."""
-        if self._alike is None or not self._alike(old, new):
-            self.found.append(Change(path, old, new))
+        before, after = as_it_was(old), as_it_was(new)
+        if self._alike is None or not self._alike(before, after):
+            self.found.append(Change(path, before, after))
 
-    def _entries(self, old: dict[str, Any], new: dict[str, Any]) -> Iterable[tuple[str, Any, Any]]:
+    def _entries(self, old: Part, new: Part) -> Iterable[tuple[str, Any, Any]]:
         """What stands under each key: those of the old mapping, then those that are new."""
-        if old.keys() == new.keys():
-            return ((key, value, new[key]) for key, value in old.items())
-        return ((key, old.get(key, MISSING), new.get(key, MISSING)) for key in {**old, **new})
+        before, after = old.parts, new.parts
+        if before.keys() == after.keys():
+            return ((name, value, after[name]) for name, value in before.items())
+        return ((name, before.get(name, GONE), after.get(name, GONE)) for name in {**before, **after})
 
-    def _elements(self, old: Sequence[Any], new: Sequence[Any]) -> Iterator[tuple[int, Any, Any]]:
+    def _elements(self, old: Part, new: Part) -> Iterator[tuple[int, Any, Any]]:
         """Elements lined up by content, so that an insertion shifts nothing."""
         for there, here in self._pairs(old, new):
+            before = GONE if there is None else old.parts[there]
             if here is None:
-                yield there or 0, _element(old, there), MISSING
+                yield old.places[there or 0], before, GONE
             else:
-                yield here, _element(old, there), new[here]
+                yield new.places[here], before, new.parts[here]
 
-    def _pairs(self, old: Sequence[Any], new: Sequence[Any]) -> Iterator[Pair]:
-        if self._twins:
-            return zip_longest(*self._twins.apart(old, new))
-        keys = self._keys.each(old), self._keys.each(new)
-        return zip_longest(*lacking(*keys)) if self._unordered else self._aligner.pairs(*keys)
+    def _pairs(self, old: Part, new: Part) -> Iterator[Pair]:
+        if self._unordered:
+            apart = self._similar.apart(old, new) if self._similar else lacking(old.keys, new.keys)
+            return zip_longest(*apart)
+        alike = None if self._similar is None else partial(self._similar.at, old, new)
+        return self._aligner.pairs(old.keys, new.keys, alike)
+
+
+GONE = Part(MISSING, MISSING)
+"""Stands in the place of a part that only one of two values has."""
 
 
 def _same_kind(old: object, new: object) -> bool:
-    """Whether both values are mappings, or both are lists."""
+    """Whether both are the parts of mappings, or both those of lists."""
     if isinstance(old, dict):
         return isinstance(new, dict)
     return isinstance(old, list | tuple) and isinstance(new, list | tuple)
-
-
-def _element(values: Sequence[Any], at: int | None) -> Any:
-    return MISSING if at is None else values[at]

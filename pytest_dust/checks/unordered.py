@@ -1,4 +1,4 @@
-"""Which elements of two lists belong together where order is nothing; bounded for any input."""
+"""Which elements of lists belong together where order is nothing, or where texts are alike; bounded."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from pytest_dust.checks.content import Part, as_it_was, counted, key
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from pytest_dust.checks.alignment import Aligner
-    from pytest_dust.checks.content import Keys
+    from pytest_dust.checks.content import Counted
 
 Alike: TypeAlias = "Callable[[Any, Any], bool]"
 """Whether two different values that have no parts are as good as the same, as texts may be."""
@@ -21,7 +23,7 @@ NUMBERS = frozenset({int, float, bool, type(None)})
 Places: TypeAlias = "tuple[list[int], list[int]]"
 """Places in an old list, and places in a new one."""
 KNOWN = 20
-"""What it takes to look up two elements that were held together before, in characters."""
+"""What it takes to hold two elements together, in characters, beside those of their texts."""
 
 
 def lacking(one: Sequence[Hashable], other: Sequence[Hashable]) -> Places:
@@ -40,24 +42,25 @@ def _last_of(values: Sequence[Hashable], times: Counter[Hashable]) -> list[int]:
     return places[::-1]
 
 
-class Twins:
+class Similar:
     """Finds the elements of lists that are as good as the same; the aligner bounds the search."""
 
-    def __init__(self, alike: Alike, keys: Keys, aligner: Aligner) -> None:
+    def __init__(self, alike: Alike, aligner: Aligner, *, unordered: bool) -> None:
+        """Take who says of two values whether they are alike, and whether the order of lists is nothing."""
         self._alike = alike
-        self._keys = keys
         self._aligner = aligner
+        self._unordered = unordered
         self._good: dict[tuple[Hashable, Hashable], bool] = {}
 
-    def apart(self, old: Sequence[Any], new: Sequence[Any]) -> Places:
-        """The places in each list of what has no twin in the other.
+    def apart(self, old: Part, new: Part) -> Places:
+        """The places among the parts of each list of what has no counterpart in the other, in any order.
 
-        Twins are sought first at the places that belong together as they stand.
+        Counterparts are sought first at the places that belong together as they stand.
         """
-        gone, come = lacking(self._keys.each(old), self._keys.each(new))
+        gone, come = lacking(old.keys, new.keys)
         mates = {}
         for at, place in zip(gone, come, strict=False):
-            if self.good(old[at], new[place]):
+            if self.good(old.parts[at], new.parts[place]):
                 mates[at] = place  # noqa: PERF403  # a comprehension is a frame more at each level
         if len(mates) < min(len(gone), len(come)):
             places = _no_numbers(old, gone), _no_numbers(new, come)
@@ -65,39 +68,52 @@ class Twins:
         found = set(mates.values())
         return [at for at in gone if at not in mates], [place for place in come if place not in found]
 
-    def good(self, old: Any, new: Any) -> bool:
+    def at(self, old: Part, new: Part, at: int, place: int) -> bool:
+        """Whether what stands at these places among the parts of two lists is as good as the same."""
+        return self.good(old.parts[at], new.parts[place])
+
+    def good(self, old: Counted, new: Counted) -> bool:
         """Whether two values are as good as the same."""
-        one, other = pair = self._keys.of(old), self._keys.of(new)
-        if one == other or type(old) is not type(new) or type(old) in NUMBERS:
-            return one == other
+        one, other = pair = key(old), key(new)
+        if one == other:
+            return True
+        self._aligner.characters -= KNOWN
         if pair not in self._good:
             self._good[pair] = self._hold(old, new)
         return self._good[pair]
 
-    def _hold(self, old: Any, new: Any) -> bool:
-        if isinstance(old, dict):
-            if old.keys() != new.keys():
+    def _hold(self, old: Counted, new: Counted) -> bool:
+        if not (isinstance(old, Part) and isinstance(new, Part) and old.parts is not None):
+            return self._alike_texts(as_it_was(old), as_it_was(new))
+        if isinstance(old.parts, dict):
+            if not isinstance(new.parts, dict) or old.parts.keys() != new.parts.keys():
                 return False
-            for key, value in old.items():  # noqa: SIM110  # likewise
-                if not self.good(value, new[key]):
+            for name, value in old.parts.items():  # noqa: SIM110  # likewise
+                if not self.good(value, new.parts[name]):
                     return False
             return True
-        if isinstance(old, list | tuple):
-            return len(old) == len(new) and not self._differs(old, new) and not self.apart(old, new)[0]
+        if not isinstance(new.parts, list | tuple) or len(old.parts) != len(new.parts):
+            return False
+        if self._unordered:
+            return not self._differs(old, new) and not self.apart(old, new)[0]
+        for value, other in zip(old.parts, new.parts, strict=True):  # noqa: SIM110  # likewise
+            if not self.good(value, other):
+                return False
+        return True
+
+    def _alike_texts(self, old: Any, new: Any) -> bool:
+        if isinstance(old, str) and isinstance(new, str):
+            self._aligner.characters -= len(old) + len(new)
         return self._alike(old, new)
 
-    def _differs(self, old: Sequence[Any], new: Sequence[Any]) -> bool:
+    def _differs(self, old: Part, new: Part) -> bool:
         """Whether a list surely has what the other has not, as a number, which need not be sought."""
-        gone, _ = lacking(self._keys.each(old), self._keys.each(new))
+        gone, _ = lacking(old.keys, new.keys)
         return len(_no_numbers(old, gone)) < len(gone)
 
-    def knows(self, old: Any, new: Any) -> bool:
-        """Whether two values were held together before."""
-        return (self._keys.of(old), self._keys.of(new)) in self._good
 
-
-def _no_numbers(values: Sequence[Any], places: Sequence[int]) -> list[int]:
-    return [at for at in places if type(values[at]) not in NUMBERS]
+def _no_numbers(values: Part, places: Sequence[int]) -> list[int]:
+    return [at for at in places if type(as_it_was(values.parts[at])) not in NUMBERS]
 
 
 class _Known(NamedTuple):
@@ -110,18 +126,18 @@ class _Search:
 
     def __init__(
         self,
-        twins: Twins,
-        lists: tuple[Sequence[Any], Sequence[Any]],
+        similar: Similar,
+        lists: tuple[Part, Part],
         places: Places,
         mates: dict[int, int],
         aligner: Aligner,
     ) -> None:
-        self._twins, self._aligner = twins, aligner
+        self._similar, self._aligner = similar, aligner
         self._old, self._new = lists
         self._mates = mates
         self._taken = {place: at for at, place in mates.items()}
         self._gone, self._come = (
-            sorted(_Known(_text(side[at]), at) for at in each)
+            sorted(_Known(_text(side.parts[at]), at) for at in each)
             for side, each in zip(lists, places, strict=True)
         )
         self._ranks = {known.place: rank for rank, known in enumerate(self._gone)}
@@ -161,14 +177,11 @@ class _Search:
         text, at = self._gone[rank]
         end = len(self._come)
         for near in chain([min(rank, end - 1)], _around(bisect_left(self._come, (text, 0)), end)):
-            other = self._come[near]
-            old, new = self._old[at], self._new[other.place]
-            known = self._twins.knows(old, new)
-            self._aligner.characters -= KNOWN if known else KNOWN + len(text) + len(other.text)
+            place = self._come[near].place
             if self._aligner.characters < 0:
                 return
-            if self._twins.good(old, new):
-                yield other.place
+            if self._similar.good(self._old.parts[at], self._new.parts[place]):
+                yield place
 
 
 def _around(middle: int, end: int) -> Iterator[int]:
@@ -180,6 +193,6 @@ def _around(middle: int, end: int) -> Iterator[int]:
             yield middle - far - 1
 
 
-def _text(value: Any) -> str:
+def _text(value: Counted) -> str:
     """A text in whose order values that are nearly the same are near each other, as a rule."""
-    return json.dumps(value, sort_keys=True, default=repr)
+    return json.dumps(counted(value), sort_keys=True, default=repr)

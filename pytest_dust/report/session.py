@@ -41,6 +41,7 @@ def summary(cases: Iterable[Facts], *, versions: bool = False) -> Iterator[str]:
             f"dust: {plural(cached, 'case')} may have come from Dust's cache (use_cache is on or left out); "
             "--dust-fresh turns it off for configured blocks"
         )
+    yield from _left_out(cases)
     yield from _spreads([case for case in cases if case.get("spread")])
     if versions:
         yield from by_app(made)
@@ -52,6 +53,15 @@ def unwaited(left: Iterable[tuple[int, int]]) -> Iterator[str]:
     made, under_way = map(sum, zip(*left, strict=True))
     if made or under_way:
         yield f"dust: {plural(made, 'run')} made and {under_way:,} under way that no case waited for"
+
+
+def _left_out(cases: Iterable[Facts]) -> Iterator[str]:
+    """What differed from the recordings and was not compared, as it is new in every run."""
+    names = list(dict.fromkeys(name for case in cases for name in case["left_out"]))
+    if names:
+        more = f" and {len(names) - MAX_LISTED:,} more" if len(names) > MAX_LISTED else ""
+        listed = ", ".join(names[:MAX_LISTED])
+        yield f"dust: not compared, as new in every run: {listed}{more} (baseline.volatile: keep compares it)"
 
 
 def _spreads(cases: Sequence[Facts]) -> Iterator[str]:
