@@ -38,7 +38,11 @@ FINAL = "final"
 ENDED = tuple(Status)
 """The statuses of a run that has ended."""
 
-USAGE = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
+TOTAL = ("prompt_tokens", "completion_tokens")
+"""The kinds of tokens that make the total."""
+USAGE = (*TOTAL, "cached_tokens", "reasoning_tokens")
+MODELS = ("llm", "chat")
+"""Block types that use tokens."""
 _EMPTY = {"value": None, "error": None, "meta": None}
 
 Block = tuple[str, str]
@@ -115,6 +119,8 @@ class Crash(NamedTuple):
     """Whether that block had ended."""
     empty_map: str
     """A `map` block that got an empty list, which crashes a run; empty if there is none."""
+    tokens: int = 0
+    """The tokens that its blocks had used, as far as they are told."""
 
 
 def crash(exchange: Exchange, flavor: Flavor) -> Crash | None:
@@ -134,7 +140,17 @@ def crash(exchange: Exchange, flavor: Flavor) -> Crash | None:
         statuses = _status(run).get("blocks")
         waited = flavor is Flavor.BLOCKING or (flavor is Flavor.STREAM and bool(_statuses(statuses)))
         crashed = waited and _status(run).get("run") == RUNNING
-    return Crash(run_id, *_last_started(statuses), _empty_map(traces)) if crashed else None
+    if not crashed:
+        return None
+    return Crash(run_id, *_last_started(statuses), _empty_map(traces), _spent(_traces(traces)))
+
+
+def _spent(traces: list[RawTrace]) -> int:
+    """The tokens that some traces tell."""
+    ran = (
+        _used(one, kind) for kind, _, rows in traces for row in rows for one in row if isinstance(one, dict)
+    )
+    return sum((used or {}).get(name) or 0 for used in ran for name in TOTAL)
 
 
 def _is_final(events: Sequence[Event]) -> bool:
@@ -462,7 +478,8 @@ def _merged(traces: list[RawTrace], layout: _Layout) -> dict[Block, list[list[Ex
             if at == len(kept):
                 kept.append([])
             if not (at < len(over) and over[at]):
-                kept[at].extend(_execution(one) for one in row if block not in layout.hidden or one != _EMPTY)
+                ran = (one for one in row if block not in layout.hidden or one != _EMPTY)
+                kept[at].extend(_execution(one, kind) for one in ran)
         if kind == "while":
             stopped[block] = [_stopped(row, over, at) for at, row in enumerate(rows)]
     return merged
@@ -491,15 +508,30 @@ def _stopped(row: list[Any], before: list[bool], at: int) -> bool:
     return len(row) == 1 and not (isinstance(row[0], dict) and row[0].get("value") is True)
 
 
-def _execution(one: object) -> Execution:
+def _execution(one: object, kind: str) -> Execution:
     if not isinstance(one, dict):
         return Execution(None)
     error = one.get("error")
-    meta = one.get("meta")
-    usage = meta.get("token_usage") if isinstance(meta, dict) else None
-    counts = usage if isinstance(usage, dict) else {}
     return Execution(
         value=one.get("value"),
         error=None if error is None else error if isinstance(error, str) else str(error),
-        usage={name: _count(counts[name]) for name in USAGE if name in counts},
+        usage=_used(one, kind),
     )
+
+
+def _used(one: Mapping[str, Any], kind: str) -> Mapping[str, int | None] | None:
+    """The tokens that an execution used, by kind of token; None where the service does not tell them.
+
+    A block that calls no model uses none. A provider that knows no cached or reasoning tokens gives null.
+    """
+    meta = one.get("meta")
+    counts = meta.get("token_usage") if isinstance(meta, dict) else None
+    if isinstance(counts, dict):
+        return {name: _tokens(name, counts[name]) for name in USAGE if name in counts}
+    skipped = all(one.get(part) is None for part in _EMPTY)
+    return {} if skipped or kind not in MODELS else None
+
+
+def _tokens(name: str, count: object) -> int | None:
+    whole = isinstance(count, int) and not isinstance(count, bool)
+    return None if name in TOTAL and not whole else _count(count)

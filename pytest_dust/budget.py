@@ -16,6 +16,8 @@ class Budget:
     max_tokens: int | None = None
     runs: int = 0
     tokens: int = 0
+    unknown: int = 0
+    """Runs whose tokens the service did not tell, or not all; they are counted as far as it did."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def take(self) -> None:
@@ -31,15 +33,17 @@ class Budget:
                 "raise it, or select fewer cases"
             )
         if self.max_tokens is not None and self.tokens >= self.max_tokens:
+            more = f", and unknown ones in {self.unknown:,} runs," if self.unknown else ""
             raise ServiceError(
-                f"not run: {self.tokens:,} of at most {self.max_tokens:,} tokens are used "
+                f"not run: {self.tokens:,} of at most {self.max_tokens:,} tokens{more} are used "
                 "(--dust-max-tokens); raise it, or select fewer cases"
             )
 
-    def note(self, tokens: int) -> None:
-        """Count tokens that were used."""
+    def note(self, tokens: int, unknown: int = 0) -> None:
+        """Count tokens that were used, and runs whose tokens are not all known."""
         with self._lock:
             self.tokens += tokens
+            self.unknown += unknown
 
     def refuse(self, runs: int, tokens: int) -> None:
         """Raise ServiceError where what is to be spent, as estimated, passes a ceiling."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_dust.model import Problem
+    from pytest_dust.model import Problem, Tokens
 
 __all__ = [
     "CassetteError",
@@ -38,7 +38,7 @@ EXCERPT = 100
 class DustError(Exception):
     """A trouble that the user can mend; its text is the whole message, `headline` its first words."""
 
-    spent = 0
+    spent: Tokens | None = None
     """Tokens of the case's runs that had ended well before another of them failed."""
 
     @property

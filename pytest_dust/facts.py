@@ -12,17 +12,18 @@ from pytest_dust.report.values import safe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_dust.model import Case, Outcome
+    from pytest_dust.model import Case, Outcome, Tokens
     from pytest_dust.settings import Settings
 
 WITHOUT_A_RUN = "without a run"
 
 
-def of_no_run(case: Case, headline: str, spent: int, source: str = WITHOUT_A_RUN) -> dict[str, Any]:
-    """The facts of a case that has no outcome; `spent` are tokens of runs that ended well all the same."""
+def of_no_run(case: Case, headline: str, spent: Tokens, source: str = WITHOUT_A_RUN) -> dict[str, Any]:
+    """The facts of a case that has no outcome; `spent` are tokens of runs that were made all the same."""
     return {
         "source": source,
-        "tokens": spent,
+        "tokens": spent.told,
+        "unknown": spent.unknown,
         "waited": 0.0,
         "begins": "",
         "headline": headline,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_dust import cassette_files, difference_files, facts, fixture_runs
 from pytest_dust.errors import CassetteError, DustError
 from pytest_dust.fixture_runs import FixtureRun
-from pytest_dust.model import Case, Place
+from pytest_dust.model import Case, Place, Tokens
 from pytest_dust.report import case as case_report
 from pytest_dust.report.case import Subject
 from pytest_dust.report.values import as_typed
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
     from pytest_dust.cassette import Cassette
     from pytest_dust.cassette_files import Spot
     from pytest_dust.model import Outcome
-    from pytest_dust.pipeline import Recording
+    from pytest_dust.pipeline import Estimate, Recording
     from pytest_dust.session import Session
 
 
-def estimate(item: pytest.Item, session: Session) -> tuple[int, int] | None:
+def estimate(item: pytest.Item, session: Session) -> Estimate | None:
     """About how many runs and tokens a test will take, as it did when it was recorded; None if nobody knows.
 
     In mode `record`, a test that has recordings makes no runs, unless its requests have changed.
     """
-    from pytest_dust.pipeline import recorded
+    from pytest_dust.pipeline import Estimate, recorded
 
     found = list(_recordings(item, session))
     if not found:
         return None
     if session.settings.mode is Mode.RECORD:
-        return 0, 0
+        return Estimate(0, 0)
     made = [recorded(each) for each in found]
-    return len(found), sum(each.tokens for each in made)
+    return Estimate(len(found), sum(each.tokens for each in made), sum(each.unknown for each in made))
 
 
 def _recordings(item: pytest.Item, session: Session) -> Iterator[Cassette]:
@@ -173,7 +173,7 @@ class Dust:
                 path = difference_files.place(folder, self._relative(self._node.path), case.id)
                 difference_files.write(path, self._title(), outcome, session.mask)
         except DustError as error:
-            told = facts.of_no_run(case, session.masked(error.headline), error.spent)
+            told = facts.of_no_run(case, session.masked(error.headline), error.spent or Tokens())
             fixture_runs.add(self._node, FixtureRun({"id": self._title(), **told}))
             raise
         fixture_runs.add(self._node, self._told(case, outcome))

@@ -13,7 +13,7 @@ from pytest_dust import facts, references, session, sources, suite
 from pytest_dust.checks.binding import Here
 from pytest_dust.errors import DustError, SettingsError, SuiteError, did_you_mean
 from pytest_dust.item import CaseFailed, Item, SuiteFile, Unrun
-from pytest_dust.model import Place, Problem, Source
+from pytest_dust.model import Place, Problem, Source, Tokens
 from pytest_dust.report import case as case_report
 from pytest_dust.report.progress import progress
 from pytest_dust.report.terminal import CaseReport, Crash
@@ -107,7 +107,7 @@ class DustItem(Item):
         self.launched: Attempts = ()
         self.took = 0.0
         """Seconds that the runs launched ahead took."""
-        self.spent = 0
+        self.spent = Tokens()
         """Tokens of the case's runs at the service, as far as they are known where there is no outcome."""
 
     @property
@@ -141,7 +141,7 @@ class DustItem(Item):
         """Run the case; raises CaseFailed where an expectation does not hold, Unrun where there is no run."""
         from pytest_dust.pipeline import check_case, judge, obtain  # httpx and all: not for --co
 
-        self.headline, self.spent = "", 0  # a plugin may run the item again
+        self.headline, self.spent = "", Tokens()  # a plugin may run the item again
         try:
             if self.config.getoption("dust_check"):
                 check_case(self.case, self.recording(), self.shared.settings, self.shared.mask)

@@ -13,7 +13,9 @@ import pytest
 from pytest_dust import workers
 from pytest_dust.errors import DustError, ServiceError
 from pytest_dust.launch import Launcher
+from pytest_dust.model import Tokens
 from pytest_dust.report.progress import Progress
+from pytest_dust.report.tokens import about, uncounted
 from pytest_dust.report.values import plural
 from pytest_dust.stash import LEFT
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from pytest_dust.model import Event
-    from pytest_dust.pipeline import Made
+    from pytest_dust.pipeline import Estimate, Made
     from pytest_dust.settings import Settings
 
 
@@ -48,7 +50,7 @@ class Live:
         self.refusal = ""
         """Why nothing is run: the estimate passes a ceiling."""
         self.failed = 0
-        self.estimate_test: Callable[[pytest.Item], tuple[int, int] | None] | None = None
+        self.estimate_test: Callable[[pytest.Item], Estimate | None] | None = None
         """Gives about how many runs and tokens a Python test will take; None where nobody knows."""
         self._stretches: dict[Any, list[Any]] = {}
         """The first case of each stretch of live cases, and all of it."""
@@ -82,25 +84,26 @@ class Live:
         self._stretches = _stretches(session.items, {case for case, _ in live})
         self._to_come = sum(estimate.runs for _, estimate in live)
 
-    def _tests(self, items: Iterable[pytest.Item]) -> list[tuple[int, int] | None]:
+    def _tests(self, items: Iterable[pytest.Item]) -> list[Estimate | None]:
         """What the Python tests will take that use the fixture `dust` and make runs."""
         ask = self.estimate_test
         if ask is None:
             return []
         tests = (item for item in items if "dust" in getattr(item, "fixturenames", ()) and not _skipped(item))
-        return [told for told in map(ask, tests) if told is None or told[0]]
+        return [told for told in map(ask, tests) if told is None or told.runs]
 
     def _announce(
-        self, config: pytest.Config, estimates: list[Any], tests: list[tuple[int, int] | None]
+        self, config: pytest.Config, estimates: list[Estimate], tests: list[Estimate | None]
     ) -> None:
         known = [*estimates, *(told for told in tests if told)]
-        runs, tokens = (sum(each[at] for each in known) for at in (0, 1))
-        about = f", about {plural(tokens, 'token')} by the recordings" if tokens else ""
-        parts = [f"{plural(runs, 'run')}{about}"] if runs else []
+        runs, tokens, unknown = (sum(each[at] for each in known) for at in (0, 1, 2))
+        parts = [f"{plural(runs, 'run')}{about(Tokens(tokens, unknown))}"] if runs else []
         parts += (
             [f"those of {plural(tests.count(None), 'test')} without a recording"] if None in tests else []
         )
         _say(config, f"dust: about to make {', and '.join(parts)}")
+        if unknown and self.settings.max_tokens is not None:
+            _say(config, uncounted(unknown))
         try:
             self.budget.refuse(runs, tokens)
         except ServiceError as error:

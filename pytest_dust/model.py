@@ -209,7 +209,8 @@ class Execution:
 
     value: Json
     error: str | None = None
-    usage: Mapping[str, int] = field(default_factory=dict)
+    usage: Mapping[str, int | None] | None = field(default_factory=dict)
+    """None, or None for a kind, where the service does not tell it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,11 +317,23 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens that runs used, as far as the service told them, and of how many runs it did not."""
+
+    told: int = 0
+    unknown: int = 0
+
+    def __add__(self, other: Tokens) -> Tokens:
+        """The tokens of both."""
+        return Tokens(self.told + other.told, self.unknown + other.unknown)
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One run of a case: the expectations that failed, and what changed since the recording."""
 
     run: Run
-    tokens: int
+    tokens: Tokens
     failures: tuple[Failure, ...]
     comparison: Comparison | None = None
 
@@ -376,6 +389,6 @@ class Outcome:
         return next((attempt for attempt in self.attempts if attempt.changed), self.attempts[0])
 
     @property
-    def tokens(self) -> int:
+    def tokens(self) -> Tokens:
         """The tokens of all attempts."""
-        return sum(attempt.tokens for attempt in self.attempts)
+        return sum((attempt.tokens for attempt in self.attempts), Tokens())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from math import ceil
 from typing import NamedTuple
 
 from pytest_dust import api, baseline, cassette, cassette_files, judging
@@ -37,6 +38,7 @@ from pytest_dust.model import (
     RunRequest,
     Source,
     Specification,
+    Tokens,
 )
 from pytest_dust.report.misses import misfit, missing, unreadable
 from pytest_dust.settings import Mode, Settings
@@ -97,9 +99,9 @@ class Answer:
     runs: tuple[Run, ...]
 
     @property
-    def spent(self) -> int:
-        """The tokens that the runs used at the service; 0 where they are replayed."""
-        return 0 if self.source is Source.REPLAYED else _tokens(self.runs)
+    def spent(self) -> Tokens:
+        """The tokens that the runs used at the service; none where they are replayed."""
+        return Tokens() if self.source is Source.REPLAYED else views.tokens(self.runs)
 
 
 def run_case(
@@ -211,7 +213,7 @@ def _attempts(answer: Answer, seconds: float) -> tuple[Attempt, ...]:
 
 def _attempt(case: Case, seen: Seen, mask: Mask, seconds: float) -> Attempt:
     failures = judging.failures(expectation.masked(case.expect, mask), seen.view, seconds)
-    return Attempt(seen.run, seen.view["usage"]["total_tokens"], failures)
+    return Attempt(seen.run, views.tokens([seen.run]), failures)
 
 
 def _compared(compare: Callable[[Seen], Comparison], seen: Seen, seconds: float) -> Comparison:
@@ -234,6 +236,8 @@ class Estimate(NamedTuple):
 
     runs: int
     tokens: int
+    unknown: int = 0
+    """How many of the runs use tokens that the service does not tell, as it did not in the recording."""
 
 
 def estimate(case: Case, recording: Recording, settings: Settings, mask: Mask) -> Estimate:
@@ -247,7 +251,10 @@ def estimate(case: Case, recording: Recording, settings: Settings, mask: Mask) -
     if source is Source.REPLAYED:
         return Estimate(0, 0)
     before = recorded(recording.cassette)
-    return Estimate(case.times, before.tokens * case.times // before.runs if before.runs else 0)
+    if not before.runs:
+        return Estimate(case.times, 0)
+    tokens, unknown = (each * case.times / before.runs for each in before[1:])
+    return Estimate(case.times, int(tokens), ceil(unknown))
 
 
 def recorded(found: Cassette | None) -> Estimate:
@@ -256,7 +263,8 @@ def recorded(found: Cassette | None) -> Estimate:
         runs = recorded_runs(found) if found else []
     except (ServiceError, RecursionError):
         runs = []
-    return Estimate(len(runs), _tokens(runs))
+    used = views.tokens(runs)
+    return Estimate(len(runs), used.told, used.unknown)
 
 
 def build(case: Case, settings: Settings) -> RunRequest:
@@ -334,7 +342,7 @@ def _waited(attempts: Attempts, desk: Desk, watch: Watch[Event] | None) -> list[
     except DustError as error:
         futures = [ticket.future for ticket in attempts]
         made = (each.result() for each in futures if each.done() and each.exception() is None)
-        error.spent = _tokens(each.run for each in made)
+        error.spent = views.tokens(each.run for each in made) + (error.spent or Tokens())
         raise
 
 
@@ -351,8 +359,11 @@ def _work(order: Order, desk: Desk, failed: list[Exception]) -> Work[Made, Event
             run = api.run(reply, order.request.block_filter, order.request.specification_hash)
         except Exception as error:
             failed.append(error)
+            if isinstance(error, DustError) and error.spent:
+                desk.budget.note(error.spent.told, error.spent.unknown)
             raise
-        desk.budget.note(views.usage(run)["total_tokens"])
+        used = views.tokens([run])
+        desk.budget.note(used.told, used.unknown)
         return Made(reply, run)
 
     return Work(make, work.seconds, work.stop, work.late)
@@ -466,8 +477,3 @@ def _write(answer: Answer, bound: dict[str, Json], specification: Specification 
         cassette_files.write(recording.spot, text)
     except CassetteError as error:
         raise CassetteError(f"cassette {recording.shown} {error}; the run itself went well") from None
-
-
-def _tokens(runs: Iterable[Run]) -> int:
-    """The tokens that runs used."""
-    return sum(views.usage(run)["total_tokens"] for run in runs)

@@ -11,7 +11,7 @@ import httpx
 from pytest_dust.api import Crash
 from pytest_dust.errors import ServiceError
 from pytest_dust.json_values import decode, decode_loosely, odd_numbers
-from pytest_dust.model import Exchange, Flavor, Json, Path, RunRequest
+from pytest_dust.model import Exchange, Flavor, Json, Path, RunRequest, Tokens
 from pytest_dust.references import KEY_VARIABLE
 
 MAX_PATH = 120
@@ -97,10 +97,12 @@ def crashed(crash: Crash) -> ServiceError:
     cause = "an empty list into a map does that; check the inputs and that block, and run the case again"
     if crash.empty_map:
         cause = f"{crash.empty_map} (map) got an empty list, which crashes a run; give it an element"
-    return ServiceError(
+    error = ServiceError(
         f"the service's run crashed {where} and stays running for ever, so it was neither waited for nor "
         f"recorded (run {crash.run_id}): {cause}"
     )
+    error.spent = Tokens(crash.tokens, unknown=1)
+    return error
 
 
 def unreachable(base_url: str, error: httpx.HTTPError) -> ServiceError:
@@ -216,11 +218,13 @@ def odd_number(text: str) -> ServiceError:
     document = decode_loosely(text)
     found = list(odd_numbers(document))
     path, number = next((each for each in found if "results" not in each[0][:2]), found[0])
-    return ServiceError(
+    error = ServiceError(
         f"the service's answer holds {number}, a number that JSON text cannot give back, "
         f"{_place(document, path)}; it was not recorded, as no replay could read it: "
         "let the app give null or a text there"
     )
+    error.spent = Tokens(unknown=1)
+    return error
 
 
 def _place(document: Any, path: Path) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from pytest_dust.api import OPENING, USAGE
-from pytest_dust.model import BlockStatus, Execution, Json, Run, Status, Trace
+from pytest_dust.api import OPENING, TOTAL, USAGE
+from pytest_dust.model import BlockStatus, Execution, Json, Run, Status, Tokens, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,9 +29,23 @@ def view(run: Run, *, plural: bool) -> dict[str, Any]:
     }
 
 
-def usage(run: Run) -> dict[str, int]:
-    """The tokens of the whole run, by kind."""
-    return _usage(one for trace in run.traces for one in chain(*trace.executions))
+def usage(run: Run) -> dict[str, int | None]:
+    """The tokens of the whole run, by kind; None for a kind that the service does not tell of each block."""
+    return _usage(_executions(run))
+
+
+def tokens(runs: Iterable[Run]) -> Tokens:
+    """The tokens that runs used, as far as they are told."""
+    return sum(map(_tokens, runs), Tokens())
+
+
+def _tokens(run: Run) -> Tokens:
+    counts = [(one.usage or {}).get(name) or 0 for one in _executions(run) for name in TOTAL]
+    return Tokens(sum(counts), int(usage(run)["total_tokens"] is None))
+
+
+def _executions(run: Run) -> Iterable[Execution]:
+    return (one for trace in run.traces for one in chain(*trace.executions))
 
 
 def error(run: Run) -> str | None:
@@ -152,9 +166,15 @@ def _error(one: Execution) -> Json:
     return one.error
 
 
-def _usage(executions: Iterable[Execution]) -> dict[str, int]:
-    sums = dict.fromkeys(USAGE, 0)
+def _usage(executions: Iterable[Execution]) -> dict[str, int | None]:
+    """The tokens of some executions, by kind: a sum with an unknown part is unknown."""
+    sums: dict[str, int | None] = dict.fromkeys(USAGE, 0)
     for one in executions:
-        for name, count in one.usage.items():
-            sums[name] += count
-    return {**sums, "total_tokens": sums["prompt_tokens"] + sums["completion_tokens"]}
+        used = dict.fromkeys(USAGE) if one.usage is None else one.usage
+        for name, count in used.items():
+            sums[name] = _sum(sums[name], count)
+    return {**sums, "total_tokens": _sum(*(sums[name] for name in TOTAL))}
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other

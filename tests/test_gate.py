@@ -31,13 +31,17 @@ def failed(text: str) -> dict[str, Any]:
 def document(*blocks: Any, status: str = "succeeded") -> dict[str, Any]:
     """Give an answer of the service: blocks as (type, name, a list of outputs per input)."""
     wire = [
-        [
-            [kind, name],
-            [[one if isinstance(one, dict) and "error" in one else ran(one) for one in row] for row in rows],
-        ]
-        for kind, name, *rows in blocks
+        [[kind, name], [[executed(kind, one) for one in row] for row in rows]] for kind, name, *rows in blocks
     ]
     return answer(wire, status)
+
+
+def executed(kind: str, one: Any) -> Any:
+    """Give an execution with this output; one that failed as it is. A model tells that it used no tokens."""
+    if isinstance(one, dict) and "error" in one:
+        return one
+    usage = {"prompt_tokens": 0, "completion_tokens": 0}
+    return ran(one) | ({"meta": {"token_usage": usage}} if kind == "llm" else {})
 
 
 def told(result: Any) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from test_api import ANSWERS, answer, bounded, ran, server_steps, spoilt_answers
 from conftest import dust_server
 from pytest_dust import api
 from pytest_dust.errors import ServiceError
-from pytest_dust.view import view
+from pytest_dust.model import Tokens
+from pytest_dust.view import tokens, view
 
 BLOCK = ["type", "status", "iterations", "success_count", "error_count", "usage"]
 NO_TOKENS = {
@@ -206,7 +208,8 @@ def test_usage_sums_over_iterations_inputs_and_blocks():
     """A block's usage is the sum over its executions, the run's the sum over its blocks, by kind."""
     traces = [
         [["llm", "A"], [[used(prompt_tokens=1, completion_tokens=2)], [used(prompt_tokens=10)]]],
-        [["llm", "B"], [[used(prompt_tokens=100, cached_tokens=5), used(reasoning_tokens=7)], [ran(1)]]],
+        [["llm", "B"], [[used(prompt_tokens=100, cached_tokens=5), used(reasoning_tokens=7)], []]],
+        [["code", "C"], [[ran(1)], [ran(1)]]],
     ]
     found = seen(answer(traces), plural=True)
     assert found["blocks"]["A"]["usage"] == {
@@ -224,9 +227,81 @@ def test_usage_sums_over_iterations_inputs_and_blocks():
     }
 
 
-def test_usage_is_nought_where_nothing_is_told():
+def test_usage_is_nought_without_a_model():
     """A run without a model has all kinds of tokens, each nought."""
     assert seen(answer([[["code", "C"], [[ran(1)]]]]))["usage"] == NO_TOKENS
+
+
+def bare(meta: Any, **more: Any) -> dict[str, Any]:
+    """Give an execution with this meta."""
+    return {"value": {}, "error": None, "meta": meta, **more}
+
+
+UNKNOWN = dict.fromkeys(NO_TOKENS)
+UNTOLD = [None, {}, {"logs": []}, {"token_usage": None}, {"token_usage": "many"}, [], "odd"]
+
+
+@pytest.mark.parametrize("meta", UNTOLD)
+@pytest.mark.parametrize("kind", ["llm", "chat"])
+def test_usage_that_is_not_told_is_null(kind, meta):
+    """Where the service does not tell what a model used, the block's usage is null, and so is every sum."""
+    known = [["llm", "A"], [[used(prompt_tokens=5, completion_tokens=1)]]]
+    found = seen(answer([known, [[kind, "B"], [[bare(meta)]]], [["code", "C"], [[bare(None)]]]]))
+    assert found["blocks"]["A"]["usage"]["total_tokens"] == 6
+    assert found["blocks"]["B"]["usage"] == UNKNOWN
+    assert found["blocks"]["C"]["usage"] == NO_TOKENS
+    assert found["usage"] == UNKNOWN
+
+
+@pytest.mark.parametrize("meta", UNTOLD)
+@pytest.mark.parametrize("kind", ["code", "curl", "data_source", "oracle", "map"])
+def test_a_block_without_a_model_uses_no_tokens(kind, meta):
+    """A block that is no llm and no chat has a known usage of none, whatever its meta."""
+    assert seen(answer([[[kind, "B"], [[bare(meta)]]]]))["usage"] == NO_TOKENS
+
+
+def test_one_execution_of_unknown_usage_makes_the_block_s_unknown():
+    """Of a block in a loop, the sum is null as soon as one iteration, or a failed one, tells nothing."""
+    failed = bare(None, value=None, error="no")
+    for row in ([used(prompt_tokens=3), bare(None)], [used(prompt_tokens=3), failed]):
+        traces = [[["map", "M"], [[ran([1, 2])]]], [["llm", "B"], [row]]]
+        assert seen(answer(traces))["blocks"]["B"]["usage"] == UNKNOWN
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_skipped_execution_used_nothing(form):
+    """An input that has left a loop, or never entered it, makes no usage unknown."""
+    steps = server_steps("halve-until-small", [{"number": number, "limit": 10} for number in (40, 3)])
+    blocks = dust_server.block_statuses(steps)
+    document = json.loads(json.dumps(answer(form(steps), blocks=blocks)).replace('"code"', '"llm"'))
+    for key, rows in document["run"]["traces"]:
+        for one in (one for row in rows for one in row if key[0] == "llm" and one["value"] is not None):
+            one["meta"] = {"token_usage": {"prompt_tokens": 2, "completion_tokens": 1}}
+    assert seen(document, plural=True)["usage"]["total_tokens"] == 3 * 4
+
+
+@pytest.mark.parametrize(
+    ("counts", "prompt", "total", "cached"),
+    [
+        ({"prompt_tokens": 9, "completion_tokens": 2, "cached_tokens": None}, 9, 11, 0),
+        ({"prompt_tokens": 9, "completion_tokens": None}, 9, None, 0),
+        ({"prompt_tokens": None, "completion_tokens": 2, "cached_tokens": 4}, None, None, 4),
+        ({"prompt_tokens": 9}, 9, 9, 0),
+        ({"prompt_tokens": True, "completion_tokens": 2}, None, None, 0),
+    ],
+)
+def test_a_kind_of_tokens_may_be_unknown_alone(counts, prompt, total, cached):
+    """A null prompt or completion count makes the total unknown; null cached tokens are none."""
+    usage = seen(answer([[["llm", "A"], [[bare({"token_usage": counts})]]]]))["usage"]
+    assert (usage["prompt_tokens"], usage["total_tokens"], usage["cached_tokens"]) == (prompt, total, cached)
+
+
+def test_tokens_count_as_far_as_they_are_told():
+    """The sum over runs has the known parts of each, and how many runs are not told whole."""
+    known = api.parse(answer([[["llm", "A"], [[used(prompt_tokens=5, completion_tokens=1)]]]]), 0.0)
+    part = api.parse(answer([[["llm", "A"], [[used(prompt_tokens=7), bare(None)]]]]), 0.0)
+    assert tokens([known, part, part]) == Tokens(20, 2)
+    assert tokens([]) == Tokens()
 
 
 # ── errors ───────────────────────────────────────────────────────────────────────────────────────

@@ -117,7 +117,7 @@ class Judging:
 def _failure(path: str, bound: Bound, value: object, note: str, view: dict[str, Any]) -> Failure:
     if value is MISSING and not isinstance(note, Broken):
         return Failure(path, bound, value, paths.how_far(path, view))
-    return Failure(path, bound, value, note, _changes(bound, value))
+    return Failure(path, bound, value, _untold(path, value, view) or note, _changes(bound, value))
 
 
 def _check_names(steps: paths.Steps, *, plural: bool) -> None:
@@ -138,6 +138,20 @@ def _check_name(name: str | int, allowed: tuple[str, ...], *, plural: bool) -> N
             raise paths.PathError(f'"{other}" needs inputs; with one input it is "{singular}"')
     hint = did_you_mean(name, allowed)
     raise paths.PathError(f'a run has no "{name}"; it has: {", ".join(allowed)}{hint}')
+
+
+def _untold(path: str, value: object, view: dict[str, Any]) -> str:
+    """Why a path into the usage finds null: which blocks' tokens are unknown; else nothing."""
+    parts = value.values() if isinstance(value, dict) else [value]
+    if None not in parts or not any("usage" in steps for steps in paths.beginnings(path)):
+        return ""
+    blocks = view.get("blocks", {})
+    names = [
+        f"{name} ({block['type']})"
+        for name, block in blocks.items()
+        if block.get("usage", {}).get("total_tokens", 0) is None
+    ]
+    return f"unknown: the service told no tokens of {', '.join(names)}" if names else ""
 
 
 def _changes(bound: Bound, value: object) -> tuple[Change, ...]:

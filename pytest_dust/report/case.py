@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from pytest_dust.model import MISSING, Attempt, Bound, Change, Failure, Outcome, Source, Status
+from pytest_dust.report.tokens import used
 from pytest_dust.report.values import ROOM, contrast, plural, safe, show, show_path
 from pytest_dust.report.words import ADDED, REMOVED, by_words, came_or_went
 from pytest_dust.view import error
@@ -111,7 +112,7 @@ def heading(subject: Subject, outcome: Outcome) -> str:
     facts += [f"hash {_short(run.specification_hash)}"] if run.specification_hash else []
     facts.append(f"{run.duration:.1f} s")
     facts += [f"waited {outcome.waited:.0f} s for the rate limit"] if outcome.waited else []
-    facts.append(plural(outcome.tokens, "token"))
+    facts.append(used(outcome.tokens))
     return "   ".join(facts)
 
 

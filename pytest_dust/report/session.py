@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pytest_dust.model import Tokens
 from pytest_dust.report.gate import by_app
+from pytest_dust.report.tokens import in_all, uncounted
 from pytest_dust.report.values import plural
 
 MAX_LISTED = 10
@@ -18,18 +20,22 @@ Facts = Mapping[str, Any]
 """What a case told: its source, tokens, and where it changed."""
 
 
-def summary(cases: Iterable[Facts], *, versions: bool = False) -> Iterator[str]:
+def summary(cases: Iterable[Facts], *, versions: bool = False, ceiling: bool = False) -> Iterator[str]:
     """How many cases came from where, what they used, and what changed; by app where versions are tried.
 
-    What a plugin had run again is no case of its own, but used its tokens.
+    What a plugin had run again is no case of its own, but used its tokens. With a `ceiling` of tokens, runs
+    that it could not count are told.
     """
     told = list(cases)
     cases = [case for case in told if not case["rerun"]]
     sources = Counter(case["source"] for case in cases)
     counts = [f"{sources[source]:,} {source}" for source in SOURCES if sources[source]]
     made = [case for case in cases if case["source"] in NEW]
-    tokens = sum(case["tokens"] for case in told if case["source"] != "replayed")
-    yield f"dust: {', '.join([*counts, f'{tokens:,} tokens used'])}"
+    paid = (case for case in told if case["source"] != "replayed")
+    tokens = sum((Tokens(case["tokens"], case["unknown"]) for case in paid), Tokens())
+    yield f"dust: {', '.join([*counts, in_all(tokens)])}"
+    if ceiling and tokens.unknown:
+        yield uncounted(tokens.unknown)
     if waits := [case["waited"] for case in cases if case["waited"]]:
         longest = "" if len(waits) == 1 else "the longest "
         yield (
