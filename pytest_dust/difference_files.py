@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_dust.errors import ServiceError
+from pytest_dust.file_names import case_file
 from pytest_dust.report.full import full
-from pytest_dust.tables import file_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def place(folder: Path, group: str, case: str) -> Path:
     """The file for a case below the folder; `group` is its suite or module as the user types it."""
     below = [part for part in group.split("/") if part != ".."]
-    return folder.joinpath(*below, f"{file_name(case)}.diff")
+    return folder.joinpath(*below, f"{case_file(case)}.diff")
 
 
 def write(path: Path, title: str, outcome: Outcome, mask: Mask) -> None:

@@ -17,7 +17,6 @@ from pytest_dust.report import case as case_report
 from pytest_dust.report.case import Subject
 from pytest_dust.report.values import as_typed
 from pytest_dust.settings import Mode
-from pytest_dust.tables import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +49,7 @@ def estimate(item: pytest.Item, session: Session) -> Estimate | None:
 def _recordings(item: pytest.Item, session: Session) -> Iterator[Cassette]:
     """The recordings of a test's runs, in their order, up to the first that is missing or broken."""
     for number in count(1):
-        spot = _spot(item, run_name(item.nodeid, number), session)
+        spot = _spot(item, number, session)
         try:
             found = cassette_files.read(spot)
         except (CassetteError, RecursionError):
@@ -60,16 +59,19 @@ def _recordings(item: pytest.Item, session: Session) -> Iterator[Cassette]:
         yield found
 
 
-def _spot(item: pytest.Item, name: str, session: Session) -> Spot:
+def _spot(item: pytest.Item, number: int, session: Session) -> Spot:
     """Where the cassette of a test's run is."""
-    folder = session.settings.cassette_dir
-    return cassette_files.spot(item.path, file_name(name), folder, item.config.rootpath)
+    home = cassette_files.home(item.path, session.settings.cassette_dir, item.config.rootpath)
+    return home.spot(run_name(item.nodeid, number), run_name(item.nodeid, number, within="."))
 
 
-def run_name(nodeid: str, number: int) -> str:
-    """The name of a test's run: the test's, with its class, and a number from the second run on."""
-    name = nodeid.split("::", 1)[-1].replace("::", ".")
-    return name + _numbered(number)
+def run_name(nodeid: str, number: int, within: str = "::") -> str:
+    """The name of a test's run: the test's, with its class, and a number from the second run on.
+
+    `within` is what stands for `::` in the test's parameters.
+    """
+    name, bracket, parameters = nodeid.split("::", 1)[-1].partition("[")
+    return name.replace("::", ".") + bracket + parameters.replace("::", within) + _numbered(number)
 
 
 def _numbered(number: int) -> str:
@@ -167,7 +169,7 @@ class Dust:
         try:
             if session.tried is not None:
                 session.tried.meet(case.app.id)
-            outcome = run_case(case, self._recording(case), session.desk())
+            outcome = run_case(case, self._recording(), session.desk())
             folder = session.diff_folder(self._config)
             if folder is not None:
                 path = difference_files.place(folder, self._relative(self._node.path), case.id)
@@ -191,11 +193,11 @@ class Dust:
         headline = session.masked(case_report.headline(outcome)) if outcome.gated else ""
         return FixtureRun(told, report, headline)
 
-    def _recording(self, case: Case) -> Recording:
+    def _recording(self) -> Recording:
         """Where the run's cassette is, and how to record it anew."""
         from pytest_dust.pipeline import Recording
 
-        spot = _spot(self._node, case.id, self._session)
+        spot = _spot(self._node, self._runs, self._session)
         return Recording(spot, self._relative(spot.path), self._command())
 
     def _title(self) -> str:

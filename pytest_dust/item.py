@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_dust import cassette_files, links, session
 from pytest_dust.report.terminal import CaseReport, Crash
 from pytest_dust.report.values import as_typed
-from pytest_dust.tables import file_name
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class CaseFailed(Exception):
@@ -44,6 +42,11 @@ class SuiteFile(pytest.File):
         return links.roots(self.path, self.config.rootpath)
 
     @cached_property
+    def real_path(self) -> Path:
+        """The file's path, no directory in it a link."""
+        return Path(os.path.realpath(self.path.parent), self.path.name)
+
+    @cached_property
     def home(self) -> cassette_files.Home:
         """Where the cassettes of the file's cases belong."""
         folder = self.shared.settings.cassette_dir
@@ -56,7 +59,7 @@ class SuiteFile(pytest.File):
 
     def spot(self, case: str) -> cassette_files.Spot:
         """Where the cassette of one of the file's cases belongs."""
-        return self.home.spot(file_name(case))
+        return self.home.spot(case)
 
 
 class Item(pytest.Item):

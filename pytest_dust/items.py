@@ -18,7 +18,6 @@ from pytest_dust.report import case as case_report
 from pytest_dust.report.progress import progress
 from pytest_dust.report.terminal import CaseReport, Crash
 from pytest_dust.sources import UnreadableError
-from pytest_dust.tables import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +37,8 @@ class DustFile(SuiteFile):
 
     def collect(self) -> Iterator[DustItem | DriftItem]:
         """One item per case; raises SuiteError with every mistake of the file."""
-        shared, folder = self.shared, self.home.path
-        shared.shelf.add(self.path, folder, None)
+        shared = self.shared
+        shared.collected[self.real_path] = None
         look_up = references.environment(os.environ, frozenset(shared.settings.env))
         here = Here(self.path.parent, session.matchers(self), self.roots)
         cases = suite.load(self._source(), self.shown, look_up, here)
@@ -49,7 +48,7 @@ class DustFile(SuiteFile):
         problems = [problem for item in items for problem in item.mark()]
         if problems:
             raise SuiteError(self.shown, problems)
-        shared.shelf.add(self.path, folder, [file_name(case.id) for case in cases])
+        shared.collected[self.real_path] = frozenset(case.id for case in cases)
         shared.apps[self.path] = Counter(case.app.id for case in cases)
         yield from items
         if shared.settings.drift:

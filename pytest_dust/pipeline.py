@@ -291,9 +291,11 @@ def load(recording: Recording, request: dict[str, Json]) -> Recording:
         found = cassette_files.read(recording.spot)
     except CassetteError as error:
         return replace(recording, broken=str(error))
-    if found is None:
-        return recording
-    return replace(recording, cassette=found, moved=cassette.moved(found, request))
+    if found is not None:
+        return replace(recording, cassette=found, moved=cassette.moved(found, request))
+    # What an earlier version recorded may be another suite's, unless it fits.
+    fitting = (one for one in cassette_files.earlier(recording.spot) if not cassette.moved(one, request))
+    return replace(recording, cassette=next(fitting, None))
 
 
 def choose(mode: Mode, recording: Recording) -> Source:

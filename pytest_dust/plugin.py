@@ -9,7 +9,7 @@ import pytest
 
 from pytest_dust import hints, hooks, settings
 from pytest_dust.errors import SettingsError
-from pytest_dust.stash import FOUND, LEFT, LINES, OFFICE, SETTINGS
+from pytest_dust.stash import COLLECTED, FOUND, LEFT, LINES, OFFICE, SEEN, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -100,11 +100,20 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> DustFile | None:
     """Collect suite files, and open the door to all that they need."""
     if not file_path.name.endswith(SUFFIX):
+        if file_path.suffix in (".json", ".tmp"):
+            _note_cassettes(parent.config, os.path.dirname(file_path))  # noqa: PTH120  # of thousands
         return None
     from pytest_dust import items, session  # yaml, jmespath: not in runs without suites
 
     session.open(parent.config)
     return items.DustFile.from_parent(parent, path=file_path)
+
+
+def _note_cassettes(config: pytest.Config, folder: str) -> None:
+    """Remember a folder that may be one of cassettes, as its suite may be gone."""
+    wanted = os.path.basename(os.path.normpath(config.stash[SETTINGS].cassette_dir))  # noqa: PTH119
+    if os.path.basename(os.path.dirname(folder)) == wanted:  # noqa: PTH119, PTH120
+        config.stash.setdefault(SEEN, set()).add(folder)
 
 
 @pytest.fixture
@@ -182,17 +191,42 @@ def pytest_testnodedown(node: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Look after stray cassettes, once all that is said of them is known."""
+    """Find cassettes of no case; tell of them, or from an xdist worker tell its controller."""
     config = session.config
-    if FOUND not in config.stash:
-        return
+    collected = SEEN in config.stash or COLLECTED in config.stash
+    interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
+    if collected and not config.option.collectonly and not interrupted:
+        found = _cassettes_of_no_case(config)
+        if hasattr(config, "workeroutput"):
+            config.workeroutput["dust"] = found
+        else:
+            config.stash[FOUND] = [found]
+    if FOUND in config.stash:
+        _look_after_cassettes(session)
+
+
+def _cassettes_of_no_case(config: pytest.Config) -> dict[str, Any]:
+    """The files that may go from the folders of cassettes; none where only part was selected."""
+    collected = config.stash.get(COLLECTED, {})
+    if collected is None or any("::" in arg or arg.endswith(SUFFIX) for arg in config.args):
+        return {"partial": True, "orphans": [], "unfinished": []}
+    from pytest_dust.upkeep import Search
+
+    folder = config.invocation_params.dir
+    roots = [(folder / arg).resolve() for arg in config.args if (folder / arg).is_dir()]
+    setting, seen = config.stash[SETTINGS].cassette_dir, config.stash.get(SEEN, set())
+    return {"partial": False, **Search(setting, collected, seen, roots).found()}
+
+
+def _look_after_cassettes(session: pytest.Session) -> None:
     from pytest_dust.upkeep import look_after
 
+    config = session.config
     prune = config.getoption("dust_prune")
     lines, left = look_after(config.stash[FOUND], config.invocation_params.dir, prune=prune)
     config.stash[LINES] = lines
     unfound = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
-    if left and config.getoption("dust_check") and session.exitstatus in unfound:
+    if left and (prune or config.getoption("dust_check")) and session.exitstatus in unfound:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

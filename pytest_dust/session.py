@@ -16,8 +16,7 @@ from pytest_dust.masking import Mask, mask
 from pytest_dust.model import Specification
 from pytest_dust.report.case import safe_lines
 from pytest_dust.settings import Mode
-from pytest_dust.stash import FOUND, SETTINGS
-from pytest_dust.upkeep import SUFFIX, Shelf
+from pytest_dust.stash import COLLECTED, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -40,7 +39,8 @@ class Session:
     settings: Settings
     mask: Mask
     live: Live
-    shelf: Shelf = field(default_factory=Shelf)
+    collected: dict[Path, frozenset[str] | None] = field(default_factory=dict)
+    """The ids of each collected suite's cases; None where the suite has mistakes."""
     partial: bool = False
     """Whether only part of the suites was selected."""
     drifts: set[tuple[App, str]] = field(default_factory=set)
@@ -160,18 +160,8 @@ class Session:
         self.partial = self.partial or any(hasattr(item, "facts") for item in items)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Say which cassettes are orphans: to the summary, or from an xdist worker to its controller."""
-        config = session.config
-        if config.option.collectonly or session.exitstatus == pytest.ExitCode.INTERRUPTED:
-            return
-        chosen = any("::" in arg or arg.endswith(SUFFIX) for arg in config.args)
-        partial = self.partial or chosen
-        orphans = [] if partial else [str(path) for path in self.shelf.orphans()]
-        found = {"orphans": orphans, "partial": partial}
-        if hasattr(config, "workeroutput"):
-            config.workeroutput["dust"] = found
-        else:
-            config.stash[FOUND] = [found]
+        """Leave for the end of the session what is known of the cassettes' owners."""
+        session.config.stash[COLLECTED] = None if self.partial else self.collected
 
     def pytest_unconfigure(self) -> None:
         """End what is under way, and close the network if it was opened."""

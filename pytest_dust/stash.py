@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,10 @@ import pytest
 from pytest_dust.settings import Settings
 
 SETTINGS = pytest.StashKey[Settings]()
+SEEN = pytest.StashKey[set[str]]()
+"""The folders in which the collection met files that may be cassettes."""
+COLLECTED = pytest.StashKey[dict[Path, frozenset[str] | None] | None]()
+"""The collected suites and their cases' ids; None where only some of the cases were selected."""
 FOUND = pytest.StashKey[list[dict[str, Any]]]()
 """What each process that read suites found of their cassettes."""
 LINES = pytest.StashKey[list[str]]()

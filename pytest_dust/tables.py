@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import re
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 
 from pytest_dust import yamlio
 from pytest_dust.checks.binding import Here
+from pytest_dust.file_names import digest
 from pytest_dust.model import Json
 from pytest_dust.sources import UnreadableError
 
@@ -26,7 +26,6 @@ MAX_SUFFIX = 80
 MAX_PART = 2000
 """Characters of a row's or value's own text that an id is made of; of a longer one, a digest is."""
 KINDS = (".jsonl", ".json", ".csv", ".yaml")
-_PLAIN = re.compile(r"[a-z0-9._\[\]-]{1,200}")
 
 
 class TableError(ValueError):
@@ -110,29 +109,13 @@ def suffixed(case: str, parts: list[str]) -> str:
     text = "-".join(parts)
     shown = "".join(char if char.isprintable() else "_" for char in text)
     if len(shown) > MAX_SUFFIX or shown != text:
-        shown = f"{shown[:MAX_SUFFIX]}~{_digest(text)}"
+        shown = f"{shown[:MAX_SUFFIX]}~{digest(text)}"
     return f"{case}[{shown}]"
-
-
-def file_name(case: str) -> str:
-    """The name of a case's cassette, less `.json`.
-
-    The id itself where every file system holds it; else its plain letters and a digest of the whole, so
-    that `refund[A/b]` and `refund[a b]` do not meet, nor upper and lower case where a disk folds them.
-    """
-    if "[" not in case or _PLAIN.fullmatch(case):
-        return case
-    plain = re.sub(r"[^a-z0-9._\[\]-]+", "-", case.lower()).removesuffix("]")[:100]
-    return f"{plain}~{_digest(case)}]"
 
 
 def _shortened(text: str) -> str:
     """A text that is no longer than MAX_PART, and another one for each text."""
-    return text if len(text) <= MAX_PART else f"{text[:MAX_PART]}~{_digest(text)}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return text if len(text) <= MAX_PART else f"{text[:MAX_PART]}~{digest(text)}"
 
 
 def _value_id(value: Json, name: str, at: int) -> str:

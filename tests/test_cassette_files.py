@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -16,38 +17,6 @@ from conftest import BARE
 from pytest_dust import cassette_files
 from pytest_dust.cassette_files import Spot
 from pytest_dust.errors import CassetteError
-
-# ── where it is ──────────────────────────────────────────────────────────────────────────────────
-
-ROOT = Path("/project")
-
-
-@pytest.mark.parametrize(
-    ("suite", "folder", "expected"),
-    [
-        ("answer.dust.yaml", "cassettes", "cassettes/answer/refund.json"),
-        ("support/answer.dust.yaml", "cassettes", "support/cassettes/answer/refund.json"),
-        ("support/answer.dust.yaml", "kept/runs", "support/kept/runs/answer/refund.json"),
-        ("v1.2.dust.yaml", "cassettes", "cassettes/v1.2/refund.json"),
-    ],
-)
-def test_a_cassette_is_beside_its_suite(suite, folder, expected):
-    """A cassette stands in a folder beside its suite, below the suite's name."""
-    assert cassette_files.spot(ROOT / suite, "refund", folder, ROOT).path == ROOT / expected
-
-
-def test_an_absolute_folder_keeps_suites_of_one_name_apart(tmp_path):
-    """In an absolute folder, a cassette stands where its suite stands in the project."""
-    suites = [ROOT / "a" / "x.dust.yaml", ROOT / "b" / "x.dust.yaml", ROOT / "x.dust.yaml"]
-    found = [cassette_files.spot(suite, "one", str(tmp_path), ROOT).path for suite in suites]
-    assert found == [tmp_path / folder / "x" / "one.json" for folder in ("a", "b", ".")]
-
-
-def test_a_suite_outside_of_the_project_has_a_place(tmp_path):
-    """In an absolute folder, a suite from elsewhere has its cassettes below its name."""
-    found = cassette_files.spot(Path("/elsewhere/x.dust.yaml"), "one", str(tmp_path), ROOT)
-    assert found.path == tmp_path / "x" / "one.json"
-
 
 # ── on disk ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -64,7 +33,7 @@ def at(path: Path) -> Spot:
 
 def test_what_is_written_is_read(tmp_path):
     """A cassette is written with the folders it needs, replaces the one there, and leaves nothing else."""
-    spot = cassette_files.spot(tmp_path / "answer.dust.yaml", "refund", "cassettes", tmp_path)
+    spot = cassette_files.home(tmp_path / "answer.dust.yaml", "cassettes", tmp_path).spot("refund")
     assert cassette_files.read(spot) is None
     for duration in (1.0, 2.0):
         cassette_files.write(spot, written(reply=replace(REPLY, duration=duration)))
@@ -151,6 +120,7 @@ def fsync(_):
     sys.stdin.readline()
 
 os.fsync = fsync
+os.getpid = lambda: 1  # as in every container
 path = Path(sys.argv[1])
 cassette_files.write(cassette_files.Spot(path, str(path.parent)), b"theirs")
 """
@@ -171,6 +141,13 @@ def writing(path):
         process.communicate()
 
 
+def aged(folder: Path, seconds: float = 2 * 3600) -> None:
+    """Let the temporary files in a folder be so many seconds older."""
+    for path in folder.glob(".*.tmp"):
+        now = path.stat().st_mtime
+        os.utime(path, (now - seconds, now - seconds))
+
+
 LONG = "x" * 120
 NEIGHBOURS = {
     "another": ("a", "b"),
@@ -180,26 +157,76 @@ NEIGHBOURS = {
 }
 
 
-def test_what_a_killed_process_left_is_swept_up(tmp_path):
-    """A half-written file of a process that was killed goes at the next write of its cassette."""
+def test_a_killed_process_damages_nothing(tmp_path):
+    """A process that is killed in the middle of a write leaves the old cassette whole."""
+    (tmp_path / "refund.json").write_bytes(b"old")
     with writing(tmp_path / "refund.json") as process:
         process.kill()
-    assert len(files(tmp_path)) == 1
-    cassette_files.write(at(tmp_path / "other.json"), b"new")
+    assert (tmp_path / "refund.json").read_bytes() == b"old"
+    (left,) = set(files(tmp_path)) - {"refund.json"}
+    assert left.startswith(".")
+    assert left.endswith(".tmp")
+
+
+def test_what_a_killed_process_left_is_swept_up(tmp_path):
+    """An hour later, what a killed process had half written goes at the next write of the cassette."""
+    with writing(tmp_path / "refund.json") as process:
+        process.kill()
+    cassette_files.write(at(tmp_path / "refund.json"), b"new")
     assert len(files(tmp_path)) == 2
+    aged(tmp_path)
+    cassette_files.write(at(tmp_path / "other.json"), b"new")
+    assert len(files(tmp_path)) == 3
     cassette_files.write(at(tmp_path / "refund.json"), b"new")
     assert files(tmp_path) == {"refund.json": b"new", "other.json": b"new"}
 
 
+def test_what_earlier_versions_left_is_swept_up(tmp_path):
+    """The half-written files of versions that named them by the process go like others."""
+    name = hashlib.sha256(b"refund.json").hexdigest()[:12]
+    (tmp_path / f".refund-{name}.4711.tmp").write_bytes(b"half")
+    aged(tmp_path)
+    cassette_files.write(at(tmp_path / "refund.json"), b"new")
+    assert files(tmp_path) == {"refund.json": b"new"}
+
+
 @pytest.mark.parametrize("names", [*NEIGHBOURS.values(), ("a", "a")], ids=[*NEIGHBOURS, "itself"])
-def test_what_another_process_writes_is_left_alone(tmp_path, names):
-    """However alike their names are, cassettes that are written at once do not get into each other's way."""
+def test_what_another_process_writes_is_left_alone(tmp_path, names, monkeypatch):
+    """Cassettes that are written at once do not meet, however alike their names and process ids are."""
+    monkeypatch.setattr(os, "getpid", lambda: 1)
     ours, theirs = (tmp_path / f"{name}.json" for name in names)
     with writing(theirs) as process:
         cassette_files.write(at(ours), b"ours")
         process.communicate("go on\n", timeout=20)
         assert process.returncode == 0
     assert files(tmp_path) == {ours.name: b"ours", theirs.name: b"theirs"}
+
+
+def test_no_process_is_signalled(tmp_path, monkeypatch):
+    """Whether a file is being written is told by its age, and no process is asked."""
+    with writing(tmp_path / "refund.json"), monkeypatch.context() as patch:
+        patch.delattr(os, "kill")
+        aged(tmp_path, 1800)
+        cassette_files.write(at(tmp_path / "refund.json"), b"new")
+        assert len(files(tmp_path)) == 2
+        aged(tmp_path, 1900)
+        cassette_files.write(at(tmp_path / "refund.json"), b"new")
+        assert len(files(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("case", ["\U0001f600" * 60, "a b", "nul", "x" * 500])
+def test_any_name_is_written(tmp_path, case):
+    """A case of any name has a cassette, which is read again."""
+    spot = cassette_files.home(tmp_path / "a.dust.yaml", "cassettes", tmp_path).spot(case)
+    cassette_files.write(spot, written())
+    assert cassette_files.read(spot) is not None
+
+
+def test_a_pipe_hangs_nobody(tmp_path):
+    """A named pipe in a cassette's place is refused at once."""
+    os.mkfifo(tmp_path / "a.json")
+    with pytest.raises(CassetteError, match="no regular file"):
+        cassette_files.read(at(tmp_path / "a.json"))
 
 
 def test_a_file_of_any_size_is_not_read(tmp_path, monkeypatch):
@@ -210,37 +237,57 @@ def test_a_file_of_any_size_is_not_read(tmp_path, monkeypatch):
         cassette_files.read(at(tmp_path / "a.json"))
 
 
-LINKS = ["cassettes", "cassettes/answer", "cassettes/answer/refund.json"]
+LINKS = {
+    "cassettes": ["cassettes", "cassettes/answer", "cassettes/answer/refund.json"],
+    "../cassettes": ["../cassettes", "../cassettes/project", "../cassettes/project/answer.dust.yaml"],
+    "absolute": ["cassettes/answer.dust.yaml", "cassettes/answer.dust.yaml/refund.json"],
+}
 
 
-@pytest.mark.parametrize("folder", ["cassettes", "absolute"])
-@pytest.mark.parametrize("name", LINKS)
+@pytest.mark.parametrize(("folder", "name"), [(folder, name) for folder in LINKS for name in LINKS[folder]])
 def test_no_link_leads_out_of_the_folder(tmp_path, name, folder):
     """Where a link leads out of the cassettes' folder, nothing is read there and nothing written."""
     home, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
-    (elsewhere / "answer").mkdir(parents=True)
     home.mkdir()
-    for target in ("refund.json", "answer/refund.json"):
-        (elsewhere / target).write_bytes(written())
-    to = {"cassettes": elsewhere, "cassettes/answer": elsewhere / "answer"}
-    link = home / name
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.symlink_to(to.get(name, elsewhere / "refund.json"))
     named = str(home / "cassettes") if folder == "absolute" else folder
-    spot = cassette_files.spot(home / "answer.dust.yaml", "refund", named, home)
-    before = files(elsewhere)
-    if folder == "absolute" and name == "cassettes":  # a folder that the user named, wherever it is
-        assert cassette_files.read(spot) is not None
-        return
+    spot = cassette_files.home(home / "answer.dust.yaml", named, home).spot("refund")
+    cassette_files.write(spot, written())
+    link = Path(os.path.normpath(home / name))
+    link.rename(elsewhere)
+    link.symlink_to(elsewhere)
+    spot = cassette_files.home(home / "answer.dust.yaml", named, home).spot("refund")
+    before = files(tmp_path)
     for tried in (lambda: cassette_files.read(spot), lambda: cassette_files.write(spot, b"new")):
         with pytest.raises(CassetteError, match="leads by a symbolic link out of its folder"):
             tried()
-    assert files(elsewhere) == before
+    assert files(tmp_path) == before
+
+
+def test_an_absolute_folder_may_be_a_link(tmp_path):
+    """An absolute folder is one that the user named, wherever a link leads from it."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    spot = cassette_files.home(tmp_path / "answer.dust.yaml", str(tmp_path / "link"), tmp_path).spot("refund")
+    cassette_files.write(spot, written())
+    assert cassette_files.read(spot) is not None
+    assert list(files(tmp_path / "elsewhere")) == ["answer.dust.yaml/refund.json"]
+
+
+@pytest.mark.parametrize("folder", ["cassettes", "../cassettes"])
+def test_a_suite_behind_a_link_has_one_place(tmp_path, folder):
+    """A suite that is reached by a link and directly has the same cassettes."""
+    (tmp_path / "real" / "shop").mkdir(parents=True)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "real" / "shop")
+    places = [tmp_path / "a" / "link", tmp_path / "real" / "shop"]
+    spots = [cassette_files.home(at / "x.dust.yaml", folder, tmp_path).spot("refund") for at in places]
+    cassette_files.write(spots[0], written())
+    assert cassette_files.read(spots[1]) is not None
 
 
 def test_a_link_within_the_folder_is_followed(tmp_path):
     """A link that stays in the folder of cassettes is as good as a file."""
-    spot = cassette_files.spot(tmp_path / "answer.dust.yaml", "refund", "cassettes", tmp_path)
+    spot = cassette_files.home(tmp_path / "answer.dust.yaml", "cassettes", tmp_path).spot("refund")
     cassette_files.write(spot, written())
     link = spot.path.with_name("other.json")
     link.symlink_to(spot.path)
@@ -251,8 +298,8 @@ def test_a_project_behind_a_link_has_cassettes(tmp_path):
     """A project that is itself reached by a link keeps its cassettes as any other."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    spot = cassette_files.spot(
-        tmp_path / "link" / "answer.dust.yaml", "refund", "cassettes", tmp_path / "link"
+    spot = cassette_files.home(tmp_path / "link" / "answer.dust.yaml", "cassettes", tmp_path / "link").spot(
+        "refund"
     )
     cassette_files.write(spot, written())
     assert cassette_files.read(spot) is not None

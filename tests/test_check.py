@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
 
 import pytest
 
 from conftest import SUPPORT_CASES, suite
+from pytest_dust import file_names
 
 APP = "9f1d3b5a7c"
 TWO = SUPPORT_CASES.partition("  - id: wrong")[0]
@@ -255,6 +260,226 @@ def test_prune_after_a_suite_was_removed(recorded):
     assert result.example.cassettes == {}
 
 
+GONE = {
+    "alone": (),
+    "below": ("test_it.py",),
+    "beside a module": ("sub/test_it.py",),
+    "beside a directory": ("sub/answer/x.py",),
+}
+
+
+@pytest.mark.parametrize("others", GONE.values(), ids=GONE)
+def test_orphans_of_a_folder_all_of_whose_suites_are_gone(recorded, others):
+    """Where no suite is left beside a folder of cassettes, nor anywhere, they are orphans all the same."""
+    kept = {f"sub/{name}": text for name, text in recorded.cassettes.items()}
+    example = recorded.having({name: None for name in recorded.files if name.endswith((".yaml", ".json"))})
+    example = example.having({**kept, **dict.fromkeys(others, "def test_it(): pass\n")})
+    told = "3 orphaned cassettes, of no case: sub/cassettes/answer/parcel.json, "
+    assert told in example.run().out
+    assert example.run("--dust-check").ret == 1
+    result = example.run("--dust-prune")
+    assert "dust: pruned 3 orphaned cassettes: " in result.out
+    assert result.example.cassettes == {}
+
+
+def test_xdist_finds_the_orphans_of_suites_that_are_gone(recorded):
+    """With `-n 2` the cassettes of suites that are all gone are pruned as in one process."""
+    gone = recorded.having({"answer.dust.yaml": None, "test_it.py": "def test_it(): pass\n"})
+    result = gone.run("--dust-prune", "-n", "2", subprocess=True)
+    assert "dust: pruned 3 orphaned cassettes: " in result.out
+    assert result.example.cassettes == {}
+
+
+def test_other_tools_cassettes_are_no_orphans(recorded):
+    """What another tool keeps in a folder of that name is left alone, however much it looks like ours."""
+    text = recorded.files["cassettes/answer/refund.json"]
+    kept = {
+        "sub/cassettes/test_x/one.json": '{"version": 1, "interactions": []}',
+        "sub/cassettes/test_x/two.json": text.replace(b'"recorded_at"', b'"at"'),
+        "sub/cassettes/test_x/three.yaml": text,
+        "sub/cassettes/flat.json": text,
+        "sub/other/answer/refund.json": text,
+    }
+    result = recorded.having(kept).run("--dust-prune", "--dust-check")
+    assert (result.ret, result.example.cassettes) == (0, recorded.having(kept).cassettes)
+    assert "dust: no orphaned cassettes to prune" in result.out
+
+
+def test_a_directory_that_was_not_collected_keeps_its_orphans(recorded):
+    """Orphans are looked for where suites are collected, and nowhere else."""
+    kept = {f"sub/{name}": text for name, text in recorded.cassettes.items()}
+    example = recorded.having({**kept, "more/b.dust.yaml": SHORT})
+    for chosen in (("more",), ("--ignore=sub",)):
+        result = example.run("--dust-prune", *chosen)
+        assert result.example.cassettes == example.cassettes
+    assert "pruned 3 orphaned" in example.run("sub", "--dust-prune").out
+
+
+@pytest.mark.parametrize("setting", ["../cassettes", "{root}/cassettes"])
+@pytest.mark.parametrize("left", ["nothing", "another suite", "nothing in its directory"])
+def test_suites_that_are_gone_from_a_shared_folder(recorded, server, setting, left):
+    """In a shared folder of the project, too, the cassettes of a suite that is gone are orphans."""
+    typed = f"--dust-cassette-dir={setting.format(root=recorded.root)}"
+    text = recorded.files["answer.dust.yaml"]
+    files = dict.fromkeys(recorded.files) | {"shop/answer.dust.yaml": text, "help/answer.dust.yaml": text}
+    example = recorded.having(files).using(server).run("--dust-mode=record", typed).example.offline()
+    stays = {"another suite": {"shop/b.dust.yaml": SHORT}, "nothing": {"shop/x.txt": "x"}}
+    less = example.having({"shop/answer.dust.yaml": None, **stays.get(left, {})})
+    partial = less.run("help", "--dust-prune", typed)
+    assert partial.example.files == less.files
+    result = less.run("--dust-prune", typed)
+    assert "dust: pruned 3 orphaned cassettes: cassettes/shop/answer.dust.yaml/parcel.json" in result.out
+    assert len(result.example.cassettes) == 3
+
+
+# ── files that are half written ──────────────────────────────────────────────────────────────────
+
+HALF = "cassettes/answer/.refund-0123abcd.0123456789abcdef.tmp"
+HALVES = [
+    HALF,
+    "cassettes/answer/.refund-0123456789ab.4711.tmp",
+    "cassettes/gone/.x-0123abcd.0123456789abcdef.tmp",
+]
+
+
+def left_by_a_killed_run(example, name, seconds):
+    """The project with a half-written file that is so many seconds old."""
+    example = example.having({name: "{"})
+    example.write()
+    then = time.time() - seconds
+    os.utime(example.root / name, (then, then))
+    return example
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_half_written_files_are_told_and_pruned(recorded, server, name):
+    """What a killed run had half written is told an hour later, by a check too, and removed by a prune."""
+    example = left_by_a_killed_run(recorded, name, 7200)
+    told = f"dust: 1 unfinished file of a killed run: {name}; remove with --dust-prune"
+    for option in ("--dust-check", "--dust-mode=record"):
+        result = example.using(server).run(option)
+        assert (told in result.out, result.ret, name in result.example.files) == (True, 1, True)
+    result = example.run("--dust-prune")
+    assert f"dust: pruned 1 unfinished file: {name}" in result.out
+    assert name not in result.example.files
+
+
+def test_xdist_prunes_half_written_files(recorded):
+    """With `-n 2` each half-written file is removed and counted once."""
+    example = left_by_a_killed_run(recorded, HALF, 7200)
+    result = example.run("--dust-prune", "-n", "2", subprocess=True)
+    assert f"dust: pruned 1 unfinished file: {HALF}" in result.out
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"), [(HALF, 60), (HALF, -7200), ("cassettes/answer/.mine.tmp", 7200)]
+)
+def test_what_may_be_being_written_stays(recorded, name, seconds):
+    """A file that was touched within the hour, or that is not of our making, is neither told nor removed."""
+    result = left_by_a_killed_run(recorded, name, seconds).run("--dust-prune", "--dust-check")
+    assert "unfinished" not in result.out
+    assert name in result.example.files
+
+
+def test_recording_sweeps_up_what_is_half_written(recorded, server):
+    """When a case is recorded anew, what a killed run had half written of it goes."""
+    case = recorded.having({"cassettes/answer/refund.json": None})
+    names = (
+        f".refund-{file_names.digest('refund.json')}.0123456789abcdef.tmp",
+        ".b-0123abcd.0123456789abcdef.tmp",
+    )
+    for name in names:
+        case = left_by_a_killed_run(case, f"cassettes/answer/{name}", 7200)
+    left_by_a_killed_run(case, f"cassettes/answer/{names[0]}", 7200)
+    result = case.using(server).run("--dust-mode=record")
+    assert [name for name in result.example.files if name.endswith(".tmp")] == [
+        f"cassettes/answer/{names[1]}"
+    ]
+
+
+# ── folders that cannot be pruned ────────────────────────────────────────────────────────────────
+
+REFUSES = """\
+import errno, os
+def refuse(path, **more):
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+def pytest_sessionfinish():
+    os.unlink = refuse
+"""
+
+
+@contextmanager
+def unwritable(folder):
+    """A folder in which nobody may remove anything, root included; skips where that cannot be had."""
+    folder.chmod(0o500)
+    held = os.access(folder, os.W_OK)  # root's, whom no permission stops
+    chattr = shutil.which("chattr") if held else None
+    if held and not (chattr and not subprocess.call([chattr, "+i", folder], stderr=subprocess.DEVNULL)):
+        pytest.skip("this user may write anywhere, and no file can be made immutable here")
+    try:
+        yield
+    finally:
+        if chattr:
+            subprocess.check_call([chattr, "-i", folder])
+        folder.chmod(0o700)
+
+
+def test_prune_in_a_read_only_folder_says_so(shrunk):
+    """Where an orphan cannot be removed, one line says which, why and what to do, and the exit is not 0."""
+    shrunk.write()
+    with unwritable(shrunk.root / "cassettes" / "answer"):
+        result = shrunk.run("--dust-prune")
+    assert re.search(
+        f"^dust: cannot remove {ORPHAN}: .*; mend that and prune again$", result.out, re.MULTILINE
+    )
+    assert "pruned" not in result.out
+    assert "INTERNALERROR" not in result.out + result.err
+    assert (result.ret, result.example.cassettes) == (1, shrunk.cassettes)
+
+
+@pytest.mark.parametrize("way", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_what_cannot_be_pruned_is_named(recorded, way):
+    """Of many files that cannot be removed three are named, and the rest are counted."""
+    text = recorded.files["cassettes/answer/refund.json"]
+    extra = {f"cassettes/answer/old{at}.json": text for at in range(5)}
+    result = recorded.having({"conftest.py": REFUSES, **extra}).run("--dust-prune", *way, subprocess=True)
+    lines = [line for line in result.out.splitlines() if line.startswith("dust: cannot remove ")]
+    assert lines == [
+        f"dust: cannot remove cassettes/answer/old{at}.json: Read-only file system; mend that and prune again"
+        for at in range(3)
+    ]
+    assert "dust: nor 2 more" in result.out
+    assert "INTERNALERROR" not in result.out + result.err
+
+
+MEANWHILE = {
+    "file": "os.unlink(ORPHAN)",
+    "folder": "shutil.rmtree('cassettes')",
+    "link": "os.rename('cassettes', '../moved'); os.symlink('../moved', 'cassettes')",
+    "another": "open(ORPHAN, 'w').write('mine')",
+}
+
+
+@pytest.mark.parametrize("does", MEANWHILE.values(), ids=MEANWHILE)
+def test_what_changes_meanwhile_is_no_trouble(shrunk, does):
+    """An orphan that goes, moves or changes before it is removed ends the session in no other way."""
+    conftest = f"import os, pytest, shutil\nORPHAN = {ORPHAN!r}\nfrom pytest_dust import upkeep\n"
+    conftest += "def pytest_configure():\n    look_after = upkeep.look_after\n"
+    conftest += f"    def late(*given, **more):\n        {does}\n        return look_after(*given, **more)\n"
+    conftest += "    upkeep.look_after = late\n"
+    moved = shrunk.root.parent / "moved"
+    result = shrunk.having({"conftest.py": conftest}).run("--dust-prune", subprocess=True)
+    assert "INTERNALERROR" not in result.out + result.err
+    assert "Traceback" not in result.out + result.err
+    if "symlink" in does:
+        assert (moved / "answer" / "wrong.json").exists()
+        assert "a symbolic link leads there now" in result.out
+        shutil.rmtree(moved)
+    if "mine" in does:
+        assert (shrunk.root / ORPHAN).read_text() == "mine"
+        assert f"dust: cannot remove {ORPHAN}: it changed meanwhile" in result.out
+
+
 def test_two_suites_side_by_side_keep_their_own(recorded, server):
     """What one suite lost is pruned from its own folder only, though the other has a case of that name."""
     text = recorded.files["answer.dust.yaml"]
@@ -287,11 +512,12 @@ def test_prune_in_an_absolute_folder(recorded, server, tmp_path_factory):
     less = example.having({"answer.dust.yaml": suite(server, APP, TWO)}).offline()
     result = less.run("--dust-prune", option)
     assert "dust: pruned 1 orphaned cassette" in result.out
-    left = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.json"))
-    assert left == [
-        "answer/parcel.json", "answer/refund.json", "mine.json",
-        *(f"sub/answer/{name}.json" for name in ("parcel", "refund", "wrong")),
-    ]  # fmt: skip
+    left = sorted("/".join(path.relative_to(folder).parts[-3:]) for path in folder.rglob("*.json"))
+    assert left == sorted([
+        "mine.json",
+        *(f"{recorded.root.name}/answer.dust.yaml/{name}.json" for name in ("parcel", "refund")),
+        *(f"sub/answer.dust.yaml/{name}.json" for name in ("parcel", "refund", "wrong")),
+    ])  # fmt: skip
 
 
 def test_the_fixtures_cassettes_stay(recorded, server):

@@ -46,9 +46,9 @@ LAYERS = """
     keys tables
     checks stash hints
     notes settings masking ceiling missing
-    json_values
+    json_values cassette_places
     references yamlio sources cookies
-    links
+    links file_names
     hooks
     model errors
 """

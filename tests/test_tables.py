@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import suite as suite_of
-from pytest_dust import references, suite, tables
+from pytest_dust import file_names, references, suite
 from pytest_dust.checks.binding import Here
 from pytest_dust.checks.matchers import MATCHERS
 from pytest_dust.errors import SuiteError
@@ -342,7 +342,7 @@ def test_duplicate_ids_name_the_row(mistakes):
 @pytest.mark.parametrize("id_", ["refund", "a[r17]", "a[gpt-4o-mini]", "a[v1.2_x]", "a[[x]]", "a[..]"])
 def test_a_plain_id_is_its_file_name(id_):
     """An id of small letters, digits and `._-` names its cassette as it stands."""
-    assert tables.file_name(id_) == id_
+    assert file_names.case_file(id_) == id_
 
 
 ODD = [
@@ -386,7 +386,7 @@ ODD += [
 
 def test_ids_that_no_file_system_holds_get_names_that_every_one_does():
     """Names from odd ids are plain, short, no device's, and differ even where a disk folds letters."""
-    names = [tables.file_name(f"a[{odd}]") for odd in ODD]
+    names = [file_names.case_file(f"a[{odd}]") for odd in ODD]
     assert len(set(names)) == len(ODD)
     for name in names:
         assert re.fullmatch(r"a\[[a-z0-9._~\[\]-]*\]", name)
@@ -399,7 +399,7 @@ def test_long_and_unprintable_ids_are_shortened_and_stay_apart(load):
     ids = [case.id for case in load("dataset: q.jsonl\n", {"q.jsonl": as_jsonl(rows)})]
     assert len(set(ids)) == len(rows)
     assert all(id_.isprintable() and len(id_) < 110 for id_ in ids)
-    assert len({tables.file_name(id_) for id_ in ids}) == len(rows)
+    assert len({file_names.case_file(id_) for id_ in ids}) == len(rows)
 
 
 # ── mistakes ─────────────────────────────────────────────────────────────────────────────────────
@@ -574,7 +574,9 @@ def test_each_generated_case_has_its_own_cassette(table, server):
     """Every row and combination is recorded in a file of its own, and replayed from it offline."""
     recorded = table.run("--dust-mode=record")
     assert recorded.outcomes == {"passed": 2, "failed": 2}
-    assert set(recorded.example.cassettes) == {f"cassettes/t/{tables.file_name(case)}.json" for case in CASES}
+    assert set(recorded.example.cassettes) == {
+        f"cassettes/t/{file_names.case_file(case)}.json" for case in CASES
+    }
     server.requests.clear()
     again = recorded.example.offline().run("-v")
     assert again.outcomes == {"passed": 2, "failed": 2}
@@ -597,7 +599,7 @@ def test_a_generated_case_can_be_chosen(table, case):
     assert result.outcomes == {"failed": 1}
     assert result.command[0] == f"t.dust.yaml::{case}"
     mended = table.run(*result.command)
-    assert set(mended.example.cassettes) == {f"cassettes/t/{tables.file_name(case)}.json"}
+    assert set(mended.example.cassettes) == {f"cassettes/t/{file_names.case_file(case)}.json"}
 
 
 def test_keywords_choose_rows(table):

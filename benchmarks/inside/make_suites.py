@@ -87,7 +87,7 @@ def record(suite: Path, case: str, number: int, size: int) -> None:
     headers = {"content-type": "application/json"}
     exchange = Exchange("POST", api.runs_path(request), 200, headers, answers.body(asked, size))
     reply = Reply(Flavor.BLOCKING, (exchange,), 0.5)
-    path = cassette_files.spot(suite, case, "cassettes", suite.parent).path
+    path = cassette_files.home(suite, "cassettes", suite.parent).spot(case).path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cassette.dumps(cassette.bound(request), [reply], RECORDED_AT))
 
