@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from pytest_dust.cassette import Cassette
+    from pytest_dust.cassette_files import Spot
     from pytest_dust.catalog import Listed
     from pytest_dust.masking import Mask
     from pytest_dust.model import App, Case, Specification
@@ -98,9 +100,20 @@ class DriftItem(Item):
         cases = self.shared.recordings.get(self.app, ())
         for suite, case in sorted(cases, key=lambda each: each[1].specification_hash != self.pinned):
             with suppress(DustError, RecursionError):
-                found = cassette_files.read(suite.spot(case.id))
+                found = self._recording(suite.spot(case.id), case)
                 if found and found.specification and self.pinned in self._versions(found):
                     yield found.specification, found.recorded_at, self._mask(case)
+
+    @staticmethod
+    def _recording(spot: Spot, case: Case) -> Cassette | None:
+        """The case's cassette; else one that an earlier version may have recorded for it."""
+        found = cassette_files.read(spot)
+        if found is not None:
+            return found
+        asked = ((each, each.request.get("app")) for each in cassette_files.earlier(spot))
+        return next(
+            (each for each, app in asked if isinstance(app, dict) and app.get("id") == case.app.id), None
+        )
 
     @staticmethod
     def _versions(found: Any) -> set[str]:
