@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
-from collections.abc import Iterator
+import shutil
+import sys
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,7 +18,9 @@ from pytest_dust.masking import mask
 from pytest_dust.missing import refuse_missing
 
 if TYPE_CHECKING:
-    from pytest_dust.catalog import Catalog
+    from pathlib import Path
+
+    from pytest_dust.catalog import Catalog, Listed
     from pytest_dust.settings import Settings
 
 
@@ -23,11 +28,26 @@ def run(name: str, config: pytest.Config, settings: Settings) -> None:
     """Run the errand of this name; raises UsageError with what went wrong."""
     errands = {"schema": _schema, "apps": _apps, "new": _new}
     try:
-        for line in errands[name](config, settings):
-            print(line)  # noqa: T201  # what was asked for
+        _print(errands[name](config, settings))
     except DustError as error:
         masked = mask(os.environ, settings.secrets, settings.redact)
         raise pytest.UsageError(masked.text(str(error))) from None
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Print what was asked for, what stdout cannot encode as escapes, until nobody reads on."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        for line in lines:
+            print(line.encode(encoding, "backslashreplace").decode(encoding))  # noqa: T201
+        sys.stdout.flush()
+    except BrokenPipeError:  # as of `| head -3`; Python would complain of it once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _columns() -> int | None:
+    """The columns that stdout has: those of a terminal, or as COLUMNS says; None for a pipe."""
+    return shutil.get_terminal_size((0, 0)).columns or None
 
 
 def _schema(_config: pytest.Config, _settings: Settings) -> Iterator[str]:
@@ -44,12 +64,12 @@ def _apps(_config: pytest.Config, settings: Settings) -> Iterator[str]:
 
     with _catalog(settings) as catalog:
         apps = catalog.apps()
-    yield from table(apps)
+    yield from table(apps, _columns())
 
 
 def _new(config: pytest.Config, settings: Settings) -> Iterator[str]:
     """A first suite for an app, written to a file; one that exists is left alone."""
-    from pytest_dust.report.apps import file_name, first_suite
+    from pytest_dust.report.apps import file_name
     from pytest_dust.report.values import as_typed
 
     app_id, *files = config.getoption("dust_new")
@@ -61,16 +81,45 @@ def _new(config: pytest.Config, settings: Settings) -> Iterator[str]:
     path = folder / (files[0] if files else file_name(app))
     if not path.name.endswith(".dust.yaml"):
         raise ServiceError(f"{path.name} would be no suite; end its name in .dust.yaml")
+    text = _suite(app, folder)
     try:
         if path.exists():
             raise ServiceError(f"{path.name} exists; name another FILE, or remove it")
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
-            file.write("\n".join(first_suite(app)) + "\n")
+            file.write(text)
     except OSError as error:
         raise ServiceError(f"cannot write {path.name}: {error.strerror}") from None
     shown = as_typed(path, folder)
     yield f"wrote {shown}; fill in its expect, then record it: pytest {shlex.quote(shown)} --dust-mode=record"
+
+
+def _suite(app: Listed, folder: Path) -> str:
+    """The text of a first suite that can be collected; raises ServiceError where none can be."""
+    from pytest_dust.report.apps import first_suite
+
+    for left_out in ((), ("input",), ("config",), ("input", "config")):
+        text = "\n".join(first_suite(app, left_out)) + "\n"
+        if _is_read_back(text, app, left_out, folder):
+            return text
+    raise ServiceError(f"no suite can name the app {app.id!r}, as no address can")
+
+
+def _is_read_back(text: str, app: Listed, left_out: Collection[str], folder: Path) -> bool:
+    """Whether the text is a suite that holds the app's input and config as they are."""
+    from pytest_dust import references, suite
+    from pytest_dust.checks.binding import Here
+    from pytest_dust.checks.matchers import MATCHERS
+
+    try:
+        source = text.encode()
+        (case,) = suite.load(source, "a", references.environment({}, frozenset()), Here(folder, MATCHERS))
+    except (DustError, UnicodeEncodeError, RecursionError):
+        return False
+    wanted = {"input": [app.input], "config": app.config}
+    found = {"input": case.inputs, "config": case.config}
+    same = (json.dumps(found[name]) == json.dumps(wanted[name]) for name in wanted if name not in left_out)
+    return case.app.id == app.id and all(same)
 
 
 @contextmanager

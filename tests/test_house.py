@@ -91,7 +91,9 @@ FLOORS = {
         "expectation matchers arguments schemas patterns binding equality unordered origins paths content "
         "left_out alignment deadline"
     ),
-    "report": "status terminal session gate apps drift case full misses progress words tokens values",
+    "report": (
+        "status terminal session gate apps drift case full misses progress words tokens values columns"
+    ),
 }
 
 RANK = {room: rank for rank, line in enumerate(LAYERS.split("\n")) for room in line.split()}

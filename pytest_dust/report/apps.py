@@ -4,88 +4,184 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pytest_dust.checks.paths import show_step
+from pytest_dust.report.columns import padded, width, wrapped
 from pytest_dust.report.values import safe
 
 if TYPE_CHECKING:
     from pytest_dust.catalog import Listed
 
+HEAD = ("name", "id", "saved hash", "blocks")
+REASON = 64
+"""Columns that the reason for an unknown hash takes in the table: those of a hash."""
+BLOCKS = 20
+"""Columns that the table leaves for the blocks at least."""
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "llm": ("provider_id", "model_id"),
+    "chat": ("provider_id", "model_id"),
+    "search": ("provider_id",),
+    "data_source": ("data_sources",),
+    "database": ("tables",),
+}
+"""The config that a block of a type needs to run at all."""
+LONG_KEY = 900
+"""Characters from which on YAML takes a key for none, unless it is marked as one."""
 
-def table(apps: Sequence[Listed]) -> Iterator[str]:
-    """A line per app: name, id, hash now saved, blocks."""
-    rows = [("name", "id", "saved hash", "blocks")]
-    for app in apps:
-        blocks = ", ".join(dict.fromkeys(name for _, name in app.blocks))
-        rows.append((safe(app.name), safe(app.id), safe(app.specification_hash or "unknown"), safe(blocks)))
-    widths = [max(len(row[at]) for row in rows) for at in range(3)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)]
-        yield "  ".join([*cells, row[3]]).rstrip()
-    if len(rows) == 1:
+
+def table(apps: Sequence[Listed], columns: int | None = None) -> Iterator[str]:
+    """The apps in a line each, or one below the other where so many columns hold no table."""
+    if not apps:
         yield "the space has no apps"
+        return
+    rows = [HEAD, *(_row(app, REASON) for app in apps)]
+    widths = [max(width(row[at]) for row in rows) for at in range(3)]
+    if columns is not None and sum(widths) + 2 * len(widths) + BLOCKS > columns:
+        yield from _one_below_the_other(apps, columns)
+        return
+    for row in rows:
+        cells = [padded(cell, room) for cell, room in zip(row[:3], widths, strict=True)]
+        yield "  ".join([*cells, row[3]]).rstrip()
+
+
+def _row(app: Listed, room: int | None = None) -> tuple[str, str, str, str]:
+    """What is listed of an app."""
+    blocks = ", ".join(dict.fromkeys(name for _, name in app.blocks))
+    known = app.specification_hash or f"unknown: {app.unknown}"[:room]
+    return safe(app.name), safe(app.id), safe(known), safe(blocks)
+
+
+def _one_below_the_other(apps: Sequence[Listed], columns: int) -> Iterator[str]:
+    """Each app in some lines; a hash is never broken, so that it can be copied."""
+    labels = ("id", "hash", "blocks")
+    indent = max(map(len, labels)) + 4
+    for app in apps:
+        name, *values = _row(app)
+        yield from wrapped(name, columns)
+        for label, value in zip(labels, values, strict=True):
+            whole = label == "id" or (label == "hash" and app.specification_hash)
+            lines = [value] if whole else wrapped(value, max(1, columns - indent))
+            for at, line in enumerate(lines):
+                yield (padded("" if at else f"  {label}", indent) + line).rstrip()
 
 
 def file_name(app: Listed) -> str:
     """What a first suite of the app is called."""
-    name = re.sub(r"[^a-z0-9]+", "-", app.name.lower()).strip("-") or app.id
+    name = re.sub(r"[^a-z0-9]+", "-", app.name.lower())[:60].strip("-") or app.id[:60]
     return f"{name}.dust.yaml"
 
 
-def first_suite(app: Listed) -> Iterator[str]:
-    """A suite that runs as it is, with what to fill in said beside it."""
-    blocks = ", ".join(f"{safe(name)} ({safe(kind)})" for kind, name in app.blocks)
-    yield f"# {safe(app.name) or 'An app'}: {blocks or 'its blocks are not known'}"
+def first_suite(app: Listed, left_out: Collection[str] = ()) -> Iterator[str]:
+    """A suite that runs as it is, with what to fill in said beside it.
+
+    Of `input` and `config`, what is `left_out` cannot be written in YAML.
+    """
+    blocks = ", ".join(f"{_comment(name)} ({_comment(kind)})" for kind, name in app.blocks)
+    yield f"# {_comment(app.name) or 'An app'}: {blocks or 'its blocks are not known'}"
     yield "# Workspace and space: --dust-workspace and --dust-space, or DUST_WORKSPACE_ID and DUST_SPACE_ID."
     yield f"app: {{id: {_yaml(app.id)}}}"
     if app.specification_hash is None:
-        yield "# Its saved hash is not known: run the app once in Dust, then pin the hash here."
+        yield f"# `latest`, as no hash is known to pin: {_comment(app.unknown)}."
+        yield "# Run the app once in Dust, and pin here the hash that `pytest --dust-apps` then lists."
     else:
-        yield "# What was saved when this file was made; with `latest` a suite follows whatever is saved."
+        yield "# What its last run in Dust ran when this file was made; `latest` would follow the app."
     yield f"specification_hash: {app.specification_hash or 'latest'}"
-    if app.config:
-        yield "# Which models the blocks call; use_cache: false keeps Dust from answering from its own cache."
-        yield "config:"
-        for name, config in app.config.items():
-            yield f"  {_key(name)}: {_yaml(config)}"
+    yield from _config(app, left_out)
     yield "cases:"
     yield "  - id: first"
     yield "    description: What this case shows"
-    if app.input:
-        yield "    input:"
-        for name, value in app.input.items():
-            yield f"      {_key(name)}: {_yaml(value)}"
-    else:
-        yield "    input: {}  # the keys that the app's INPUT block reads"
+    yield from _input(app, left_out)
     yield "    expect:"
     yield "      status: succeeded"
     yield "      # result: the last block's output, for example"
     yield "      # result.label: billing"
     yield "      # result.answer: {contains: refund, max_length: 400}"
     for name in dict.fromkeys(name for kind, name in app.blocks if kind in ("llm", "chat")):
-        yield f"      # blocks.{safe(name)}.output: {{type: object}}"
+        yield f"      # blocks{_comment(show_step(name, first=False))}.output: {{type: object}}"
+
+
+def _config(app: Listed, left_out: Collection[str]) -> Iterator[str]:
+    """The config of the blocks, and what is missing of what they need."""
+    config = {} if "config" in left_out else app.config
+    missing = list(_missing(app, config))
+    if "config" in left_out:
+        yield "# The saved config holds what no suite can: write here what the blocks run with."
+    elif config or missing:
+        yield "# What the blocks run with; use_cache: false keeps Dust from answering from its own cache."
+    else:
+        return
+    yield "config:" if config else "# config:"
+    for name, own in config.items():
+        mark = "? " if len(name) > LONG_KEY else ""
+        yield f"  {mark}{_key(name)}" + (f"\n  : {_yaml(own)}" if mark else f": {_yaml(own)}")
+    for name, kind, keys in missing:
+        shown = ", ".join(f"{key}: …" for key in keys)
+        yield f"  # {_comment(_key(name))}: {{{shown}}}  # not saved in Dust; a block of type {kind} needs it"
+
+
+def _missing(app: Listed, config: Mapping[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
+    """The blocks that cannot run as they are: name, type, and the keys that their config lacks."""
+    for kind, name in dict.fromkeys(app.blocks):
+        own = config.get(name) or {}
+        if lacking := [key for key in NEEDED.get(kind, ()) if not own.get(key)]:
+            yield name, kind, lacking
+
+
+def _input(app: Listed, left_out: Collection[str]) -> Iterator[str]:
+    """An example of the input."""
+    if "input" in left_out:
+        yield "    input: {}  # that of the last run in Dust holds what no suite can: write one here"
+    elif not app.input:
+        yield "    input: {}  # the keys that the app's INPUT block reads"
+    elif max(map(len, app.input)) > LONG_KEY:
+        yield f"    input: {_yaml(app.input)}"
+    else:
+        yield "    input:"
+        for name, value in app.input.items():
+            yield f"      {_key(name)}: {_yaml(value)}"
+
+
+def _comment(text: str) -> str:
+    """The text on one line, whatever takes an odd character for the end of a line."""
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
 def _key(name: str) -> str:
-    """A key on one line."""
-    return _yaml(name) if "${" not in name else safe(json.dumps(name, ensure_ascii=False))
+    """A key on one line; in a key, `${` is no reference."""
+    return name if _PLAIN.fullmatch(name) and name not in _WORDS else _quoted(name)
 
 
-def _yaml(value: object) -> str:
-    """The value on one line; JSON is YAML, and plain words need no quotes."""
-    if isinstance(value, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", value) and value not in _WORDS:
-        return value
-    return safe(json.dumps(_literal(value), ensure_ascii=False))
-
-
-def _literal(value: Any) -> Any:
-    """The value with `${` in its texts written so that it is no reference; keys are read as they stand."""
+def _yaml(value: Any) -> str:
+    """The value on one line; plain words need no quotes."""
     if isinstance(value, str):
-        return value.replace("${", "$${")
-    if isinstance(value, dict):
-        return {key: _literal(each) for key, each in value.items()}
-    return [_literal(each) for each in value] if isinstance(value, list) else value
+        return _key(value.replace("${", "$${"))
+    if isinstance(value, Mapping):
+        pairs = (
+            f"{'? ' if len(key) > LONG_KEY else ''}{_key(key)}: {_yaml(each)}" for key, each in value.items()
+        )
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_yaml, value))}]"
+    return json.dumps(value)
 
 
+def _quoted(text: str) -> str:
+    """The text in double quotes, all that is not plainly printed written as an escape."""
+    return f'"{"".join(_ESCAPES.get(char) or _printed(char) for char in text)}"'
+
+
+def _printed(char: str) -> str:
+    return char if char.isprintable() else _escaped(char)
+
+
+def _escaped(char: str) -> str:
+    """A character as both YAML and people read it."""
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _WORDS = ("true", "false", "null")
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}

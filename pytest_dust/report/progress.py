@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from unicodedata import east_asian_width
 
+from pytest_dust.report.columns import width
 from pytest_dust.report.values import plural, safe
 
 if TYPE_CHECKING:
@@ -103,23 +103,18 @@ class _Tail:
             text = _cut(text and f" {text}", columns - 1 - writer.width_of_current_line)
             if text == self.shown:
                 return
-            blank = " " * (_width(self.shown) - _width(text))
-            back = "\b" * max(_width(text), _width(self.shown))
+            blank = " " * (width(self.shown) - width(text))
+            back = "\b" * max(width(text), width(self.shown))
             # Raw, so that pytest's count of the line's columns, by which it sets `[100%]`, stays right.
             writer.write_raw(f"{text}{blank}{back}", flush=True)
             self.shown = text
-
-
-def _width(text: str) -> int:
-    """The columns of a terminal that a text takes."""
-    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def _cut(text: str, room: int) -> str:
     """As much of the text as there is room for; none of it where that says nothing."""
     if room < LEAST:
         return ""
-    while _width(text) > room:
+    while width(text) > room:
         text = text[:-1]
     return text
 
