@@ -62,16 +62,21 @@ def _recordings(item: pytest.Item, session: Session) -> Iterator[Cassette]:
 def _spot(item: pytest.Item, number: int, session: Session) -> Spot:
     """Where the cassette of a test's run is."""
     home = cassette_files.home(item.path, session.settings.cassette_dir, item.config.rootpath)
-    return home.spot(run_name(item.nodeid, number), run_name(item.nodeid, number, within="."))
+    return home.spot(run_name(item, number), run_name(item, number, within="."))
 
 
-def run_name(nodeid: str, number: int, within: str = "::") -> str:
+def run_name(item: pytest.Item, number: int, within: str = "::") -> str:
     """The name of a test's run: the test's, with its class, and a number from the second run on.
 
     `within` is what stands for `::` in the test's parameters.
     """
-    name, bracket, parameters = nodeid.split("::", 1)[-1].partition("[")
+    name, bracket, parameters = nodeid(item).split("::", 1)[-1].partition("[")
     return name.replace("::", ".") + bracket + parameters.replace("::", within) + _numbered(number)
+
+
+def nodeid(item: pytest.Item) -> str:
+    """The test's node id, without the group that xdist adds to it under --dist=loadgroup."""
+    return f"{item.parent.nodeid}::{item.name}" if item.parent else item.nodeid
 
 
 def _numbered(number: int) -> str:
@@ -141,7 +146,7 @@ class Dust:
             raise ValueError("give input= a mapping, or inputs= a list of mappings")
         self._runs += 1
         case = Case(
-            id=run_name(self._node.nodeid, self._runs),
+            id=run_name(self._node, self._runs),
             place=Place(1, 1),
             app=_read("app", {"id": app} if isinstance(app, str) else app),
             specification_hash=_read("specification_hash", specification_hash),
@@ -202,7 +207,7 @@ class Dust:
 
     def _title(self) -> str:
         """The run as the summary names it."""
-        return f"{self._node.nodeid}{_numbered(self._runs)}"
+        return f"{nodeid(self._node)}{_numbered(self._runs)}"
 
     def _where(self) -> str:
         """Where the test stands, and which run of it."""
@@ -214,7 +219,7 @@ class Dust:
         return as_typed(path, self._config.invocation_params.dir)
 
     def _command(self) -> str:
-        _, *names = self._node.nodeid.split("::", 1)
+        _, *names = nodeid(self._node).split("::", 1)
         shown = "::".join([self._relative(self._node.path), *names])
         return shlex.join(["pytest", shown, *self._session.settings.typed])
 

@@ -36,6 +36,8 @@ class Gate:
         self.settings = config.stash[SETTINGS]
         self.tried = Tried(self.settings.specification_hash)
         self.runs: list[Facts] = []
+        self.asks_drift = False
+        """Whether an item is selected that asks whether an app has drifted."""
         self.unmoved: list[str] = []
         """What is told of apps that have not drifted."""
         self.failing: list[str] = []
@@ -47,6 +49,7 @@ class Gate:
         config = session.config
         if workers.is_idle(config):
             return
+        self.asks_drift = any(hasattr(item, "drift_facts") for item in session.items)
         self.tried.tests = sum("dust" in getattr(item, "fixturenames", ()) for item in session.items)
         shared = sessions.open(config) if self.tried.tests else config.stash.get(sessions.KEY, None)
         if shared is not None:
@@ -93,16 +96,19 @@ class Gate:
         told = getattr(node, "workeroutput", {})
         if REFUSED in told:
             raise pytest.UsageError(told[REFUSED])
-        for name, counts in told.get(TOLD, {}).items():
-            setattr(self.tried, name, max(getattr(self.tried, name), counts, key=_size))
+        known = told.get(TOLD, {})
+        self.asks_drift = self.asks_drift or known.get("drift", False)
+        for name in set(known) - {"drift"}:
+            setattr(self.tried, name, max(getattr(self.tried, name), known[name], key=_size))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a session whose gate compared nothing; a worker tells its controller what it knows."""
         config = session.config
         if workers.is_worker(config):
-            known = {"cases": self.tried.cases, "selected": self.tried.selected, "tests": self.tried.tests}
-            config.workeroutput[TOLD] = known  # type: ignore[attr-defined]
+            tried = self.tried
+            known = {"cases": tried.cases, "selected": tried.selected, "tests": tried.tests}
+            config.workeroutput[TOLD] = {**known, "drift": self.asks_drift}  # type: ignore[attr-defined]
         elif self.settings.mode is Mode.LIVE and not self._is_over(session.exitstatus, config):
             self.failing = list(self._failing())
             if self.failing and session.exitstatus == pytest.ExitCode.OK:
@@ -164,6 +170,10 @@ class Gate:
     def _lines(self) -> Iterator[str]:
         tried = self.tried
         yield from (f"dust: {line}" for line in self.unmoved)
+        if self.settings.drift and tried.cases and not self.asks_drift:
+            yield "dust: --dust-drift asked nothing: its items ([specification]) are not selected"
+        for app in sorted({run["app"] for run in self.runs if run["gates"]}.difference(tried.apps)):
+            yield from report.partly_compared(app, self._of(app))
         for app in self._uncompared():
             own = self._of(app)
             yield report.nothing_compared(app, own, tried.cases.get(app, 0), tried.selected.get(app, 0))

@@ -252,7 +252,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         typed = chosen.on_change == "fail" and chosen.sources["on-change"].startswith("--")
         if typed and chosen.mode is not settings.Mode.LIVE:
             lines = ["dust: 0 compared: --dust-on-change=fail is for live runs (--dust-mode=live)", *lines]
-        chosen = config.stash[SETTINGS]
         told = {"versions": bool(chosen.specification_hash), "ceiling": chosen.max_tokens is not None}
         lines = [*summary(cases, **told), *lines]
     if left := config.stash.get(LEFT, []):

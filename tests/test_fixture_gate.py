@@ -242,6 +242,14 @@ def test_workers_tell_the_same(tests):
     assert "dust: 3 cases that passed changed since the recording:" in told.out
 
 
+def test_groups_of_xdist_are_no_part_of_a_name(tests):
+    """Under --dist=loadgroup a test has the recording that it has in one process, and is named as there."""
+    example = tests(f"@pytest.mark.xdist_group('g')\n{PASSING}")
+    assert example.offline().run("-n", "2", "--dist=loadgroup").outcomes == {"passed": 1}
+    result = example.run(LIVE, "-n", "2", "--dist=loadgroup")
+    assert "  test_it.py::test_refund: it begins in CLASSIFY (llm)" in result.out
+
+
 def test_junit_holds_the_change(tests):
     """The JUnit file tells of a change that failed a test as of a failed case."""
     result = tests(PASSING).run(LIVE, ON_CHANGE, "--junitxml=j.xml")

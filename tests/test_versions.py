@@ -217,6 +217,14 @@ def test_one_app_of_two_without_recordings_fails(both):
     assert f"dust: the gate fails, as nothing was compared for {QUOTE} (on_change: fail)" in lines(result)
 
 
+def test_a_live_gate_that_compared_in_part_says_so(one):
+    """In a live session where changes fail, runs without a recording are counted."""
+    (first, *_) = one.cassettes
+    result = one.having({first: None}).run("--dust-mode=live", ON_CHANGE)
+    assert result.ret == 0
+    assert f"dust: app {SUPPORT}: 1 of 2 runs not compared: 1 as there is no recording" in lines(result)
+
+
 def test_recordings_of_other_inputs_are_nothing_to_compare_with(one):
     """A recording of other inputs is told as the reason why nothing was compared."""
     text = one.files["answer.dust.yaml"].decode()
@@ -345,6 +353,14 @@ def test_drift_in_the_ini_file_leaves_other_sessions_alone(project, server):
     """Set in the ini file, drift is nothing to sessions without suites."""
     example, _ = project.having(PLAIN).using(server).given("drift", "true", by="ini")
     assert example.run().ret == 0
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_drift_that_is_not_asked_is_told(one, workers):
+    """Where the items that ask are not selected, the session says that drift was not asked."""
+    result = one.run("--dust-drift", "-k", "refund", *workers)
+    assert any(line.startswith("dust: --dust-drift asked nothing") for line in lines(result))
+    assert "asked nothing" not in one.run("--dust-drift", *workers).out
 
 
 # ── the rule itself ──────────────────────────────────────────────────────────────────────────────

@@ -31,6 +31,15 @@ def by_app(runs: Sequence[Facts]) -> Iterator[str]:
         yield f"dust: app {app}: {len(own) - changed:,} unchanged, {changed:,} changed{told}{less}"
 
 
+def partly_compared(app: str, runs: Sequence[Facts]) -> Iterator[str]:
+    """How many runs of an app were not compared, where others were."""
+    apart = Counter(run["apart"] for run in runs if run["apart"])
+    if apart and any(run["compared"] for run in runs):
+        reasons = ", ".join(f"{count:,} as {reason}" for reason, count in apart.most_common())
+        total = plural(len(runs), "run")
+        yield f"dust: app {app}: {sum(apart.values()):,} of {total} not compared: {reasons}"
+
+
 def nothing_compared(app: str, runs: Sequence[Facts], cases: int, selected: int) -> str:
     """Why nothing was compared for an app that has so many cases in suites, of which so many are selected."""
     reasons = Counter(run["apart"] for run in runs if run["apart"])
