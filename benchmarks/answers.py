@@ -72,7 +72,7 @@ def body(asked: str, size: int, change: str = "") -> dict[str, Any]:
     found = re.search(r"\d+", asked)
     number = int(found[0]) if found else 0
     value = {"label": label(number), "documents": CHANGES[change](documents(number, (size - FRAME) // 2))}
-    executions = [[{"value": value, "error": None, "meta": {"token_usage": {"prompt_tokens": 20}}}]]
+    executions = [[{"value": value, "error": None, "meta": {"logs": []}}]]
     given = [[{"value": {"question": asked}, "error": None, "meta": None}]]
     run = {
         "run_id": f"{number:064x}",
@@ -81,8 +81,8 @@ def body(asked: str, size: int, change: str = "") -> dict[str, Any]:
         "app_id": APP,
         "config": {"blocks": {}},
         "specification_hash": HASH,
-        "status": {"run": "succeeded", "blocks": [_status("input", "INPUT"), _status("llm", "ANSWER")]},
-        "traces": [[["input", "INPUT"], given], [["llm", "ANSWER"], executions]],
+        "status": {"run": "succeeded", "blocks": [_status("input", "INPUT"), _status("code", "ANSWER")]},
+        "traces": [[["input", "INPUT"], given], [["code", "ANSWER"], executions]],
         "results": executions,
     }
     return {"run": run}

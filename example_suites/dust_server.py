@@ -1,7 +1,8 @@
 """A Dust of one's own: an HTTP server on loopback that speaks the wire of the Dust Apps API.
 
-It serves four small apps whose blocks really compute their outputs, in two versions each, so that
-suites can be run, recorded and gated without an account::
+It serves five small apps whose blocks really compute their outputs, in two versions each, so that
+suites can be run, recorded and gated without an account.  Every block answers in the shape that its
+type has at Dust::
 
     python example_suites/dust_server.py --port 8808
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import random
 import re
 import secrets
 import signal
@@ -27,6 +29,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -44,6 +47,19 @@ class BlockError(ValueError):
     """A block that fails: its text becomes the `error` of the execution."""
 
 
+class EngineCrashError(Exception):
+    """The engine itself fails: the run ends there, and its status stays `running`."""
+
+
+class EngineRefusalError(Exception):
+    """A run that the engine refuses before it has an id; `code` is told in a stream alone."""
+
+    def __init__(self, code: str, message: str) -> None:
+        """Take the code and the message of a stream's `error` event."""
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
 @dataclass(frozen=True)
 class Env:
     """What one execution of a block sees: the input, earlier outputs, its place in a loop."""
@@ -53,6 +69,7 @@ class Env:
     input: Any = None
     index: int = 0
     map: Json | None = None
+    noise: Callable[[], float] = lambda: 0.0  # what a search adds to each score
 
     def knowing(self, **state: Any) -> Env:
         """Return this environment with more outputs in its state."""
@@ -61,7 +78,7 @@ class Env:
 
 @dataclass(frozen=True)
 class Block:
-    """One block; `act` gets the environment and the spec (an llm block: the model's text)."""
+    """One block; `act` gives its value, from the environment and the spec."""
 
     type: str
     name: str
@@ -69,14 +86,13 @@ class Block:
     act: Callable[[Env, Any], Any] = lambda _env, _given: None
     indent: int = 0
 
-    def saved(self) -> Json:
-        """Return the block as it stands in `savedSpecification`."""
-        spec = dict(self.spec)
+    def saved(self, config: Mapping[str, Any]) -> Json:
+        """Return the block as it stands in `savedSpecification`, with its own part of the app's config."""
         return {
             "type": self.type,
             "name": self.name,
-            "spec": spec,
-            "config": {},
+            "spec": dict(self.spec),
+            "config": dict(config.get(self.name, {})),
             "indent": self.indent,
         }
 
@@ -133,11 +149,6 @@ def _classify(prompt: str, drifted: bool) -> str:  # noqa: FBT001
     return best if hits[best] else "other"
 
 
-def _answer(prompt: str, drifted: bool) -> str:  # noqa: FBT001
-    opening = "Thanks for asking!" if drifted else "Here is how it works:"
-    return f"{opening} {_after('Policy', prompt)}"
-
-
 def _summarise(prompt: str, drifted: bool) -> str:  # noqa: FBT001
     stop = _after("Leave out", prompt).split(", ")
     limit = int(re.findall(r"(\d+) words", prompt)[0])
@@ -151,13 +162,179 @@ def _quote(prompt: str, drifted: bool) -> str:  # noqa: FBT001
     return f"{order}: that makes {total:.2f} EUR" if drifted else f"{order} come to {total:.2f} EUR"
 
 
+def _inform(prompt: str, drifted: bool) -> str:  # noqa: FBT001
+    parcel, place, days = (_after(label, prompt) for label in ("Parcel", "Place", "Days"))
+    when = "tomorrow" if days == "1" else f"in {days} days"
+    text = (
+        f"{parcel} is in {place}, {when} with you"
+        if drifted
+        else f"{parcel} is in {place} and arrives {when}"
+    )
+    function = re.findall(r"by (\w+)", prompt)
+    return "\n".join([f"{text}.", *(f"{name}({json.dumps({'parcel': parcel})})" for name in function)])
+
+
 SKILLS: dict[str, Callable[[str, bool], str]] = {
     "Classify": _classify,
-    "Answer": _answer,
     "Summarise": _summarise,
     "Quote": _quote,
+    "Inform": _inform,
 }
-DRIFTING = frozenset({"CLASSIFY", "SUMMARY", "QUOTE"})  # the llm blocks a new model changes
+DRIFTING = frozenset({"CLASSIFY", "SUMMARY", "QUOTE", "REPLY"})  # the blocks a new model changes
+
+
+# ---- What the blocks that call a model or another service give, as Dust shapes it ----
+
+
+def llm_text(text: str) -> Json:
+    """Return a text as an llm block gives it."""
+    return {"text": text, "tokens": None, "logprobs": None, "top_logprobs": None}
+
+
+def llm_value(prompt: str, text: str) -> Json:
+    """Return the value of an llm block; the prompt is a part of it."""
+    return {"prompt": llm_text(prompt), "completion": llm_text(text)}
+
+
+def chat_value(text: str) -> Json:
+    """Return the value of a chat block; a line `name(arguments)` of the text is a function call."""
+    lines = [re.fullmatch(r"(\w+)\((.*)\)", line) or line for line in text.split("\n")]
+    content = "\n".join(line for line in lines if isinstance(line, str))
+    calls = [_function_call(line[1], line[2]) for line in lines if not isinstance(line, str)]
+    contents: list[Json] = [{"type": "text_content", "value": content}]
+    contents += [{"type": "function_call", "value": call} for call in calls]
+    said: Json = {"role": "assistant", "content": content, "contents": contents}
+    if calls:
+        said["function_call"] = {name: calls[0][name] for name in ("name", "arguments")}
+        said["function_calls"] = calls
+    return {"message": said}
+
+
+def _function_call(name: str, arguments: str) -> Json:
+    return {"id": f"call_{secrets.token_hex(12)}", "name": name, "arguments": arguments}
+
+
+def curl_value(body: Any) -> Json:
+    """Return the value of a curl block, its time, date, cookie and request id new in every run."""
+    headers = {
+        "content-type": "application/json; charset=utf-8",
+        "date": formatdate(usegmt=True),
+        "set-cookie": f"session={secrets.token_hex(16)}; Path=/; Secure; HttpOnly",
+        "x-request-id": secrets.token_hex(8),
+    }
+    return {"created": _now(), "status": 200, "headers": headers, "body": body}
+
+
+def search_value(query: str, results: Sequence[Mapping[str, str]]) -> Json:
+    """Return the value of a search block, its ids and times new in every run."""
+    id_, at, took = secrets.token_hex(12), formatdate(usegmt=True), round(random.uniform(0.2, 2), 2)  # noqa: S311
+    return {
+        "search_metadata": {
+            "id": id_,
+            "status": "Success",
+            "json_endpoint": f"https://search.example/searches/{id_}.json",
+            "created_at": at,
+            "processed_at": at,
+            "total_time_taken": took,
+        },
+        "search_parameters": {"engine": "google", "q": query},
+        "search_information": {"query_displayed": query, "time_taken_displayed": round(took / 4, 2)},
+        "organic_results": [{"position": at, **result} for at, result in enumerate(results, start=1)],
+    }
+
+
+def browser_value(url: str, selector: str, text: str) -> Json:
+    """Return the value of a browser block."""
+    results = [{"html": f"<p>{text}</p>", "text": text}]
+    return {
+        "data": [{"selector": selector, "results": results}],
+        "response": {"code": 200, "status": 200, "url": url},
+    }
+
+
+def database_value(query: str, rows: Sequence[Mapping[str, Any]]) -> Json:
+    """Return the value of a database block."""
+    columns = [
+        {"name": name, "value_type": "int" if isinstance(value, int) else "text", "possible_values": None}
+        for name, value in (rows[0] if rows else {}).items()
+    ]
+    return {"results": list(rows), "schema": columns, "query": query}
+
+
+WRITTEN = 1767225600000  # when the documents of the data sources were written, in milliseconds
+
+
+def found_document(data_source: str, name: str, text: str, score: float) -> Json:
+    """Return a document as a data_source block gives it, with the one chunk that was found."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    chunk = {"text": text, "hash": digest, "offset": 0, "vector": None, "score": score}
+    return {
+        "data_source_id": data_source,
+        "created": WRITTEN,
+        "document_id": name,
+        "timestamp": WRITTEN,
+        "title": name.capitalize(),
+        "tags": [f"title:{name}"],
+        "parents": [name],
+        "source_url": None,
+        "hash": digest,
+        "text_size": len(text),
+        "chunk_count": 1,
+        "chunks": [chunk],
+        "text": None,
+        "token_count": len(text.split()),
+    }
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+# ---- The config without which a block does not run ----
+
+MODEL_CONFIG: Json = {"provider_id": "openai", "model_id": "gpt-4o-mini", "use_cache": False}
+EXPECTED = {
+    "llm": '{ "provider_id": ..., "model_id": ... }',
+    "chat": '{ "provider_id": ..., "model_id": ... }',
+    "search": '{ "provider_id": ... }',
+    "data_source": '{ "data_sources": [ { ["workspace_id": ...,] "data_source_id": ... }, ... ] }',
+    "database": '{ "tables": [ { "workspace_id": ..., "data_source_id": ..., "table_id": ... }, ... ] }',
+}
+LISTED = {  # the config of these blocks is a list, whose elements need these keys
+    "data_source": ("data_sources", ("data_source_id",)),
+    "database": ("tables", ("workspace_id", "data_source_id", "table_id")),
+}
+
+
+def check_config(kind: str, name: str, config: Json | None) -> None:
+    """Raise BlockError if a block of this type cannot run with its part of the run's config."""
+    if kind in LISTED:
+        _check_list(kind, name, (config or {}).get(LISTED[kind][0]))
+    elif kind in EXPECTED:
+        _check_ids(kind, name, config)
+
+
+def _check_list(kind: str, name: str, given: Any) -> None:
+    key, needed = LISTED[kind]
+    whole = isinstance(given, list) and all(
+        isinstance(one, dict) and all(isinstance(one.get(each), str) for each in needed) for one in given
+    )
+    if not whole:
+        raise BlockError(
+            f"Invalid or missing `{key}` in configuration for `{kind}` block `{name}`, "
+            f"expecting `{EXPECTED[kind]}`"
+        )
+
+
+def _check_ids(kind: str, name: str, config: Json | None) -> None:
+    if config is None:
+        raise BlockError(f"Missing configuration for {kind} block `{name}`, expecting `{EXPECTED[kind]}`")
+    for key in re.findall(r'"(\w+)"', EXPECTED[kind]):
+        if key not in config:
+            raise BlockError(f"Missing `{key}` in configuration for {kind} block `{name}`")
+        if not isinstance(config[key], str):
+            raise BlockError(f"Invalid `{key}` in configuration for {kind} block `{name}`: string expected")
+
 
 # ---- The apps ----
 
@@ -172,6 +349,7 @@ class App:
     blocks: tuple[Block, ...]
     edit: tuple[str, str, str, str]  # block, key of its spec, text, the text that replaces it
     example: Json
+    config: Mapping[str, Json] = field(default_factory=dict)  # what its *Use with API* page shows
 
     def version(self, name: str) -> tuple[Block, ...]:
         """Return the blocks of `v1` (as first saved) or `v2` (edited in one block)."""
@@ -186,10 +364,6 @@ class App:
         return tuple(change(block) if block.name == edited else block for block in self.blocks)
 
 
-def _completion(_env: Env, text: str) -> Json:
-    return {"completion": {"text": text}}
-
-
 # support-answer
 
 POLICIES = {
@@ -200,13 +374,25 @@ POLICIES = {
 }
 
 
-def _lookup(env: Env, _spec: Json) -> list[Json]:
-    text = POLICIES[env.state["CLASSIFY"]["label"]]
-    return [{"data_source_id": "policies", "chunks": [{"text": text, "score": 1.0}]}]
+def _lookup(env: Env, spec: Json) -> list[Json]:
+    config = env.config["LOOKUP"]
+    label = render(spec["query"], env)
+    named = [source["data_source_id"] for source in config["data_sources"]]
+    for unknown in set(named) - {"policies"}:
+        raise BlockError(f"Data source `{unknown}` not found")
+    ranked = [label, *(other for other in POLICIES if other != label)]
+    scores = [round(0.9 - 0.2 * at + env.noise(), 6) for at in range(len(ranked))]
+    documents = [
+        found_document("policies", name, POLICIES[name], score)
+        for name, score in zip(ranked, scores, strict=True)
+    ]
+    return documents[: config.get("top_k", 10)] if named else []
 
 
-def _labelled_answer(env: Env, text: str) -> Json:
-    return {"label": env.state["CLASSIFY"]["label"], "answer": text}
+def _labelled_answer(env: Env, spec: Json) -> Json:
+    opening = re.findall(r"'(.+?)'", spec["code"])[0]
+    text = env.state["LOOKUP"][0]["chunks"][0]["text"]
+    return {"label": env.state["CLASSIFY"]["completion"]["text"], "answer": opening + text}
 
 
 CLASSIFY_PROMPT = """\
@@ -216,25 +402,22 @@ shipping: parcel, deliver, ship, track
 account: password, login, email, account
 Question: {{INPUT.question}}"""
 
+ANSWER_CODE = """\
+_fun = (env) => {
+  const label = env.state.CLASSIFY.completion.text;
+  const policy = env.state.LOOKUP[0].chunks[0].text;
+  return {label, answer: 'Here is how it works: ' + policy};
+}"""
+
 SUPPORT = App(
     id="9f1d3b5a7c",
     name="support-answer",
     description="Answers a customer's question from the policy it falls under",
     blocks=(
         Block("input", "INPUT", {}),
-        Block("llm", "CLASSIFY", {"prompt": CLASSIFY_PROMPT}, lambda _env, text: {"label": text}),
-        Block("data_source", "LOOKUP", {"query": "{{CLASSIFY.label}}", "top_k": 1}, _lookup),
-        Block(
-            "llm",
-            "ANSWER",
-            {
-                "prompt": "Answer from the policy.\n"
-                "Label: {{CLASSIFY.label}}\n"
-                "Policy: {{LOOKUP.0.chunks.0.text}}\n"
-                "Question: {{INPUT.question}}"
-            },
-            _labelled_answer,
-        ),
+        Block("llm", "CLASSIFY", {"prompt": CLASSIFY_PROMPT}),
+        Block("data_source", "LOOKUP", {"query": "{{CLASSIFY.completion.text}}"}, _lookup),
+        Block("code", "ANSWER", {"code": ANSWER_CODE}, _labelled_answer),
     ),
     edit=(
         "CLASSIFY",
@@ -243,6 +426,10 @@ SUPPORT = App(
         "billing: invoice, charge, pay\nshipping: refund, ",
     ),
     example={"question": "Where is my refund?"},
+    config={
+        "CLASSIFY": MODEL_CONFIG,
+        "LOOKUP": {"data_sources": [{"data_source_id": "policies"}], "top_k": 1, "use_cache": False},
+    },
 )
 
 # summarise
@@ -275,7 +462,6 @@ SUMMARISE = App(
                 "Leave out: {{STOPWORDS}}\n"
                 "Sentence: {{EACH}}"
             },
-            _completion,
             indent=1,
         ),
         Block("reduce", "EACH", {}),
@@ -283,6 +469,7 @@ SUMMARISE = App(
     ),
     edit=("SUMMARY", "prompt", "4 words", "6 words"),
     example={"text": "The parcel left the warehouse on Monday. It arrives on Friday."},
+    config={"SUMMARY": MODEL_CONFIG},
 )
 
 # halve-until-small
@@ -370,27 +557,136 @@ QUOTE = App(
             "llm",
             "QUOTE",
             {"prompt": "Quote the price.\nOrder: {{INPUT.order}}\nTotal: {{PRICE.total}}"},
-            _completion,
         ),
     ),
     edit=("PRICE", "code", "apple: 0.50", "apple: 0.60"),
     example={"order": "3 apples"},
+    config={"QUOTE": MODEL_CONFIG},
 )
 
-APPS = {app.id: app for app in (SUPPORT, SUMMARISE, HALVE, QUOTE)}
+# track-parcel: a block of each type that asks another service
+
+PLACES = ("Lyon", "Graz", "Porto")
+
+
+def _where(env: Env) -> tuple[str, int]:
+    digits = re.findall(r"\d", env.state["INPUT"]["parcel"])
+    if not digits:
+        raise BlockError(f'invalid parcel: no number in "{env.state["INPUT"]["parcel"]}"')
+    return PLACES[int(digits[-1]) % len(PLACES)], 1 + int(digits[-1]) % 4
+
+
+def _track(env: Env, _spec: Json) -> Json:
+    place, days = _where(env)
+    return curl_value({"parcel": env.state["INPUT"]["parcel"], "place": place, "days": days})
+
+
+def _news(env: Env, spec: Json) -> Json:
+    place = env.state["TRACK"]["body"]["place"]
+    result = {
+        "title": f"Roads around {place}",
+        "link": f"https://news.example/{place.lower()}",
+        "snippet": f"No delays are known around {place}.",
+    }
+    return search_value(render(spec["query"], env), [result])
+
+
+def _notice(env: Env, spec: Json) -> Json:
+    return browser_value(render(spec["url"], env), spec["selector"], "Parcels are handed over until 8 pm.")
+
+
+def _scans(env: Env, spec: Json) -> Json:
+    place, days = _where(env)
+    rows = [{"day": day, "place": place} for day in range(1, days + 1)]
+    return database_value(render(spec["query"], env), rows)
+
+
+def _state(env: Env, _spec: Json) -> Json:
+    said, state = env.state["REPLY"]["message"], env.state
+    return {
+        "place": state["TRACK"]["body"]["place"],
+        "reply": said["content"],
+        "called": [call["name"] for call in said.get("function_calls", [])],
+        "news": state["NEWS"]["organic_results"][0]["snippet"],
+        "notice": state["NOTICE"]["data"][0]["results"][0]["text"],
+        "scans": len(state["SCANS"]["results"]),
+    }
+
+
+TRACK = App(
+    id="fade0ff1ce",
+    name="track-parcel",
+    description="Tells a customer where a parcel is",
+    blocks=(
+        Block("input", "INPUT", {}),
+        Block(
+            "curl",
+            "TRACK",
+            {
+                "method": "GET",
+                "url": "https://carrier.example/parcels/{{INPUT.parcel}}",
+                "headers_code": "_fun = (env) => ({accept: 'application/json'})",
+                "body_code": "_fun = (env) => null",
+            },
+            _track,
+        ),
+        Block("search", "NEWS", {"query": "delays around {{TRACK.body.place}}", "engine": "google"}, _news),
+        Block(
+            "browser",
+            "NOTICE",
+            {"url": "https://carrier.example/{{TRACK.body.place}}", "selector": "main"},
+            _notice,
+        ),
+        Block(
+            "database",
+            "SCANS",
+            {"query": "SELECT day, place FROM scans WHERE parcel = '{{INPUT.parcel}}'"},
+            _scans,
+        ),
+        Block(
+            "chat",
+            "REPLY",
+            {
+                "instructions": "Inform the customer by send_mail.\n"
+                "Parcel: {{INPUT.parcel}}\n"
+                "Place: {{TRACK.body.place}}\n"
+                "Days: {{TRACK.body.days}}",
+                "messages_code": "_fun = (env) => [{role: 'user', content: env.state.INPUT.parcel}]",
+                "functions_code": "_fun = (env) => [{name: 'send_mail', description: '', parameters: {}}]",
+            },
+        ),
+        Block("code", "STATE", {"code": "_fun = (env) => state(env.state)"}, _state),
+    ),
+    edit=("REPLY", "instructions", "by send_mail", "by send_mail and by send_text"),
+    example={"parcel": "PX-1041"},
+    config={
+        "TRACK": {"use_cache": False},
+        "NEWS": {"provider_id": "serpapi", "use_cache": False},
+        "NOTICE": {"use_cache": False},
+        "SCANS": {
+            "tables": [{"workspace_id": "w_example", "data_source_id": "parcels", "table_id": "scans"}]
+        },
+        "REPLY": MODEL_CONFIG,
+    },
+)
+
+APPS = {app.id: app for app in (SUPPORT, SUMMARISE, HALVE, QUOTE, TRACK)}
 
 # ---- The engine: a specification and inputs -> the steps of a run (pure; it knows no wire) ----
 
 SKIPPED: Json = {"value": None, "error": None, "meta": None}
+MAX_MAP = 64  # elements
+MAX_WHILE = 32  # iterations: fewer are allowed
 BLOCK_FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
 class Said:
-    """A text that a model gave, and for which input and iteration."""
+    """A text that a model gave, the functions it called, and for which input and iteration."""
 
     env: Env
     text: str
+    called: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -418,6 +714,26 @@ class Ended:
 Step = Started | Ended
 
 
+def _said(env: Env, value: Json) -> Said:
+    if "completion" in value:
+        return Said(env, value["completion"]["text"])
+    said = value["message"]
+    return Said(env, said["content"], tuple(call["name"] for call in said.get("function_calls", [])))
+
+
+def check_run(blocks: Iterable[Block], inputs: Sequence[Json]) -> None:
+    """Raise EngineRefusalError if the engine would not begin this run."""
+    if any(block.spec.get("max_iterations", 0) >= MAX_WHILE for block in blocks if block.type == "while"):
+        raise EngineRefusalError(
+            "invalid_specification_error", f"`max_iterations` cannot be greater than {MAX_WHILE}"
+        )
+    for number, given in enumerate(inputs):
+        if set(given) != set(inputs[0]):
+            raise EngineRefusalError(
+                "invalid_inputs_error", f"Input {number} has other keys than the first one"
+            )
+
+
 class Machine:
     """One run of a specification; `steps` executes it block by block, as Dust's core does."""
 
@@ -427,10 +743,12 @@ class Machine:
         inputs: Sequence[Json],
         config: Json,
         drifted: Collection[str],
+        noise: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Prepare a run: the blocks named in `drifted` speak to the newer model."""
+        check_run(blocks, inputs)
         self.blocks, self.inputs, self.drifted = blocks, inputs, drifted
-        self.envs = [[Env(config)]]  # per input, per element of a map
+        self.envs = [[Env(config, noise=noise)]]  # per input, per element of a map
         self.outer: list[Env] = []  # per input, as before the map
         self.mapped: list[str] = []
         self.loop: int | None = None
@@ -464,6 +782,9 @@ class Machine:
                 self._iterate(block, at)
 
     def _reduce(self) -> None:
+        if not all(self.envs):
+            raise EngineCrashError("a map over an empty list")
+
         def gathered(envs: list[Env]) -> Json:
             return {name: [env.state[name] for env in envs] for name in self.mapped}
 
@@ -499,13 +820,16 @@ class Machine:
             return {"value": None, "error": text, "meta": None}
         return {"value": value, "error": None, "meta": meta}
 
-    def _act(self, block: Block, env: Env, said: list[Said]) -> tuple[Any, Json | None]:
+    def _act(self, block: Block, env: Env, said: list[Said]) -> tuple[Any, Json | list[Any] | None]:
+        check_config(block.type, block.name, env.config.get(block.name))
         match block.type:
             case "while" if self.iteration >= block.spec["max_iterations"]:
                 return False, None
-            case "while" | "code":
+            case "while":
+                return block.act(env, block.spec), []
+            case "code" | "curl":
                 return block.act(env, block.spec), {"logs": []}
-            case "llm":
+            case "llm" | "chat":
                 return self._ask(block, env, said)
         return self._plain(block, env), None
 
@@ -516,16 +840,24 @@ class Machine:
             case "data":
                 return block.spec["data"]
             case "map":
-                return env.state[block.spec["from"]]
+                return self._elements(block.spec["from"], env)
         return block.act(env, block.spec)
 
+    def _elements(self, source: str, env: Env) -> list[Any]:
+        value: list[Any] = env.state[source]
+        if len(value) > MAX_MAP:
+            raise BlockError(f"Map `from` block `{source}` output exceeds maximum size ({MAX_MAP})")
+        return value
+
     def _ask(self, block: Block, env: Env, said: list[Said]) -> tuple[Any, Json]:
-        prompt = render(block.spec["prompt"], env)
-        limit = env.config.get(block.name, {}).get("max_tokens")
-        words = complete(prompt, drifted=block.name in self.drifted).split()[:limit]
-        said.append(Said(env, " ".join(words)))
-        usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(words)}
-        return block.act(env, " ".join(words)), {"token_usage": usage, "logs": []}
+        prompt = render(block.spec["prompt" if block.type == "llm" else "instructions"], env)
+        text = complete(prompt, drifted=block.name in self.drifted)
+        limit = env.config[block.name].get("max_tokens")
+        text = text if limit is None else " ".join(text.split()[:limit])
+        value = llm_value(prompt, text) if block.type == "llm" else chat_value(text)
+        said.append(_said(env, value))
+        usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split())}
+        return value, {"token_usage": usage, "logs": []}
 
     def _remember(self, ended: Ended) -> None:
         rows = zip(self.envs, ended.executions, ended.skipped, strict=True)
@@ -649,15 +981,16 @@ def step_events(step: Step) -> Iterator[Json]:
 
 
 def _token_events(block: Block, said: Said) -> Iterator[Json]:
+    place = {
+        "block_type": block.type,
+        "block_name": block.name,
+        "input_index": said.env.index,
+        "map": said.env.map,
+    }
     for text in re.findall(r"\s*\S+", said.text):
-        content = {
-            "block_type": block.type,
-            "block_name": block.name,
-            "input_index": said.env.index,
-            "map": said.env.map,
-            "tokens": {"text": text},
-        }
-        yield event("tokens", content)
+        yield event("tokens", {**place, "tokens": {"text": text}})
+    for name in said.called:
+        yield event("function_call", {**place, "function_call": {"name": name}})
 
 
 class Run:
@@ -669,16 +1002,18 @@ class Run:
         self.created = int(time.time() * 1000)
         self.app_id, self.hash, self.config = app_id, digest, config
         self.steps: list[Step] = []
-        self.done = False
+        self.done = self.crashed = False
         self._changed = threading.Condition()
 
     def perform(self, machine: Machine, pause: Callable[[], object]) -> None:
-        """Execute the machine's steps, pausing in each block."""
+        """Execute the machine's steps, pausing in each block; a crash leaves the run `running`."""
         try:
             for step in machine.steps():
                 self._add(step)
                 if isinstance(step, Started):
                     pause()
+        except EngineCrashError:
+            self.crashed = True
         finally:
             with self._changed:
                 self.done = True
@@ -708,7 +1043,7 @@ class Run:
 
     def status(self) -> str:
         """Return running, succeeded or errored."""
-        if not self.done:
+        if self.crashed or not self.done:
             return "running"
         last = self.steps[-1]
         return "succeeded" if isinstance(last, Ended) and not last.count(errors=True) else "errored"
@@ -785,7 +1120,8 @@ def run_events(run: Run) -> Iterator[Json | None]:
     yield event("run_status", {"status": "running", "run_id": run.id})
     for step in run.follow(KEEP_ALIVE_SECONDS):
         yield from [None] if step is None else step_events(step)
-    yield event("run_status", {"status": run.status(), "run_id": run.id})
+    if not run.crashed:
+        yield event("run_status", {"status": run.status(), "run_id": run.id})
     yield event("final", None)
 
 
@@ -1351,6 +1687,7 @@ def _fail(*statuses: Json) -> None:
 ROOT = r"/api/v1/w/(?P<workspace>[^/]+)/spaces/(?P<space>[^/]+)/apps"
 ROUTES = {
     "list_apps": ("GET", re.compile(ROOT)),
+    "check_apps": ("POST", re.compile(ROOT + "/check")),
     "create_run": ("POST", re.compile(ROOT + r"/(?P<app>[^/]+)/runs")),
     "get_run": ("GET", re.compile(ROOT + r"/(?P<app>[^/]+)/runs/(?P<run>[^/]+)")),
 }
@@ -1376,8 +1713,11 @@ class DustServer:
         self._lock = threading.Lock()
         self.behave()
         self._runs: dict[str, Run] = {}
-        self._saved: dict[str, str] = {}
-        self._saved_runs: dict[tuple[str, str], str] = {}
+        self._saved: dict[str, str] = {}  # per app, the version that the editor shows
+        self._latest: dict[str, str] = {}  # the version that was registered last
+        self._saved_runs: dict[str, str] = {}  # the id of the last run in the editor
+        self._made: dict[tuple[str, str], str] = {}  # per app and version, such a run
+        self._unregistered: set[tuple[str, str]] = set()
         self._versions = {(app.id, name): app.version(name) for app in APPS.values() for name in ("v1", "v2")}
         self._closing = threading.Event()
         self._httpd: _Listener | None = None
@@ -1396,12 +1736,41 @@ class DustServer:
         return specification_hash(self._versions[app_id, version])
 
     def save_edited(self, app_id: str) -> None:
-        """Save the app's edited version, so that `latest` and the listing follow it."""
+        """Edit the app and run it in the editor: saved blocks, saved run and `latest` are the edit's."""
         self._save(app_id, "v2")
 
     def save_original(self, app_id: str) -> None:
-        """Save the app's original version again."""
+        """Save and run the app's original version again."""
         self._save(app_id, "v1")
+
+    def save_unrun_edit(self, app_id: str, version: str = "v2") -> None:
+        """Edit the app without a run: only `savedSpecification` changes."""
+        self._saved[app_id] = version
+
+    def register(self, app_id: str, version: str) -> None:
+        """Let `latest` be this version, whatever is saved and was run in the editor."""
+        self._unregistered.discard((app_id, version))
+        self._latest[app_id] = version
+
+    def unregister(self, app_id: str, version: str) -> None:
+        """Forget the specification of this version: its hash is unknown from now on."""
+        self._unregistered.add((app_id, version))
+
+    def run_in_editor(self, app_id: str, version: str) -> None:
+        """Make a run of this version the saved run, whatever is saved and `latest`."""
+        if (app_id, version) not in self._made:
+            app, blocks = APPS[app_id], self._versions[app_id, version]
+            machine = Machine(blocks, [app.example], dict(app.config), ())
+            run = self._new_run(app_id, version, dict(app.config))
+            run.perform(machine, lambda: None)
+            self._made[app_id, version] = run.id
+        self._saved_runs[app_id] = self._made[app_id, version]
+
+    def delete_saved_run(self, app_id: str) -> None:
+        """Delete the saved run, as happens after 30 days; the app still names its id."""
+        run = self._saved_runs[app_id]
+        del self._runs[run]
+        self._made = {version: made for version, made in self._made.items() if made != run}
 
     def drift(self, block_name: str | None = None) -> None:
         """Let a newer model answer under the same hashes, behind one llm block or the usual."""
@@ -1424,8 +1793,14 @@ class DustServer:
             self._retry_after: str | None = None
         self.stores_logs = True  # if not, polled runs have traces without values
         self.published_shape = False  # if so, runs in JSON have the shape of the published description
+        self.noise: Callable[[], float] = lambda: 0.0  # what a data source adds to each score
         self.poll_steps = 0  # how many times a run is still `running` when it is fetched
         self._fetched: dict[str, int] = {}
+
+    def move_scores(self, most: float, seed: int = 0) -> None:
+        """Let the scores of data sources differ from run to run, each by at most `most`."""
+        source = random.Random(seed)  # noqa: S311  # the same numbers for the same seed are wanted
+        self.noise = lambda: source.uniform(-most, most)
 
     def rate_limit(self, runs: int, retry_after: str | None = None) -> None:
         """Refuse every run beyond the next `runs` with a 429, until told to behave."""
@@ -1433,12 +1808,9 @@ class DustServer:
             self._runs_left, self._retry_after = runs, retry_after
 
     def _save(self, app_id: str, version: str) -> None:
-        self._saved[app_id] = version
-        if (app_id, version) not in self._saved_runs:
-            run = self._new_run(app_id, version, {})
-            machine = Machine(self._versions[app_id, version], [APPS[app_id].example], {}, ())
-            run.perform(machine, lambda: None)
-            self._saved_runs[app_id, version] = run.id
+        self.save_unrun_edit(app_id, version)
+        self.run_in_editor(app_id, version)
+        self.register(app_id, version)
 
     # coming and going
 
@@ -1543,19 +1915,43 @@ class DustServer:
         return json_reply({"apps": apps})
 
     def _listed(self, number: int, app: App) -> Json:
-        version = self._saved[app.id]
-        blocks = self._versions[app.id, version]
+        blocks = self._versions[app.id, self._saved[app.id]]
+        given = {block.name: {"type": block.type} for block in blocks if block.name in app.config}
+        dataset = {"INPUT": {"type": "input", "dataset": "examples"}}
+        config = {name: {**kind, **app.config[name]} for name, kind in given.items()}
         return {
             "id": number,
             "sId": app.id,
             "name": app.name,
             "description": app.description,
-            "savedSpecification": json.dumps([block.saved() for block in blocks]),
-            "savedConfig": json.dumps({}),
-            "savedRun": self._saved_runs[app.id, version],
+            "savedSpecification": json.dumps([block.saved(app.config) for block in blocks]),
+            "savedConfig": json.dumps({**dataset, **config}),
+            "savedRun": self._saved_runs[app.id],
             "dustAPIProjectId": str(1000 + number),
-            "space": {"sId": self.space, "name": "Examples", "kind": "regular"},
+            "space": {
+                "sId": self.space,
+                "name": "Examples",
+                "kind": "regular",
+                "groupIds": ["grp_example"],
+                "isRestricted": False,
+                "managementMode": "manual",
+                "createdAt": WRITTEN,
+                "updatedAt": WRITTEN,
+            },
         }
+
+    def _check_apps(self, request: Request) -> Reply:
+        asked = request.body.get("apps") if isinstance(request.body, dict) else None
+        names = ("appId", "appHash")
+        if not isinstance(asked, list) or not all(
+            isinstance(one, dict) and all(isinstance(one.get(name), str) for name in names) for one in asked
+        ):
+            raise RefusalError(400, "invalid_request_error", "Invalid request body: apps")
+        answers = [{name: one[name] for name in names} for one in asked]
+        return json_reply({"apps": [{**one, "deployed": self._is_registered(**one)} for one in answers]})
+
+    def _is_registered(self, appId: str, appHash: str) -> bool:  # noqa: N803
+        return appId in APPS and self._registered(appId, appHash) is not None
 
     def _get_run(self, _request: Request, app: str, run: str) -> Reply:
         found = self._runs.get(run)
@@ -1565,7 +1961,7 @@ class DustServer:
         return self._run_reply(document if self.stores_logs else without_values(document))
 
     def _polled(self, run: Run) -> Json:
-        if run.id in self._saved_runs.values():  # such a run ended long ago
+        if run.id in self._made.values():  # such a run ended long ago
             return run.document(merged)
         with self._lock:
             times = self._fetched[run.id] = self._fetched.get(run.id, 0) + 1
@@ -1577,30 +1973,32 @@ class DustServer:
 
     def _create_run(self, request: Request, app: str) -> Reply:
         body = check_body(request.body)
-        version = self._find_version(app, body["specification_hash"])
-        if version is None:
-            return self._no_specification(body)
-        run = self._launch(app, version, body)
+        try:
+            run = self._launch(app, self._find_version(app, body["specification_hash"]), body)
+        except EngineRefusalError as refusal:
+            return self._refused(body, refusal)
         if body.get("stream"):
             return Reply(sse(run_events(run)), content_type="text/event-stream")
         if body.get("blocking"):
             return self._run_reply(self._awaited(run, body.get("block_filter")))
         return self._run_reply(run.announced())
 
-    def _find_version(self, app_id: str, wanted: str) -> str | None:
-        if wanted == "latest":
-            return self._saved[app_id]
-        return next((name for name in ("v1", "v2") if self.hash(app_id, name) == wanted), None)
+    def _find_version(self, app_id: str, wanted: str) -> str:
+        found = self._latest[app_id] if wanted == "latest" else self._registered(app_id, wanted)
+        if found is None:
+            raise EngineRefusalError("specification_not_found", f"No specification found for hash `{wanted}`")
+        return found
 
-    def _no_specification(self, body: Json) -> Reply:
-        message = f"No specification found for hash `{body['specification_hash']}`"
-        if body.get("stream"):
-            content = {"code": "specification_not_found", "message": message}
-            events = [event("error", content), event("final", None)]
-            return Reply(sse(events), content_type="text/event-stream")
-        if body.get("blocking"):
+    def _registered(self, app_id: str, digest: str) -> str | None:
+        versions = [name for name in ("v1", "v2") if (app_id, name) not in self._unregistered]
+        return next((name for name in versions if self.hash(app_id, name) == digest), None)
+
+    def _refused(self, body: Json, refusal: EngineRefusalError) -> Reply:
+        if not body.get("stream"):
             raise RefusalError(500, "internal_server_error", "An unexpected error occurred.")
-        raise RefusalError(400, "run_error", "There was an error running the app.")
+        content = {"code": refusal.code, "message": refusal.message}
+        events = [event("error", content), event("final", None)]
+        return Reply(sse(events), content_type="text/event-stream")
 
     def _new_run(self, app_id: str, version: str, config: Json) -> Run:
         run = Run(app_id, self.hash(app_id, version), config)
@@ -1608,9 +2006,9 @@ class DustServer:
         return run
 
     def _launch(self, app_id: str, version: str, body: Json) -> Run:
-        run = self._new_run(app_id, version, body["config"])
         blocks = self._versions[app_id, version]
-        machine = Machine(blocks, body["inputs"], body["config"], self.drifted)
+        machine = Machine(blocks, body["inputs"], body["config"], self.drifted, self.noise)
+        run = self._new_run(app_id, version, body["config"])
         pause = lambda: self.delay and self._closing.wait(self.delay)  # noqa: E731
         threading.Thread(target=run.perform, args=(machine, pause), daemon=True).start()
         return run

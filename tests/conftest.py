@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -32,6 +33,7 @@ LEFT_BY_PYTHON = ("__pycache__",)
 OTHERS_PLUGINS = "-p no:hypothesispytest -p no:respx -p no:anyio"
 """What else stands in our development environment, and takes a second per run to load."""
 SUPPORT, SUMMARISE, HALVE, QUOTE = "9f1d3b5a7c", "51aa0c7e2d", "c0de0042aa", "7bad5eed01"
+TRACK = "fade0ff1ce"
 """The apps of the example server."""
 CASE = "input: {question: Where is my refund?}\nexpect: {result.label: billing}\n"
 """The one case of a suite for SUPPORT, which holds."""
@@ -199,6 +201,11 @@ class Example:
         assert old in text
         return self.having({name: text.replace(old, new)})
 
+    def configured(self, name: str, config: Mapping[str, Any]) -> Example:
+        """The project with another config in the suite `name`."""
+        text = re.sub("^config: .*\n", "", self.files[name].decode(), flags=re.MULTILINE)
+        return self.having({name: f"{text}config: {json.dumps(config)}\n"})
+
     def flavoured(self, flavor: str) -> Example:
         """The project `one` with its run by another road."""
         return self.having({"a.dust.yaml": f"flavor: {flavor}\n" + self.files["a.dust.yaml"].decode()})
@@ -285,9 +292,22 @@ def project(pytester, monkeypatch) -> Example:
 
 
 def suite(server: Service, app: str, cases: str, extra: str = "") -> str:
-    """The text of a suite for one of the server's apps, pinned to its first version."""
+    """The text of a suite for one of the server's apps, pinned to its first version, with its config."""
     head = f"app: {{id: {app}}}\nspecification_hash: {server.hash(app)}\n"
-    return head + extra + cases
+    text = head + extra + cases
+    return text if re.search("^config:", text, re.MULTILINE) else with_config(text, app)
+
+
+def with_config(text: str, app: str) -> str:
+    """The text of a suite with the app's config, without which its blocks do not run, at its end."""
+    config = config_of(app)
+    return text.rstrip("\n") + "\n" + (f"config: {json.dumps(config)}\n" if config else "")
+
+
+def config_of(app: str, **blocks: dict[str, Any]) -> dict[str, Any]:
+    """The config with which the app runs; `blocks` are merged over it, key by key."""
+    given = dust_server.APPS[app].config
+    return {name: {**given.get(name, {}), **blocks.get(name, {})} for name in {**given, **blocks}}
 
 
 @pytest.fixture

@@ -22,7 +22,9 @@ REFUND, PARCEL = {"question": "Where is my refund?"}, {"question": "Track my par
 
 def perform(name: str, inputs: list[Any], version: str = "v1", drifted: Any = (), form: Any = None) -> Run:
     """Run one of the server's apps."""
-    steps = list(dust_server.Machine(APPS[name].version(version), inputs, {}, drifted).steps())
+    steps = list(
+        dust_server.Machine(APPS[name].version(version), inputs, dict(APPS[name].config), drifted).steps()
+    )
     status = "errored" if steps[-1].count(errors=True) else "succeeded"
     traces, blocks = (form or dust_server.by_iteration)(steps), dust_server.block_statuses(steps)
     return api.parse(answer(traces, status, blocks), 0.0)
@@ -79,15 +81,31 @@ class Row:
     drifted: bool = False
 
 
+COMPLETION = ("output", "completion", "text")
 TABLE = {
     "an edited prompt": Row(
-        "support-answer", [REFUND], "CLASSIFY", 2, None, ("output", "label"), ["LOOKUP", "ANSWER"]
+        "support-answer",
+        [REFUND],
+        "CLASSIFY",
+        2,
+        None,
+        ("output", "prompt", "text"),
+        ["LOOKUP", "ANSWER"],
     ),
-    "an edited prompt, second input": Row(
-        "support-answer", [PARCEL, REFUND], "CLASSIFY", 2, 2, ("output", "label"), ["LOOKUP", "ANSWER"]
+    "an edited prompt, which every input has": Row(
+        "support-answer",
+        [PARCEL, REFUND],
+        "CLASSIFY",
+        2,
+        1,
+        ("output", "prompt", "text"),
+        ["LOOKUP", "ANSWER"],
     ),
     "a newer model": Row(
-        "support-answer", [REFUND], "CLASSIFY", 2, None, ("output", "label"), ["LOOKUP", "ANSWER"], True
+        "support-answer", [REFUND], "CLASSIFY", 2, None, COMPLETION, ["LOOKUP", "ANSWER"], drifted=True
+    ),
+    "a newer model, second input": Row(
+        "support-answer", [PARCEL, REFUND], "CLASSIFY", 2, 2, COMPLETION, ["LOOKUP", "ANSWER"], drifted=True
     ),
     "a newer model, all inputs": Row(
         "support-answer",
@@ -95,7 +113,7 @@ TABLE = {
         "CLASSIFY",
         2,
         1,
-        ("output", "label"),
+        COMPLETION,
         ["LOOKUP", "ANSWER"],
         drifted=True,
     ),
@@ -105,17 +123,18 @@ TABLE = {
         "SUMMARY",
         5,
         None,
-        (1, "output", "completion", "text"),
+        (0, "output", "prompt", "text"),
         ["JOIN"],
     ),
-    "an edited prompt in a map, third input": Row(
+    "a newer model in a map, third input": Row(
         "summarise",
-        [{"text": "Rain."}, {"text": ""}, {"text": "One two three four five."}],
+        [{"text": "rain."}, {"text": "sun."}, {"text": "snow. One Two."}],
         "SUMMARY",
         5,
         3,
-        (0, "output", "completion", "text"),
+        (1, "output", "completion", "text"),
         ["JOIN"],
+        drifted=True,
     ),
     "a newer model in a map": Row(
         "summarise",
@@ -172,7 +191,7 @@ TABLE = {
         "QUOTE",
         4,
         1,
-        ("output", "completion", "text"),
+        COMPLETION,
         [],
         drifted=True,
     ),
@@ -205,8 +224,9 @@ def test_the_consequences_are_counted():
         perform("support-answer", [REFUND], drifted=dust_server.DRIFTING),
     )
     first, *then = found.blocks
-    assert first.changes == (Change(("output", "label"), "billing", "shipping"),)
-    assert [(block.name, len(block.changes)) for block in then] == [("LOOKUP", 1), ("ANSWER", 2)]
+    assert first.changes == (Change(COMPLETION, "billing", "shipping"),)
+    assert [block.name for block in then] == ["LOOKUP", "ANSWER"]
+    assert [change.path for change in then[1].changes] == [("output", "label"), ("output", "answer")]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +241,7 @@ def test_the_consequences_are_counted():
 def test_an_edit_that_changes_nothing_for_the_caller_is_no_change(app, inputs):
     """Another version of an app that answers the same has not changed."""
     found = compared(perform(app, inputs), perform(app, inputs, "v2"))
-    assert (found.blocks, found.changed) == ((), False)
+    assert (found.values, found.changed) == ((), False)
 
 
 @pytest.mark.parametrize("name", APPS)

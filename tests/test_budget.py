@@ -9,7 +9,7 @@ from multiprocessing import AuthenticationError
 
 import pytest
 
-from conftest import HALVE, SOURCES, SUPPORT, suite
+from conftest import HALVE, SOURCES, SUPPORT, config_of, suite
 from pytest_dust import office
 from pytest_dust.budget import Budget
 from pytest_dust.errors import ServiceError
@@ -27,10 +27,10 @@ import pytest
 
 @pytest.mark.parametrize("question", ["a", "b", "c", "d"])
 def test_it(dust, question):
-    run = dust.run(app="9f1d3b5a7c", specification_hash="HASH", input={"question": question})
+    run = dust.run(app="9f1d3b5a7c", specification_hash="HASH", config=CONFIG, input={"question": question})
     assert run.result.label == "other"
 """
-CACHE_ON = "config: {CLASSIFY: {use_cache: true}, ANSWER: {model_id: m}}\n"
+CACHE_ON = config_of(SUPPORT, CLASSIFY={"use_cache": True})
 
 
 def estimated(result):
@@ -57,7 +57,13 @@ def repeated(project, server):
 @pytest.fixture
 def python(project, server):
     """A project whose four runs are made from Python, of which no estimate knows."""
-    return project.having({"test_it.py": PYTHON.replace("HASH", server.hash(SUPPORT))}).using(server)
+    return project.having(
+        {
+            "test_it.py": PYTHON.replace("HASH", server.hash(SUPPORT)).replace(
+                "CONFIG", repr(config_of(SUPPORT))
+            )
+        }
+    ).using(server)
 
 
 # ── the estimate ─────────────────────────────────────────────────────────────────────────────────
@@ -295,27 +301,26 @@ def test_tokens_of_a_failed_case_are_counted(repeated, server):
 @pytest.mark.parametrize("source", SOURCES)
 def test_fresh_turns_the_cache_off(support, server, source):
     """With --dust-fresh each configured block is sent use_cache: false, by option, environment or ini."""
-    cached = support.replacing("answer.dust.yaml", "cases:", f"{CACHE_ON}cases:")
+    cached = support.configured("answer.dust.yaml", CACHE_ON)
     example, args = cached.given("fresh", "true", by=source)
     example.run("--dust-mode=live", *args)
-    fresh = {"CLASSIFY": {"use_cache": False}, "ANSWER": {"model_id": "m", "use_cache": False}}
-    assert [body["config"] for body in bodies(server)] == [fresh] * 3
+    fresh = config_of(SUPPORT)
+    assert [body["config"]["CLASSIFY"] for body in bodies(server)] == [fresh["CLASSIFY"]] * 3
 
 
 def test_without_fresh_the_config_is_sent_as_written(support, server):
     """Unless told to, nothing changes the config of a suite."""
-    support.replacing("answer.dust.yaml", "cases:", f"{CACHE_ON}cases:").run("--dust-mode=live")
-    asked = {"CLASSIFY": {"use_cache": True}, "ANSWER": {"model_id": "m"}}
-    assert [body["config"] for body in bodies(server)] == [asked] * 3
+    support.configured("answer.dust.yaml", CACHE_ON).run("--dust-mode=live")
+    assert [body["config"] for body in bodies(server)] == [CACHE_ON] * 3
 
 
 @pytest.mark.parametrize(("first", "then"), [((), ("--dust-fresh",)), (("--dust-fresh",), ())])
 def test_fresh_moves_no_cassette(support, server, first, then):
     """A cassette fits with and without --dust-fresh, however it was recorded."""
-    example = support.replacing("answer.dust.yaml", "cases:", f"{CACHE_ON}cases:")
+    example = support.configured("answer.dust.yaml", CACHE_ON)
     after = example.run("--dust-mode=record", *first).example
     for text in after.cassettes.values():
-        assert json.loads(text)["request"]["config"]["CLASSIFY"] == {"use_cache": True}
+        assert json.loads(text)["request"]["config"] == CACHE_ON
     server.requests.clear()
     for mode in ("replay", "record"):
         result = after.run(f"--dust-mode={mode}", *then)
@@ -324,25 +329,25 @@ def test_fresh_moves_no_cassette(support, server, first, then):
     assert server.requests == []
 
 
-OFF = "config: {CLASSIFY: {use_cache: false}, ANSWER: {use_cache: false}}\n"
-HALF = "config: {CLASSIFY: {use_cache: false}, ANSWER: {model_id: m}}\n"
+OFF = config_of(SUPPORT)
+UNSAID = {**OFF, "CLASSIFY": {"provider_id": "openai", "model_id": "gpt-4o-mini"}}
 
 
 @pytest.mark.parametrize(
-    ("extra", "args", "due"),
+    ("config", "extra", "args", "due"),
     [
-        ("", ("--dust-mode=live",), True),
-        (CACHE_ON, ("--dust-mode=live",), True),
-        (HALF, ("--dust-mode=live",), True),
-        (OFF, ("--dust-mode=live",), False),
-        (CACHE_ON, ("--dust-mode=live", "--dust-fresh"), False),
-        (CACHE_ON + "repeat: {runs: 2}\n", ("--dust-mode=live",), False),
-        (CACHE_ON, (), False),
+        (CACHE_ON, "", ("--dust-mode=live",), True),
+        (UNSAID, "", ("--dust-mode=live",), True),
+        (OFF, "", ("--dust-mode=live",), False),
+        (CACHE_ON, "", ("--dust-mode=live", "--dust-fresh"), False),
+        (CACHE_ON, "repeat: {runs: 2}\n", ("--dust-mode=live",), False),
+        (CACHE_ON, "", (), False),
     ],
 )
-def test_the_summary_says_where_the_cache_may_have_answered(support, extra, args, due):
+def test_the_summary_says_where_the_cache_may_have_answered(support, config, extra, args, due):
     """One line of the summary says how many live answers may have come from Dust's cache, where any may."""
     example = support.replacing("answer.dust.yaml", "cases:", f"{extra}cases:")
+    example = example.configured("answer.dust.yaml", config)
     result = (example if args else example.run("--dust-mode=record").example).run(*args)
     line = (
         "dust: 3 cases may have come from Dust's cache (use_cache is on or left out); "

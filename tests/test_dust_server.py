@@ -13,6 +13,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +35,18 @@ sys.modules["dust_server"] = dust_server  # dataclasses look their module up her
 _spec.loader.exec_module(dust_server)
 
 SUPPORT, SUMMARISE, HALVE, QUOTE = "9f1d3b5a7c", "51aa0c7e2d", "c0de0042aa", "7bad5eed01"
+TRACK = "fade0ff1ce"
 SKIPPED = {"value": None, "error": None, "meta": None}
 INPUTS: dict[str, list[dict[str, Any]]] = {
     SUPPORT: [{"question": "Where is my refund?"}, {"question": "Good day!"}],
     SUMMARISE: [{"text": "The cat sat. The very old dog slept."}, {"text": "Rain."}],
     HALVE: [{"number": 40, "limit": 10}, {"number": 100, "limit": 10}, {"number": 3, "limit": 10}],
     QUOTE: [{"order": "3 apples"}, {"order": "a few apples"}],
+    TRACK: [{"parcel": "PX-1041"}, {"parcel": "PX-1"}],
 }
 each_app = pytest.mark.parametrize("app", INPUTS)
+each_steady_app = pytest.mark.parametrize("app", [app for app in INPUTS if app != TRACK])
+"""TRACK has values that are new in every run."""
 
 
 def hold(document: Any, definition: str) -> Any:
@@ -67,7 +72,8 @@ class Api:
 
     def body(self, app: str, **options: Any) -> dict[str, Any]:
         """Return a create-run body for the app's original version and usual inputs."""
-        basis = {"specification_hash": self.server.hash(app), "config": {}, "inputs": INPUTS[app]}
+        config = dust_server.APPS[app].config
+        basis = {"specification_hash": self.server.hash(app), "config": config, "inputs": INPUTS[app]}
         body: dict[str, Any] = hold({**basis, **options}, "create_run_body")
         return body
 
@@ -171,7 +177,7 @@ def without_end(traces: list[Any]) -> list[Any]:
 # flavours
 
 
-@each_app
+@each_steady_app
 def test_flavours_agree(shared: Api, app: str) -> None:
     """Merged by block, the three flavours give the same executions, counts and status."""
     blocking, polled, events = shared.blocking(app), shared.polled(app), shared.events(app)
@@ -190,7 +196,7 @@ def test_stream_order(shared: Api, app: str) -> None:
     kinds = [event["type"] for event in events]
     assert [kinds[0], *kinds[-2:]] == ["run_status", "run_status", "final"]
     assert events[0]["content"]["status"] == "running"
-    framed = [kind for kind in kinds[1:-2] if kind != "tokens"]
+    framed = [kind for kind in kinds[1:-2] if kind not in ("tokens", "function_call")]
     assert framed == ["block_status", "block_execution", "block_status"] * (len(framed) // 3)
     rows = [event["content"]["status"] for event in events if event["type"] == "block_status"]
     assert set(rows[::2]) == {"running"}
@@ -244,7 +250,7 @@ def test_stream_wins_over_blocking(shared: Api) -> None:
 
 def test_run_echoes_request(shared: Api) -> None:
     """A run carries the config, the hash that ran and its app, under an id of its own."""
-    config = {"CLASSIFY": {"provider_id": "openai", "use_cache": False}}
+    config = {**dust_server.APPS[SUPPORT].config, "NOTE": {"a": 1}}
     one, two = (shared.blocking(SUPPORT, config=config) for _ in range(2))
     assert one["config"] == {"blocks": config}
     assert (one["specification_hash"], one["app_id"]) == (shared.server.hash(SUPPORT), SUPPORT)
@@ -259,7 +265,7 @@ def test_filter_cuts_traces_statuses_and_results(shared: Api) -> None:
     run = shared.blocking(SUPPORT, block_filter=["CLASSIFY", "INPUT"])
     assert [trace[0][1] for trace in run["traces"]] == ["INPUT", "CLASSIFY"]
     assert [block["name"] for block in run["status"]["blocks"]] == ["INPUT", "CLASSIFY"]
-    assert values(run["results"]) == [[{"label": "billing"}], [{"label": "other"}]]
+    assert [row[0]["completion"]["text"] for row in values(run["results"])] == ["billing", "other"]
 
 
 def test_filter_that_leaves_nothing(shared: Api) -> None:
@@ -308,11 +314,46 @@ def test_map_has_one_execution_per_element(shared: Api) -> None:
     assert values(run["results"]) == [[joined], [{"summary": "Rain", "sentences": 1}]]
 
 
-def test_map_over_nothing(shared: Api) -> None:
-    """A map over an empty array leaves no executions inside it."""
-    run = shared.blocking(SUMMARISE, inputs=[{"text": ""}])
-    assert trace_of(run, "llm", "SUMMARY") == [[[]]]
-    assert values(run["results"]) == [[{"summary": "", "sentences": 0}]]
+@pytest.mark.parametrize("texts", [[""], ["Rain.", ""]])
+def test_map_over_nothing_crashes_the_run(api: Api, texts: list[str]) -> None:
+    """A map over an empty array, of any input, ends the run at its `reduce`, `running` for ever."""
+    inputs = [{"text": text} for text in texts]
+    run = api.blocking(SUMMARISE, inputs=inputs)
+    assert (run["status"]["run"], run["results"]) == ("running", None)
+    names = ["STOPWORDS", "INPUT", "SENTENCES", "EACH", "SUMMARY"]
+    assert [block["name"] for block in run["status"]["blocks"]] == names
+    assert {block["status"] for block in run["status"]["blocks"]} == {"succeeded"}
+    assert api.get(SUMMARISE, run["run_id"])["status"]["run"] == "running"
+    events = api.events(SUMMARISE, inputs=inputs)
+    assert [one["content"]["status"] for one in events if one["type"] == "run_status"] == ["running"]
+    assert events[-1]["type"] == "final"
+
+
+@pytest.mark.parametrize(("count", "status"), [(64, "succeeded"), (65, "errored")])
+def test_map_has_a_largest_size(shared: Api, count: int, status: str) -> None:
+    """A map over more than 64 elements is an error of the map block."""
+    run = shared.blocking(SUMMARISE, inputs=[{"text": "Rain. " * count}])
+    assert run["status"]["run"] == status
+    if status == "errored":
+        assert run["traces"][-1][0] == ["map", "EACH"]
+        assert "exceeds maximum size (64)" in run["traces"][-1][1][0][0]["error"]
+
+
+@pytest.mark.parametrize("most", [31, 32])
+def test_while_has_a_largest_number_of_iterations(most: int) -> None:
+    """A `while` whose max_iterations is 32 or more is refused by the engine."""
+    app = dust_server.APPS[HALVE]
+    blocks = [
+        replace(block, spec={**block.spec, "max_iterations": most}) if block.type == "while" else block
+        for block in app.blocks
+    ]
+    inputs = [{"number": 2**40, "limit": 0}]
+    if most == 32:
+        with pytest.raises(dust_server.EngineRefusalError, match="max_iterations"):
+            dust_server.Machine(blocks, inputs, {}, ())
+        return
+    *_, last = dust_server.Machine(blocks, inputs, {}, ()).steps()
+    assert last.executions[0][0]["value"]["steps"] == 31
 
 
 def test_inputs_leave_a_loop_one_by_one(shared: Api) -> None:
@@ -393,16 +434,20 @@ def test_input_without_its_fields_errs_in_a_block(shared: Api) -> None:
 
 def test_usage_is_counted(shared: Api) -> None:
     """Every llm execution reports its tokens, and the model heeds the config."""
-    run = shared.blocking(SUPPORT, config={"ANSWER": {"max_tokens": 3}})
-    usage = run["results"][0][0]["meta"]["token_usage"]
-    assert usage["completion_tokens"] == 3
+    config = {"SUMMARY": {**dust_server.MODEL_CONFIG, "max_tokens": 2}}
+    run = shared.blocking(SUMMARISE, config=config)
+    (summaries,) = trace_of(run, "llm", "SUMMARY")
+    usage = summaries[0][1]["meta"]["token_usage"]
+    assert usage["completion_tokens"] == 2
     assert usage["prompt_tokens"] > 10
+    metas = [one["meta"] for (kind, _), rows in run["traces"] if kind != "llm" for row in rows for one in row]
+    assert not any("token_usage" in meta for meta in metas if meta)
 
 
 # versions
 
 
-@each_app
+@each_steady_app
 def test_edited_version_differs_first_in_one_block(shared: Api, app: str) -> None:
     """The two versions differ in one block's spec, and outputs differ from that block on."""
     pairs = zip(dust_server.APPS[app].version("v1"), dust_server.APPS[app].version("v2"), strict=True)
@@ -442,7 +487,9 @@ def test_listing_follows_what_is_saved(api: Api) -> None:
     for app in apps:
         version = "v2" if app["sId"] == HALVE else "v1"
         blocks = hold(json.loads(app["savedSpecification"]), "specification")
-        assert blocks == [b.saved() for b in dust_server.APPS[app["sId"]].version(version)]
+        assert [(b["name"], b["spec"]) for b in blocks] == [
+            (b.name, b.spec) for b in dust_server.APPS[app["sId"]].version(version)
+        ]
         saved = api.get(app["sId"], app["savedRun"])
         assert saved["specification_hash"] == api.server.hash(app["sId"], version)
         assert saved["status"]["run"] == "succeeded"
@@ -461,27 +508,34 @@ def test_drift_changes_answers_under_the_same_hash(api: Api) -> None:
 
 
 def test_drift_of_one_block(api: Api) -> None:
-    """A drift can be held to one llm block."""
-    before = api.blocking(SUPPORT)
-    api.server.drift("ANSWER")
-    traces = zip(before["traces"], api.blocking(SUPPORT)["traces"], strict=True)
-    assert [old[0][1] for old, new in traces if old != new] == ["ANSWER"]
+    """A drift can be held to one block that calls a model."""
+    before = api.blocking(QUOTE, inputs=INPUTS[QUOTE][:1])
+    api.server.drift("QUOTE")
+    traces = zip(before["traces"], api.blocking(QUOTE, inputs=INPUTS[QUOTE][:1])["traces"], strict=True)
+    assert [old[0][1] for old, new in traces if old != new] == ["QUOTE"]
 
 
 # refusals
 
 
-def test_unknown_hash(shared: Api) -> None:
-    """An unknown hash is a 500 blocking, an error event streamed, and a 400 otherwise."""
-    unknown = {"specification_hash": "0" * 64}
-    events = shared.events(SUPPORT, **unknown)
+@pytest.mark.parametrize(
+    ("refused", "code"),
+    [
+        ({"specification_hash": "0" * 64}, "specification_not_found"),
+        ({"inputs": [{"question": "Hi"}, {"text": "Hi"}]}, "invalid_inputs_error"),
+        ({"inputs": [{"question": "Hi"}, {"question": "Hi", "text": "Hi"}]}, "invalid_inputs_error"),
+        ({"inputs": [{"question": "Hi"}, {}]}, "invalid_inputs_error"),
+    ],
+)
+def test_what_the_engine_refuses(shared: Api, refused: dict[str, Any], code: str) -> None:
+    """What the engine refuses is a bare 500, and only a stream says which it was."""
+    events = shared.events(SUPPORT, **refused)
     assert [event["type"] for event in events] == ["error", "final"]
-    assert events[0]["content"]["code"] == "specification_not_found"
-    refused = [
-        shared.refused(shared.http.post(shared.path(SUPPORT), json=shared.body(SUPPORT, **body)))
-        for body in ({**unknown, "blocking": True}, unknown)
-    ]
-    assert refused == [(500, "internal_server_error"), (400, "run_error")]
+    assert events[0]["content"]["code"] == code
+    for flavour in ({"blocking": True}, {}):
+        body = shared.body(SUPPORT, **refused, **flavour)
+        answer = shared.http.post(shared.path(SUPPORT), json=body)
+        assert shared.refused(answer) == (500, "internal_server_error")
 
 
 @pytest.mark.parametrize(
@@ -666,7 +720,7 @@ def test_fault_altered(api: Api) -> None:
     """A run can be altered in place; answers that hold none are left alone."""
     assert "status" not in misled(api, Faults.altered(lambda run: run.pop("status"))).json()["run"]
     api.server.misbehave(Faults.altered(dict.clear), on="GET")
-    assert len(api.http.get(api.path()).json()["apps"]) == 4
+    assert len(api.http.get(api.path()).json()["apps"]) == len(INPUTS)
     assert kinds(told(misled(api, Faults.altered(dict.clear), stream=True).text))[-1] == "final"
 
 
@@ -696,7 +750,7 @@ def test_faults_of_a_value_leave_other_answers(api: Api, fault: Any) -> None:
     """What changes a value leaves a run without any, and a listing, as they are."""
     api.server.misbehave(fault, on="ANY", times=2)
     assert api.post(SUPPORT)["traces"] == []
-    assert len(api.http.get(api.path()).json()["apps"]) == 4
+    assert len(api.http.get(api.path()).json()["apps"]) == len(INPUTS)
 
 
 @pytest.mark.parametrize("where", ["value", "error", "refusal"])

@@ -6,10 +6,17 @@ import re
 
 import pytest
 
+from conftest import config_of
+
 APP = "9f1d3b5a7c"
 TEST = """\
 def test_refund(dust):
-    run = dust.run(app="9f1d3b5a7c", specification_hash="HASH", input={"question": "Where is my refund?"})
+    run = dust.run(
+        app="9f1d3b5a7c",
+        specification_hash="HASH",
+        config=CONFIG,
+        input={"question": "Where is my refund?"},
+    )
     assert run.result.label == "billing"
 """
 
@@ -17,7 +24,8 @@ def test_refund(dust):
 @pytest.fixture
 def python(project, server):
     """A project with one Python test that runs an app, and the service at hand."""
-    return project.having({"test_it.py": TEST.replace("HASH", server.hash(APP))}).using(server)
+    text = TEST.replace("HASH", server.hash(APP)).replace("CONFIG", repr(config_of(APP)))
+    return project.having({"test_it.py": text}).using(server)
 
 
 @pytest.fixture
@@ -26,9 +34,9 @@ def tests(project, server):
 
     def make(body: str, head: str = "def test_it(dust):"):
         text = (
-            f"import pytest\nHASH = {server.hash(APP)!r}\n"
-            "def ask(dust, **more):\n"
-            "    return dust.run(app='9f1d3b5a7c', specification_hash=HASH, **more)\n"
+            f"import pytest\nHASH = {server.hash(APP)!r}\nCONFIG = {config_of(APP)!r}\n"
+            "def ask(dust, *, config=CONFIG, **more):\n"
+            "    return dust.run(app='9f1d3b5a7c', specification_hash=HASH, config=config, **more)\n"
             f"{head}\n"
         )
         lines = "".join(f"    {line}\n" for line in body.splitlines())
@@ -113,8 +121,8 @@ def test_a_run_has_attributes_and_mappings(tests):
     example = tests(
         "run = ask(dust, input={'question': 'Where is my refund?'})\n"
         "assert run.status == run['status'] == 'succeeded'\n"
-        "assert run.blocks.CLASSIFY.output.label == "
-        "run['blocks']['CLASSIFY']['output']['label'] == 'billing'\n"
+        "assert run.blocks.CLASSIFY.output.completion.text == "
+        "run['blocks']['CLASSIFY']['output']['completion']['text'] == 'billing'\n"
         "assert run.usage.total_tokens > 0 and run.error is None and run.duration >= 0\n"
         "assert run.specification_hash == HASH and run.run_id\n"
         "assert isinstance(run, dict) and not hasattr(run, 'results')\n"

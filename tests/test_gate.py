@@ -362,9 +362,8 @@ def test_on_change_may_stand_in_ini_and_environment(stage, source):
 def test_a_wrong_baseline_is_a_mistake_of_the_suite(project, server, written, message, where):
     """A wrong value in `baseline` ends collection with its place and what is allowed."""
     line = f"baseline: {written}\n"
-    text = suite(server, SUPPORT, f"cases:\n  - id: a\n    {REFUND}", line if where == "suite" else "")
-    if where == "case":
-        text += f"    {line}"
+    case = f"cases:\n  - id: a\n    {REFUND}" + (f"    {line}" if where == "case" else "")
+    text = suite(server, SUPPORT, case, line if where == "suite" else "")
     result = project.having({"suite.dust.yaml": text}).run()
     row = 3 if where == "suite" else 6
     assert result.outcomes == {"error": 1}

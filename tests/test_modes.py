@@ -11,7 +11,19 @@ import time
 
 import pytest
 
-from conftest import BARE, HALVE, KEY, OTHERS_PLUGINS, QUOTE, SOURCES, SUMMARISE, SUPPORT, suite
+from conftest import (
+    BARE,
+    HALVE,
+    KEY,
+    OTHERS_PLUGINS,
+    QUOTE,
+    SOURCES,
+    SUMMARISE,
+    SUPPORT,
+    TRACK,
+    suite,
+    with_config,
+)
 
 PINNED = "cassettes/answer/refund.json"
 MODES = ("replay", "record", "rerecord", "live")
@@ -124,6 +136,7 @@ def test_replay_needs_no_workspace(recorded, server):
 def refund(example):
     """The project with its first case alone."""
     head, _, _ = example.files["answer.dust.yaml"].decode().partition("  - id: parcel")
+    head = with_config(head, SUPPORT)
     others = dict.fromkeys(("cassettes/answer/parcel.json", "cassettes/answer/wrong.json"))
     return example.having({"answer.dust.yaml": head, **others})
 
@@ -162,8 +175,8 @@ def test_a_missing_cassette_says_how_to_record(recorded, server):
         ("id: 9f1d3b5a7c", f"id: {QUOTE}", rf"app\.id +\"{SUPPORT}\" → \"{QUOTE}\""),
         ("specification_hash: ", "specification_hash: latest #", r"specification_hash +\"\w+\" → \"latest\""),
         (
-            "cases:",
-            "config: {ANSWER: {model_id: gpt-4o}}\ncases:",
+            "config: {",
+            'config: {"ANSWER": {"model_id": "gpt-4o"}, ',
             r"config\.ANSWER +nothing → \{\"model_id\": ",
         ),
         (
@@ -187,7 +200,7 @@ def test_a_cassette_of_another_request_names_what_moved(recorded, old, new, told
     ("old", "new"),
     [
         ("specification_hash: ", "specification_hash: latest #"),
-        ("cases:", "config: {ANSWER: {model_id: gpt-4o}}\ncases:"),
+        ("config: {", 'config: {"ANSWER": {"model_id": "gpt-4o"}, '),
         ("my refund?", "my big refund?"),
         ("cases:", "block_filter: [ANSWER]\ncases:"),
     ],
@@ -201,7 +214,7 @@ def test_the_command_for_a_cassette_of_another_request_mends_it(recorded, server
 def test_every_moved_field_is_named(recorded):
     """Where several fields moved, the message names each."""
     example = refund(recorded).replacing("answer.dust.yaml", "my refund?", "my parcel?")
-    result = example.replacing("answer.dust.yaml", "cases:", "config: {A: {b: 1}}\ncases:").run()
+    result = example.replacing("answer.dust.yaml", "config: {", 'config: {"A": {"b": 1}, ').run()
     assert re.search(r"config\.A +nothing → \{\"b\": 1\}", result.report)
     assert re.search(
         r"inputs\[0\]\.question +\"Where is my refund\?\" → \"Where is my parcel\?\"", result.report
@@ -421,9 +434,10 @@ def pytest_runtest_teardown(item):
 """
 EVERY_APP = {
     SUPPORT: ["{question: Where is my refund?}", "{question: Grüße ☃ 𝄞}"],
-    SUMMARISE: ["{text: The cat sat. The very old dog slept.}", "{text: Rain.}", "{text: ''}"],
+    SUMMARISE: ["{text: The cat sat. The very old dog slept.}", "{text: Rain.}", "{text: Snow.}"],
     HALVE: ["{number: 100, limit: 10}", "{number: 3, limit: 10}", "{number: 40, limit: 10}"],
     QUOTE: ["{order: 3 apples}", "{order: 12 plums}"],
+    TRACK: ["{parcel: PX-1}", "{parcel: PX-2}"],
 }
 FAILING = ["{order: 3 apples}", "{order: a few apples}"]
 
@@ -432,9 +446,8 @@ def cases_for(inputs):
     """A suite's cases: each input alone, all together, all filtered."""
     single = [f"  - {{id: one{at}, input: {one}}}\n" for at, one in enumerate(inputs)]
     together = f"  - {{id: all, inputs: [{', '.join(inputs)}]}}\n"
-    filtered = (
-        f"  - {{id: cut, inputs: [{', '.join(inputs)}], block_filter: [INPUT, HALVE, SUMMARY, QUOTE]}}\n"
-    )
+    names = "[INPUT, HALVE, SUMMARY, QUOTE, REPLY]"
+    filtered = f"  - {{id: cut, inputs: [{', '.join(inputs)}], block_filter: {names}}}\n"
     return "cases:\n" + "".join(single) + together + filtered
 
 
@@ -450,7 +463,7 @@ def test_a_replay_is_seen_as_the_live_run_was(project, server):
         return [json.loads(line) for line in after.files["views.jsonl"].splitlines()]
 
     first, second = views(live), views(replayed)
-    assert len(first) == 22
+    assert len(first) == 26
     assert {source for _, source, _ in first} == {"recorded"}
     assert {source for _, source, _ in second} == {"replayed"}
     for (name, _, seen), (same, _, again) in zip(first, second, strict=True):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import SUPPORT
+from conftest import suite as suite_of
 from pytest_dust import plugin, references, settings, suite
 from pytest_dust.checks.binding import Here
 from pytest_dust.checks.matchers import MATCHERS
@@ -109,8 +111,11 @@ def test_the_matcher_shown_works(project, server):
     """The example of a project's own matcher works as it stands, and without the plugin."""
     example = project.having({
         "conftest.py": python("pytest_dust_matchers"),
-        "a.dust.yaml": f"app: {{id: 9f1d3b5a7c}}\nspecification_hash: {server.hash('9f1d3b5a7c')}\n"
-        "input: {question: Where is my refund?}\nexpect: {result.answer: {polite: false}}\n",
+        "a.dust.yaml": suite_of(
+            server,
+            SUPPORT,
+            "input: {question: Where is my refund?}\nexpect: {result.answer: {polite: false}}\n",
+        ),
         "test_it.py": "def test_it(): pass\n",
     }).using(server)  # fmt: skip
     told = example.run("--dust-mode=record")

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from conftest import OTHERS_PLUGINS, SUPPORT, dust_server, suite
+from conftest import OTHERS_PLUGINS, SUPPORT, config_of, dust_server, suite
 
 TAPE = "cassettes/answer/refund.json"
 CASE = """\
@@ -195,16 +195,12 @@ def test_each_attempt_has_the_whole_time(repeated, actor):
 
 def test_the_services_cache_is_off(repeated, actor):
     """Each configured block is sent use_cache: false, whatever the suite says; the report says so."""
-    config = {"CLASSIFY": {"use_cache": True, "max_tokens": 9}, "ANSWER": {"model_id": "m"}}
-    example = repeated.replacing("answer.dust.yaml", "cases:", f"config: {json.dumps(config)}\ncases:")
+    config = config_of(SUPPORT, CLASSIFY={"use_cache": True, "max_tokens": 9})
+    example = repeated.configured("answer.dust.yaml", config)
     actor.say(*["other"] * 3)
     result = example.run("--dust-mode=record")
-    assert [body["config"] for body in bodies(actor.server)] == [
-        {
-            "CLASSIFY": {"use_cache": False, "max_tokens": 9},
-            "ANSWER": {"model_id": "m", "use_cache": False},
-        }
-    ] * 5
+    fresh = config_of(SUPPORT, CLASSIFY={"use_cache": False, "max_tokens": 9})["CLASSIFY"]
+    assert [body["config"]["CLASSIFY"] for body in bodies(actor.server)] == [fresh] * 5
     assert "(run without the service's cache)" in spread(result)[0]
     assert "may have come from Dust's cache" not in result.out
     assert json.loads(result.example.files[TAPE])["request"]["config"] == config

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from conftest import HALVE, QUOTE, SUMMARISE, SUPPORT, suite
+from conftest import HALVE, QUOTE, SUMMARISE, SUPPORT, config_of, suite
 
 WIDEST = 700
 """Characters that a line of a report may have: two long values and an arrow."""
@@ -97,10 +97,10 @@ def test_matchers_as_they_are_told(made, golden):
     expect = """\
   result.answer: {contains: parcel, not: {icontains: REFUND}, max_length: 10}
   usage.total_tokens: {lte: 5}
-  blocks.CLASSIFY.output: {label: shipping, sure: true}
+  blocks.CLASSIFY.output.completion: {text: shipping, tokens: null, sure: true}
   blocks.LOOKUP.output: []
 """
-    expect = expect.replace("output: {label", "output: {equals: {label").replace("true}", "true}}")
+    expect = expect.replace("{text", "{equals: {text").replace("true}", "true}}")
     golden("matchers", made(SUPPORT, REFUND + expect).offline().run().out)
 
 
@@ -112,7 +112,7 @@ def test_a_case_without_a_run(project, server, golden):
 def test_a_cassette_that_does_not_fit(made, golden):
     """A misfit lists the fields that moved, old → new."""
     example = made(SUPPORT, REFUND).replacing("suite.dust.yaml", "my refund?", "the parcel?")
-    extra = example.replacing("suite.dust.yaml", "input:", "config: {ANSWER: {max_tokens: 3}}\ninput:")
+    extra = example.configured("suite.dust.yaml", config_of(SUPPORT, ANSWER={"max_tokens": 3}))
     golden("misfit", extra.offline().run().out)
 
 
@@ -231,7 +231,7 @@ def test_an_answer_of_a_megabyte_stays_bounded(made, server, content):
     began = time.monotonic()
     report = bounded(example.run("--dust-mode=live"))
     assert time.monotonic() - began < 10
-    assert "it begins in ANSWER (llm)" in report
+    assert "it begins in ANSWER (code)" in report
 
 
 # ── around the cases ─────────────────────────────────────────────────────────────────────────────
@@ -251,8 +251,8 @@ def test_the_header_says_the_mode_and_the_service(recorded, server, mode):
     [
         ("replay", r"dust: 3 replayed, 0 tokens used"),
         ("record", r"dust: 3 replayed, 0 tokens used"),
-        ("rerecord", r"dust: 3 recorded, 203 tokens used"),
-        ("live", r"dust: 3 live, 203 tokens used"),
+        ("rerecord", r"dust: 3 recorded, 80 tokens used"),
+        ("live", r"dust: 3 live, 80 tokens used"),
     ],
 )
 def test_the_summary_counts_cases_and_tokens(recorded, server, mode, told, options):

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_flavours import APPS, INPUTS, asking, kept
+from test_flavours import APPS, asking, kept
+from test_flavours import INPUTS as STEADY
 
 from conftest import KEY, dust_server
 from pytest_dust import api
@@ -84,6 +85,9 @@ def parrot():
     server.listener.close()
 
 
+INPUTS = {**STEADY, "track-parcel": [[{"parcel": "PX-1041"}], [{"parcel": "PX-1"}, {"parcel": "PX"}]]}
+
+
 class Place:
     """Where the requests of these tests go."""
 
@@ -106,7 +110,7 @@ def told(name: str, flavor: str, inputs: Any = None) -> bytes:
     app = APPS[name]
     run = dust_server.Run(app.id, request.specification_hash, {})
     run.id = "5be2f49d" * 8
-    run.perform(dust_server.Machine(app.blocks, inputs or request.inputs, {}, ()), lambda: None)
+    run.perform(dust_server.Machine(app.blocks, inputs or request.inputs, dict(app.config), ()), lambda: None)
     if flavor == "stream":
         body, kind = b"".join(dust_server.sse(dust_server.run_events(run))), b"text/event-stream"
         return b"HTTP/1.1 200 OK\r\nContent-Type: " + kind + b"\r\nConnection: close\r\n\r\n" + body
@@ -274,7 +278,7 @@ def documents(name: str, inputs: Any) -> dict[str, Any]:
     """Give one run as each road tells of it: two documents and the events."""
     app = APPS[name]
     run = dust_server.Run(app.id, "ab" * 32, {})
-    run.perform(dust_server.Machine(app.blocks, inputs, {}, ()), lambda: None)
+    run.perform(dust_server.Machine(app.blocks, inputs, dict(app.config), ()), lambda: None)
     return {
         "blocking": {"run": run.document(dust_server.by_iteration)},
         "poll": {"run": run.document(dust_server.merged)},
