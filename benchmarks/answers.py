@@ -72,7 +72,7 @@ def body(asked: str, size: int, change: str = "") -> dict[str, Any]:
     found = re.search(r"\d+", asked)
     number = int(found[0]) if found else 0
     value = {"label": label(number), "documents": CHANGES[change](documents(number, (size - FRAME) // 2))}
-    executions = [[{"value": value, "error": None, "meta": {"logs": []}}]]
+    executions: list[Any] = [[{"value": value, "error": None, "meta": {"logs": []}}]]
     given = [[{"value": {"question": asked}, "error": None, "meta": None}]]
     run = {
         "run_id": f"{number:064x}",

@@ -310,6 +310,11 @@ def config_of(app: str, **blocks: dict[str, Any]) -> dict[str, Any]:
     return {name: {**given.get(name, {}), **blocks.get(name, {})} for name in {**given, **blocks}}
 
 
+def filled(text: str, server: Service) -> str:
+    """The text of a Python test, the words HASH and CONFIG in it replaced by those of the support app."""
+    return text.replace("HASH", repr(server.hash(SUPPORT))).replace("CONFIG", repr(config_of(SUPPORT)))
+
+
 @pytest.fixture
 def support(project, server) -> Example:
     """A project with one suite of three cases, online and not recorded yet; `wrong` fails."""

@@ -9,7 +9,7 @@ from multiprocessing import AuthenticationError
 
 import pytest
 
-from conftest import HALVE, SOURCES, SUPPORT, config_of, suite
+from conftest import HALVE, SOURCES, SUPPORT, config_of, filled, suite
 from pytest_dust import office
 from pytest_dust.budget import Budget
 from pytest_dust.errors import ServiceError
@@ -27,7 +27,7 @@ import pytest
 
 @pytest.mark.parametrize("question", ["a", "b", "c", "d"])
 def test_it(dust, question):
-    run = dust.run(app="9f1d3b5a7c", specification_hash="HASH", config=CONFIG, input={"question": question})
+    run = dust.run(app="9f1d3b5a7c", specification_hash=HASH, config=CONFIG, input={"question": question})
     assert run.result.label == "other"
 """
 CACHE_ON = config_of(SUPPORT, CLASSIFY={"use_cache": True})
@@ -57,13 +57,7 @@ def repeated(project, server):
 @pytest.fixture
 def python(project, server):
     """A project whose four runs are made from Python, of which no estimate knows."""
-    return project.having(
-        {
-            "test_it.py": PYTHON.replace("HASH", server.hash(SUPPORT)).replace(
-                "CONFIG", repr(config_of(SUPPORT))
-            )
-        }
-    ).using(server)
+    return project.having({"test_it.py": filled(PYTHON, server)}).using(server)
 
 
 # ── the estimate ─────────────────────────────────────────────────────────────────────────────────

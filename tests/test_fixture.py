@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from conftest import config_of
+from conftest import config_of, filled
 
 APP = "9f1d3b5a7c"
 TEST = """\
 def test_refund(dust):
     run = dust.run(
         app="9f1d3b5a7c",
-        specification_hash="HASH",
+        specification_hash=HASH,
         config=CONFIG,
         input={"question": "Where is my refund?"},
     )
@@ -24,8 +24,7 @@ def test_refund(dust):
 @pytest.fixture
 def python(project, server):
     """A project with one Python test that runs an app, and the service at hand."""
-    text = TEST.replace("HASH", server.hash(APP)).replace("CONFIG", repr(config_of(APP)))
-    return project.having({"test_it.py": text}).using(server)
+    return project.having({"test_it.py": filled(TEST, server)}).using(server)
 
 
 @pytest.fixture

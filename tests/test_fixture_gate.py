@@ -7,13 +7,13 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from conftest import KEY, QUOTE, SUPPORT, suite
+from conftest import KEY, QUOTE, SUPPORT, filled, suite
 
 LIVE, ON_CHANGE = "--dust-mode=live", "--dust-on-change=fail"
 HEAD = """\
 import pytest
-def ask(dust, question="Where is my refund?", **more):
-    return dust.run(app="9f1d3b5a7c", specification_hash="HASH", input={"question": question}, **more)
+def ask(dust, question="Where is my refund?", app="9f1d3b5a7c", config=CONFIG, **more):
+    return dust.run(app=app, specification_hash=HASH, config=config, input={"question": question}, **more)
 """
 PASSING = "def test_refund(dust):\n    assert ask(dust).status == 'succeeded'\n"
 STRICT = "def test_refund(dust):\n    assert ask(dust).result.label == 'billing'\n"
@@ -25,7 +25,7 @@ def tests(project, server):
     """A function that gives a project of these Python tests, recorded, with the service changed since."""
 
     def make(text, block="CLASSIFY"):
-        source = HEAD.replace("HASH", server.hash(SUPPORT)) + text
+        source = filled(HEAD, server) + text
         wide = project.having({"test_it.py": source}).using(server).exporting(COLUMNS="400")
         after = wide.run("--dust-mode=record").example
         server.requests.clear()
@@ -191,7 +191,7 @@ def test_the_whole_difference_is_kept(tests):
     assert set(kept) == {"diffs/test_it.py/test_two.diff", "diffs/test_it.py/test_two[2].diff"}
     second = kept["diffs/test_it.py/test_two[2].diff"]
     assert second.startswith("test_it.py::test_two[2]: changed since the recording of")
-    assert "CLASSIFY (llm), block 2 of 4\n\noutput.label\n- billing\n+ shipping" in second
+    assert "CLASSIFY (llm), block 2 of 4\n\noutput.completion.text\n- billing\n+ shipping" in second
 
 
 def test_a_diff_dir_that_cannot_be_written_is_told(tests):
@@ -288,7 +288,7 @@ def announced(result):
 def test_a_live_session_counts_the_runs_of_tests_beforehand(tests):
     """Before a live session, the runs of tests are estimated by their recordings."""
     (line,) = announced(tests(PASSING + TWICE, block="").run(LIVE))
-    assert re.match(r"dust: about to make 3 runs, about 2\d\d tokens by the recordings$", line)
+    assert re.match(r"dust: about to make 3 runs, about \d\d tokens by the recordings$", line)
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])

@@ -42,7 +42,7 @@ per_input = st.lists(st.integers(0, 3), min_size=4, max_size=4)
 
 def plain(draw: Any, name: str) -> Any:
     """Give a block outside of the loops' own."""
-    kind = draw(st.sampled_from(["code", "data_source", "oracle"]))
+    kind = draw(st.sampled_from(["code", "curl", "oracle"]))
     return Block(kind, name, {"fails": draw(fails)}, by_place)
 
 

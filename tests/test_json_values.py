@@ -189,7 +189,7 @@ def test_an_answer_with_such_a_number_is_refused(one, server, text, mode, flavor
     example = one.flavoured(flavor).replacing("a.dust.yaml", "{result.label: billing}", "{status: succeeded}")
     result = example.run(f"--dust-mode={mode}")
     assert result.outcomes == {"failed": 1}
-    assert "cannot give back, in block ANSWER (llm), input 1, at value" in " ".join(result.report.split())
+    assert "cannot give back, in block ANSWER (code), input 1, at value" in " ".join(result.report.split())
     assert "Traceback" not in result.report
     assert result.example.cassettes == {}
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from test_modes import started
 
-from conftest import SUPPORT, config_of, dust_server, suite
+from conftest import SUPPORT, dust_server, filled, suite
 from pytest_dust.client import Network, Order
 from pytest_dust.errors import ServiceError
 from pytest_dust.masking import Mask
@@ -490,7 +490,7 @@ PYTHON = """\
 def test_it(dust):
     for question in ("p0", "p1"):
         asked = {"question": question}
-        run = dust.run(app="9f1d3b5a7c", specification_hash="HASH", config=CONFIG, input=asked)
+        run = dust.run(app="9f1d3b5a7c", specification_hash=HASH, config=CONFIG, input=asked)
         assert run.result.label == "other"
 """
 
@@ -501,9 +501,7 @@ def test_runs_of_python_tests_go_ahead_of_those_that_wait(having, counter, limit
     counter.server.delay = 0.05
     example = having(9)
     files = {
-        "test_a.py": PYTHON.replace("HASH", counter.server.hash(SUPPORT)).replace(
-            "CONFIG", repr(config_of(SUPPORT))
-        ),
+        "test_a.py": filled(PYTHON, counter.server),
         "z.dust.yaml": example.files["a.dust.yaml"],
         "a.dust.yaml": None,
     }

@@ -11,7 +11,7 @@ import pytest
 from test_api import answer, end, exchange, ran
 from test_service_faults import each_flavor, refused
 
-from conftest import SUPPORT, dust_server
+from conftest import SUPPORT, config_of, dust_server
 from pytest_dust import api, refusals
 from pytest_dust.api import Crash
 from pytest_dust.model import App, Exchange, Flavor, RunRequest
@@ -284,7 +284,8 @@ def test_a_stream_that_breaks_off_is_still_asked_for(network, server):
 
 def test_the_server_crashes_a_run_as_dust_does(server):
     """The local server's crash leaves the block running, no results, and no end of the run in a stream."""
-    body = {"specification_hash": server.hash(SUPPORT), "config": {}, "inputs": [{"question": "Hi"}]}
+    asked = {"config": config_of(SUPPORT), "inputs": [{"question": "Hi"}]}
+    body = {"specification_hash": server.hash(SUPPORT), **asked}
     url = f"{server.base_url}/api/v1/w/{server.workspace}/spaces/{server.space}/apps/{SUPPORT}/runs"
     headers = {"Authorization": f"Bearer {server.api_key}"}
     server.misbehave(Faults.crashed("LOOKUP"), times=None, on="ANY")

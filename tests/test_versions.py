@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from conftest import QUOTE, SOURCES, SUPPORT, suite
+from conftest import QUOTE, SOURCES, SUPPORT, config_of, filled, suite
 from pytest_dust.errors import SettingsError
 from pytest_dust.versions import Tried
 
@@ -22,7 +22,8 @@ cases:
 ORDERS = "cases:\n  - {id: apples, input: {order: 3 apples}}\n"
 TEST = """\
 def test_refund(dust):
-    assert dust.run(app="9f1d3b5a7c", specification_hash="HASH", input={"question": "Refund"}).result
+    asked = {"config": CONFIG, "input": {"question": "Refund"}}
+    assert dust.run(app="9f1d3b5a7c", specification_hash=HASH, **asked).result
 """
 PLAIN = {"test_plain.py": "def test_plain(): pass\n"}
 
@@ -46,7 +47,11 @@ def both(project, server):
 @pytest.fixture
 def test(project, server):
     """A Python test that runs an app, likewise."""
-    return recorded(project, server, {"test_it.py": TEST.replace("HASH", server.hash(SUPPORT))})
+    return recorded(
+        project,
+        server,
+        {"test_it.py": filled(TEST, server)},
+    )
 
 
 def recorded(project, server, files):
@@ -310,7 +315,8 @@ def test_an_app_that_no_test_ran_fails_the_session(test, workers):
 
 def test_a_bare_hash_for_two_apps_of_tests_is_refused(test, server):
     """A bare hash that a test's app has is refused to the next app that a test runs, before its run."""
-    body = "    dust.run(app='7bad5eed01', input={'order': '1 pear'})\n"
+    config = config_of(QUOTE)
+    body = f"    dust.run(app='{QUOTE}', config={config!r}, input={{'order': '1 pear'}})\n"
     example = test.having({"test_it.py": test.files["test_it.py"].decode() + body})
     result = example.run(f"{OPTION}={server.hash(SUPPORT)}")
     assert (result.ret, result.outcomes) == (1, {"failed": 1})
