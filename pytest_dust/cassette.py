@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +25,12 @@ MAX_DEPTH = 200
 
 LARGEST = 1e9
 """What no status, duration or offset reaches."""
+
+
+_CONFLICT = re.compile(r"^(<{7}|\|{7}|={7}|>{7})(?=[ \r\n]|$)", re.MULTILINE)
+_GIT_LFS = ("version https://git-lfs.github.com/", "version https://hawser.github.com/")
+_GIT_ANNEX = "/annex/objects/"
+_MARKUP = re.compile(r"\s*<(?:!doctype\s+(html)|(html|head|body)\b|[?!a-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +145,18 @@ def loads(source: bytes) -> Cassette:
 def text_of(source: bytes) -> str:
     """The text in a file's bytes; raises CassetteError if they are not UTF-8."""
     try:
-        return source.decode("utf-8")
+        return source.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise CassetteError("is not UTF-8 text") from None
+        raise CassetteError(_no_text(source)) from None
+
+
+def _no_text(source: bytes) -> str:
+    """What is wrong with bytes that are not UTF-8."""
+    if source.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
+        return "is not UTF-8 text but UTF-16 or UTF-32; save it as UTF-8"
+    if source.startswith(b"\0GITCRYPT\0"):
+        return "is not UTF-8 text: git-crypt has encrypted it; decrypt it: git-crypt unlock"
+    return "is not UTF-8 text"
 
 
 def parse(text: str) -> Cassette:
@@ -147,8 +164,7 @@ def parse(text: str) -> Cassette:
     try:
         document = decode(text)
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise CassetteError(f"is not JSON: {error.msg} at {place}") from None
+        raise CassetteError(f"is not JSON: {_no_json(text, error)}") from None
     except ValueError as error:
         raise CassetteError(f"is not JSON: {str(error)[:80]}") from None
     except RecursionError:
@@ -165,6 +181,25 @@ def parse(text: str) -> Cassette:
         replies=tuple(_reply(each) for each in attempts),
         specification=_specification(document),
     )
+
+
+def _no_json(text: str, error: json.JSONDecodeError) -> str:
+    """What is wrong with a text that is not JSON: what made it so, where that can be told."""
+    if not text.strip():
+        return f"the file is empty; JSON is expected at line {error.lineno}, column {error.colno}"
+    if "\0" in text[:4]:
+        return "it is UTF-16 or UTF-32 text, or zero bytes; save it as UTF-8"
+    if text.startswith(_GIT_LFS):
+        return "it is a Git LFS pointer; fetch the file itself: git lfs pull"
+    if text.startswith(_GIT_ANNEX):
+        return "it is a git-annex pointer; fetch the file itself: git annex get"
+    if conflict := _CONFLICT.search(text):
+        line = text.count("\n", 0, conflict.start()) + 1
+        return f"it holds a merge conflict ({conflict[0][:7]}) at line {line}, column 1; resolve it"
+    if markup := _MARKUP.match(text):
+        kind = "an HTML page" if markup[1] or markup[2] else "XML"
+        return f"it is {kind}, which a server may give in place of a file"
+    return f"{error.msg} at line {error.lineno}, column {error.colno}"
 
 
 def _reply(written: Mapping[str, Any]) -> Reply:

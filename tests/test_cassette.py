@@ -296,10 +296,30 @@ def exchanged(**changes: Any) -> bytes:
 BROKEN = {
     "empty": (b"", "is not JSON: .* at line 1, column 1"),
     "cut off": (written()[:200], "is not JSON: .* at line "),
-    "conflict": (b'{\n<<<<<<< HEAD\n  "version": 1\n}', "is not JSON: .* at line 2, column 1"),
+    "conflict": (
+        b'{\n<<<<<<< HEAD\n  "version": 1\n}',
+        "is not JSON: .*merge conflict .* at line 2, column 1",
+    ),
     "latin-1": ('{"version": "é"}'.encode("latin-1"), "is not UTF-8"),
     "binary": (b"\x00\xff\xfe", "is not UTF-8"),
-    "mark": (b"\xef\xbb\xbf{}", "is not JSON"),
+    "mark": (b"\xef\xbb\xbf{}", "no cassette"),
+    "spaces": (b" \r\n", "is not JSON: the file is empty"),
+    "zeros": (bytes(900), "is not JSON: .*zero bytes"),
+    "utf-16": ('{"version": 1}'.encode("utf-16"), "UTF-16 or UTF-32; save it as UTF-8"),
+    "utf-16 without a mark": ('{"version": 1}'.encode("utf-16-le"), "UTF-16 or UTF-32.*; save it as UTF-8"),
+    "utf-16 the other way": ('{"version": 1}'.encode("utf-16-be"), "UTF-16 or UTF-32.*; save it as UTF-8"),
+    "utf-32": ('{"version": 1}'.encode("utf-32"), "UTF-16 or UTF-32.*; save it as UTF-8"),
+    "conflict at the end": (b'{\n"a": 1\n=======\n"a": 2\n>>>>>>> theirs\n}', "merge conflict .* at line 3"),
+    "conflict of three": (b"{\r\n||||||| base\r\n}", r"merge conflict \(\|\|\|\|\|\|\|\) at line 2"),
+    "lfs": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n",
+        "is a Git LFS pointer; fetch the file itself: git lfs pull",
+    ),
+    "annex": (b"/annex/objects/SHA256E-s12--4d7a.json\n", "is a git-annex pointer"),
+    "crypt": (b"\0GITCRYPT\0\x9a\xff\x01", "git-crypt unlock"),
+    "html": (b"\n<!DOCTYPE html>\n<html>", "is an HTML page"),
+    "html of old": (b"<HTML><BODY>", "is an HTML page"),
+    "xml": (b"<?xml version='1.0'?><Error/>", "is XML"),
     "deep": (b"[" * 100_000, "nested too deeply"),
     "long number": (b'{"version": ' + b"1" * 5000 + b"}", "is "),
     "list": (b"[]", "no cassette"),
@@ -325,7 +345,7 @@ BROKEN = {
     "exchange without status": (exchanged(status=MISSING), "incomplete: .*status"),
     "exchange with an odd status": (exchanged(status="fine"), "incomplete"),
     "exchange with an endless status": (exchanged(status=10**400), "is incomplete: .*status"),
-    "infinity": (exchanged(status=float("inf")), "is not JSON: Infinity"),
+    "infinity": (exchanged(status=float("inf")), "is not JSON: .*Infinity"),
     "exchange without headers": (exchanged(headers=MISSING), "incomplete: .*headers"),
     "exchange with odd headers": (exchanged(headers=["a"]), "incomplete"),
     "no flavor": (spoilt(flavor=MISSING), "incomplete: .*flavor"),
@@ -349,6 +369,11 @@ def test_a_broken_cassette_says_why(source, says):
     with pytest.raises(CassetteError, match=says) as raised:
         cassette.loads(source)
     assert "\n" not in str(raised.value)
+
+
+def test_a_byte_order_mark_is_read():
+    """A cassette that an editor has saved with a byte order mark is the same cassette."""
+    assert cassette.loads(b"\xef\xbb\xbf" + written()) == loaded()
 
 
 @settings(bounded, max_examples=100)

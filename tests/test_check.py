@@ -63,6 +63,47 @@ def test_each_finding_is_told_and_ends_with_1(recorded, server, change, words):
     assert server.requests == []
 
 
+SPOILT = {
+    "conflict": (
+        b"{\n<<<<<<< HEAD\n}",
+        "is not JSON: it holds a merge conflict (<<<<<<<) at line 2, column 1",
+    ),
+    "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1\n", "git lfs pull"),
+    "utf-16": ("{}".encode("utf-16"), "is not UTF-8 text but UTF-16"),
+    "empty": (b"", "the file is empty"),
+    "html": (b"<!doctype html><p>Sign in</p>", "is an HTML page"),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), SPOILT.values(), ids=SPOILT)
+@pytest.mark.parametrize("option", ["--dust-check", "--dust-mode=record"])
+def test_what_spoilt_a_cassette_is_named(recorded, server, content, words, option):
+    """A conflict, a pointer, another encoding or a page in a cassette's place is named, and left as it is."""
+    name = "cassettes/answer/refund.json"
+    result = recorded.having({name: content}).using(server).run(option, "-k", "refund")
+    assert (result.ret, result.outcomes["failed"]) == (1, 1)
+    assert f"the cassette {name} " in result.report
+    assert words in result.report
+    assert (result.example.files[name], server.runs) == (content, 0)
+
+
+def test_a_byte_order_mark_is_no_finding(recorded):
+    """A cassette that an editor has saved with a byte order mark is replayed."""
+    name = "cassettes/answer/refund.json"
+    marked = recorded.having({name: b"\xef\xbb\xbf" + recorded.files[name]})
+    assert check(marked).ret == 0
+    assert marked.run("-k", "refund").outcomes["passed"] == 1
+
+
+def test_a_folder_in_a_cassettes_place_is_named(recorded):
+    """A folder that has a cassette's name is a finding that says so."""
+    name = "cassettes/answer/refund.json"
+    result = check(recorded.having({name: None, f"{name}/x": "x"}))
+    assert (
+        f"the cassette {name} cannot be read: it is a folder, not a file; remove the folder" in result.report
+    )
+
+
 def test_a_cassette_that_does_not_fit_is_a_finding(recorded):
     """A changed input is a finding that names the field and the command."""
     result = check(recorded.replacing("answer.dust.yaml", "my refund", "the refund"))
