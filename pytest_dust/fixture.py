@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_dust import cassette_files, difference_files, facts, fixture_runs
+from pytest_dust import cassette_files, facts, fixture_runs
 from pytest_dust.errors import CassetteError, DustError
 from pytest_dust.fixture_runs import FixtureRun
 from pytest_dust.model import Case, Place, Tokens
@@ -175,10 +175,9 @@ class Dust:
             if session.tried is not None:
                 session.tried.meet(case.app.id)
             outcome = run_case(case, self._recording(), session.desk())
-            folder = session.diff_folder(self._config)
-            if folder is not None:
-                path = difference_files.place(folder, self._relative(self._node.path), case.id)
-                difference_files.write(path, self._title(), outcome, session.mask)
+            if session.differences is not None:
+                shown = self._relative(self._node.path)
+                session.differences.write(shown, case.id, self._title(), outcome, session.mask)
         except DustError as error:
             told = facts.of_no_run(case, session.masked(error.headline), error.spent or Tokens())
             fixture_runs.add(self._node, FixtureRun({"id": self._title(), **told}))

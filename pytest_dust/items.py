@@ -190,16 +190,13 @@ class DustItem(Item):
 
     def _keep_difference(self, outcome: Outcome) -> None:
         """Write all that changed to the folder that --dust-diff-dir names."""
-        folder = self.shared.diff_folder(self.config)
-        if folder is None:
+        if self.shared.differences is None:
             return
-        from pytest_dust import difference_files
-
-        path = difference_files.place(folder, self.suite.shown.removesuffix(suite.SUFFIX), self.case.id)
         try:
-            difference_files.write(path, self.title, outcome, self.shared.mask)
+            mask = self.shared.mask
+            self.shared.differences.write(self.suite.shown, self.case.id, self.title, outcome, mask)
         except DustError as error:
-            self.headline = str(error)
+            self.headline = self.masked(str(error))
             raise Unrun(self.headline) from None
 
     def teardown(self) -> None:

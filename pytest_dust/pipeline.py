@@ -19,6 +19,7 @@ from pytest_dust.cassette_files import Spot
 from pytest_dust.checks import expectation
 from pytest_dust.checks.deadline import TimeIsUp
 from pytest_dust.client import Network, Order
+from pytest_dust.difference_files import Differences
 from pytest_dust.errors import CassetteError, DustError, JudgeError, ServiceError
 from pytest_dust.launch import Launcher, Ticket, Watch, Work
 from pytest_dust.masking import Mask
@@ -85,6 +86,8 @@ class Desk:
     budget: Budget
     specification: Callable[[RunRequest, Run], Specification | None]
     """The app's blocks as they are saved, and whether they are those that ran."""
+    differences: Differences | None = None
+    """Where what changed is written in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +330,8 @@ def launch(case: Case, desk: Desk, *, urgent: bool = False) -> Attempts:
     settings = desk.settings
     request = build(case, settings)
     refuse_missing(request.app.workspace, request.app.space, desk.network.environ)
+    if desk.differences is not None:
+        desk.differences.check()
     version = settings.version_of(request.app.id, request.specification_hash)
     fresh = settings.fresh or case.repeat is not None
     config = without_cache(request.config) if fresh else request.config

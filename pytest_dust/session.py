@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_dust.catalog import Catalog, Listed
     from pytest_dust.checks.binding import Matcher
     from pytest_dust.client import Network
+    from pytest_dust.difference_files import Differences
     from pytest_dust.item import SuiteFile
     from pytest_dust.model import App, Case, Run, RunRequest
     from pytest_dust.pipeline import Desk
@@ -51,6 +52,8 @@ class Session:
     """How many cases of which app each suite holds."""
     tried: Tried | None = None
     """The versions that are tried, in live sessions."""
+    differences: Differences | None = None
+    """The folder that --dust-diff-dir names."""
     _network: Network | None = None
     _spaces: dict[App, list[Mapping[str, Any]] | ServiceError] = field(default_factory=dict)
     _listed: dict[App, Listed | None] = field(default_factory=dict)
@@ -62,7 +65,15 @@ class Session:
         live = self.live
         if live.refusal:
             raise ServiceError(live.refusal)
-        return Desk(self.settings, self.network(), live.launcher, self.mask, live.budget, self.specification)
+        return Desk(
+            self.settings,
+            self.network(),
+            live.launcher,
+            self.mask,
+            live.budget,
+            self.specification,
+            self.differences,
+        )
 
     def network(self) -> Network:
         """The session's network, made when the first case runs."""
@@ -75,11 +86,6 @@ class Session:
     def masked(self, text: str) -> str:
         """The text, safe to print, with every known secret in it masked."""
         return "\n".join(safe_lines(self.mask.text(text)))
-
-    def diff_folder(self, config: pytest.Config) -> Path | None:
-        """The folder that --dust-diff-dir names, from where pytest was called."""
-        folder = self.settings.diff_dir
-        return None if folder is None else config.invocation_params.dir / folder
 
     def catalog(self, app: App) -> Catalog:
         """Who to ask for the apps of an app's space."""
@@ -204,6 +210,10 @@ def open(config: pytest.Config) -> Session:  # noqa: A001
         masked = mask(os.environ, settings.secrets, settings.redact)
         live = Live(config, settings)
         config.stash[KEY] = Session(settings, masked, live)
+        if settings.diff_dir is not None:
+            from pytest_dust.difference_files import Differences
+
+            config.stash[KEY].differences = Differences(settings.diff_dir, config.invocation_params.dir)
         config.pluginmanager.register(config.stash[KEY], "dust-session")
         if settings.mode is not Mode.REPLAY:
             config.pluginmanager.register(live, "dust-live")

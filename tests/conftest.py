@@ -7,7 +7,10 @@ import json
 import os
 import re
 import shlex
+import shutil
+import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -360,6 +363,22 @@ cases:
     input: {question: Hello}
     expect: {result.label: billing}
 """
+
+
+@contextmanager
+def unwritable(folder):
+    """A folder in which nobody may remove anything, root included; skips where that cannot be had."""
+    folder.chmod(0o500)
+    held = os.access(folder, os.W_OK)  # root's, whom no permission stops
+    chattr = shutil.which("chattr") if held else None
+    if held and not (chattr and not subprocess.call([chattr, "+i", folder], stderr=subprocess.DEVNULL)):
+        pytest.skip("this user may write anywhere, and no file can be made immutable here")
+    try:
+        yield
+    finally:
+        if chattr:
+            subprocess.check_call([chattr, "-i", folder])
+        folder.chmod(0o700)
 
 
 # ── golden texts ─────────────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from test_cassette import REPLY, written
 
-from conftest import BARE
+from conftest import BARE, unwritable
 from pytest_dust import cassette_files
 from pytest_dust.cassette_files import Spot
 from pytest_dust.errors import CassetteError
@@ -92,14 +92,8 @@ def test_a_folder_that_may_not_be_written_to_says_so(tmp_path):
     folder = tmp_path / "cassettes"
     folder.mkdir()
     (folder / "refund.json").write_bytes(b"old")
-    folder.chmod(0o500)
-    if os.access(folder, os.W_OK):
-        pytest.skip("this user may write anywhere")
-    try:
-        with pytest.raises(CassetteError, match="cannot be written: "):
-            cassette_files.write(at(folder / "refund.json"), b"new")
-    finally:
-        folder.chmod(0o700)
+    with unwritable(folder), pytest.raises(CassetteError, match="cannot be written: "):
+        cassette_files.write(at(folder / "refund.json"), b"new")
     assert files(folder) == {"refund.json": b"old"}
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import time
-from contextlib import contextmanager
 
 import pytest
 
-from conftest import SUPPORT_CASES, suite
+from conftest import SUPPORT_CASES, suite, unwritable
 from pytest_dust import file_names
 
 APP = "9f1d3b5a7c"
@@ -447,22 +445,6 @@ def refuse(path, **more):
 def pytest_sessionfinish():
     os.unlink = refuse
 """
-
-
-@contextmanager
-def unwritable(folder):
-    """A folder in which nobody may remove anything, root included; skips where that cannot be had."""
-    folder.chmod(0o500)
-    held = os.access(folder, os.W_OK)  # root's, whom no permission stops
-    chattr = shutil.which("chattr") if held else None
-    if held and not (chattr and not subprocess.call([chattr, "+i", folder], stderr=subprocess.DEVNULL)):
-        pytest.skip("this user may write anywhere, and no file can be made immutable here")
-    try:
-        yield
-    finally:
-        if chattr:
-            subprocess.check_call([chattr, "-i", folder])
-        folder.chmod(0o700)
 
 
 def test_prune_in_a_read_only_folder_says_so(shrunk):

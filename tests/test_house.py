@@ -33,8 +33,9 @@ LAYERS = """
     session
     fixture_runs live
     workers
-    facts difference_files
+    facts
     pipeline catalog upkeep versions
+    difference_files
     client baseline report
     office judging
     budget diff_rules drift launch
