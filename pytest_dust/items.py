@@ -132,8 +132,12 @@ class DustItem(Item):
             except pytest.fail.Exception:
                 yield Problem(mark.place, _unregistered(mark.name, self.config))
                 return
-        for warning in unknown:
-            self.warn(pytest.PytestUnknownMarkWarning(str(warning.message).split(" - ", 1)[0]))
+        try:
+            for warning in unknown:
+                self.warn(pytest.PytestUnknownMarkWarning(str(warning.message).split(" - ", 1)[0]))
+        except pytest.PytestUnknownMarkWarning:  # the project's filterwarnings make errors of warnings
+            yield Problem(mark.place, _unregistered(mark.name, self.config))
+            return
         self.add_marker(decorator(*mask.value(mark.args), **kwargs) if mark.args or kwargs else decorator)
 
     def runtest(self) -> None:

@@ -102,6 +102,17 @@ def test_strict_markers_refuse_an_unregistered_mark_at_its_place(project, server
     assert "Traceback" not in result.out
 
 
+def test_warnings_that_are_errors_refuse_an_unregistered_mark_at_its_place(project, server):
+    """With `filterwarnings = error` a mark that ini does not know is a mistake with its place."""
+    ini = MARKERS + "filterwarnings = error\n"
+    files = {"pytest.ini": ini, "a.dust.yaml": suite(server, APP, MARKED.replace("[slow", "[slw2"))}
+    result = project.having(files).run(subprocess=True)
+    assert result.outcomes == {"error": 1}
+    assert re.search(r'^a\.dust\.yaml:6:13: .*"slw2".*did you mean slow\?', result.report, re.MULTILINE)
+    assert "Traceback" not in result.out
+    assert "pytest_dust/" not in result.out
+
+
 def test_an_unregistered_mark_warns_with_the_suites_file(project, server):
     """Without `--strict-markers` the warning for an unknown mark names the suite, not the plugin."""
     files = {"a.dust.yaml": suite(server, APP, MARKED)}
