@@ -10,10 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from time import time
 
 from pytest_dust import cassette_places as places
-from pytest_dust import links
+from pytest_dust import clock, links
 from pytest_dust.cassette import Cassette, parse, text_of
 from pytest_dust.errors import CassetteError
 from pytest_dust.file_names import case_file, digest, earlier_case_file
@@ -150,7 +149,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def unfinished(folder: Path, beginning: str = ".", now: float | None = None) -> list[Path]:
     """The temporary files in a folder that nobody writes any more: not touched for an hour."""
-    now = time() if now is None else now
+    now = clock.now().timestamp() if now is None else now
     found = []
     with suppress(OSError), os.scandir(folder) as entries:  # the folder may be gone
         for entry in entries:

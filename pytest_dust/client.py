@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import httpx
-
-from pytest_dust import __version__, refusals, transport
+from pytest_dust import __version__, clock, refusals, transport
 from pytest_dust.conversation import Conversation
-from pytest_dust.launch import Launcher, Work
+from pytest_dust.errors import ServiceError
+from pytest_dust.launch import Launcher, Watch, Work
 from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Flavor, Json, Reply, RunRequest
 from pytest_dust.references import KEY_VARIABLE
+from pytest_dust.transport import Note
 
 _T = TypeVar("_T")
 HEADERS = {
@@ -23,6 +23,10 @@ HEADERS = {
     "Accept-Encoding": "gzip, deflate",
     "Connection": "keep-alive",
 }
+
+
+RECORDED_AT = "https://dust.tt"
+"""Where replayed requests seem to go; a cassette fits whatever the base URL is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,12 @@ class Network:
 
     base_url: str
     environ: Mapping[str, str] = field(repr=False)
+    barred: str = ""
+    """Why the key may not be sent to the base URL; empty if it may."""
     _live: transport.Line | None = None
     _replaying: transport.Line | None = None
 
-    def work(self, order: Order, limited: Callable[[float], None]) -> Work[Reply, Event]:
+    def work(self, order: Order, limited: Callable[[float], None]) -> Work[Reply, Note]:
         """One run at the service, to be made in a thread of its own; raises ServiceError without a good key.
 
         `limited` is told for how many seconds a rate limit bids us wait.
@@ -52,14 +58,14 @@ class Network:
         line = self._service()
         tape = transport.Tape(mask=order.mask, limited=limited)
 
-        def make(tell: Callable[[Event], None]) -> Reply:
-            began = time.monotonic()
-            tape.deadline, tape.watch = min(tape.deadline, began + order.timeout), tell
-            if tape.deadline <= began:
+        def make(tell: Callable[[Note], None]) -> Reply:
+            began = clock.seconds()
+            tape.deadline, tape.tell = began + order.timeout, tell
+            if tape.left <= 0:
                 raise refusals.timed_out(order.timeout)  # given up while its thread began
             talk = Conversation(line, order.request, order.flavor, tape, order.timeout)
             exchanges = talk.hold()
-            took = round(time.monotonic() - began - talk.waited, 3)  # as a cassette keeps it
+            took = round(clock.seconds() - began - talk.waited, 3)  # as a cassette keeps it
             return Reply(order.flavor, exchanges, took, talk.waited)
 
         return _within(order.timeout, make, tape)
@@ -76,17 +82,21 @@ class Network:
 
         With a `body` it is posted, once.
         """
-        tape = transport.Tape(deadline=time.monotonic() + timeout, mask=mask)
+        tape = transport.Tape(deadline=clock.seconds() + timeout, mask=mask)
         talk = Conversation(self._service(), request, Flavor.POLL, tape, timeout)
-        launcher: Launcher[Json, Event] = Launcher(1)
-        work = _within(timeout, lambda _tell: (talk.post(path, body) if body else talk.get(path)).body, tape)
-        return launcher.wait(launcher.launch([work]))[0]
+        launcher: Launcher[Json, Note] = Launcher(1)
+
+        def answer(tell: Callable[[Note], None]) -> Json:
+            tape.tell = tell
+            return (talk.post(path, body) if body else talk.get(path)).body
+
+        work = _within(timeout, answer, tape)
+        return launcher.wait(launcher.launch([work]), relay(None))[0]
 
     def replay(self, request: RunRequest, reply: Reply) -> Reply:
         """Run the app from recorded exchanges, by the same talk, without the network."""
         if self._replaying is None:
-            origin = httpx.URL(self.base_url).copy_with(path="/")
-            self._replaying = transport.line(str(origin), HEADERS, transport.replaying())
+            self._replaying = transport.line(RECORDED_AT, HEADERS, transport.replaying())
         tape = transport.Tape(iter(reply.exchanges))
         exchanges = Conversation(self._replaying, request, reply.flavor, tape, None).hold()
         return Reply(reply.flavor, exchanges, reply.duration)
@@ -99,21 +109,36 @@ class Network:
 
     def _service(self) -> transport.Line:
         if self._live is None:
+            if self.barred:
+                raise ServiceError(self.barred)
             key = self.environ.get(KEY_VARIABLE, "").strip()
             if not key:
                 raise refusals.no_key()
             if not key.isascii() or not key.isprintable():
                 raise refusals.bad_key()
             headers = {**HEADERS, "Authorization": f"Bearer {key}"}
-            try:
-                self._live = transport.line(self.base_url, headers, transport.live(self.base_url))
-            except (ValueError, httpx.InvalidURL) as error:
-                raise refusals.bad_proxy(error) from None
+            self._live = transport.line(self.base_url, headers, transport.live(self.base_url))
         return self._live
 
 
 def _within(
-    seconds: float, call: Callable[[Callable[[Event], None]], _T], tape: transport.Tape
-) -> Work[_T, Event]:
+    seconds: float, call: Callable[[Callable[[Note], None]], _T], tape: transport.Tape
+) -> Work[_T, Note]:
     """Work with an end: httpx times each read alone, and a byte a second would keep us for ever."""
     return Work(call, seconds, tape.end, refusals.timed_out(seconds))
+
+
+def relay(watch: Watch[Event] | None) -> Watch[Note]:
+    """A callback that gives log records to their loggers, in the thread that waits, and events to `watch`."""
+
+    def tell(notes: Sequence[Note]) -> None:
+        events: list[Event] = []
+        for note in notes:
+            if isinstance(note, logging.LogRecord):
+                logging.getLogger(note.name).handle(note)
+            else:
+                events.append(note)
+        if watch is not None:
+            watch(events)
+
+    return tell

@@ -5,16 +5,16 @@ A POST is repeated only when it surely started nothing, for a run costs money; a
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from itertools import count
 
 import httpx
 
-from pytest_dust import api, refusals, transport
+from pytest_dust import api, clock, refusals, transport
 from pytest_dust.errors import ServiceError
 from pytest_dust.model import Exchange, Flavor, Json, RunRequest
 
@@ -26,6 +26,11 @@ ASKS = 5
 """Attempts of one GET."""
 LONGEST_WAIT = 1e9
 """Seconds that no rate limit means."""
+LEAST_WAIT, MOST_LEAST = 0.25, 30.0
+"""Seconds to wait after the first 429 at least, whatever it asks for; they double up to the second number."""
+SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+MOMENT = 0.05
+"""Seconds by which a timeout may come early."""
 
 
 @dataclass(slots=True)
@@ -38,6 +43,8 @@ class Conversation:
     tape: transport.Tape
     timeout: float | None
     waited: float = field(default=0.0)
+    limits: int = field(default=0)
+    """How often a rate limit has refused a request."""
 
     def hold(self) -> tuple[Exchange, ...]:
         """The exchanges that tell of the ended run; raises ServiceError where there is none."""
@@ -56,19 +63,21 @@ class Conversation:
 
     def _create(self) -> Exchange:
         body = api.body(self.request, self.flavor)
-        for attempt in count(1):
+        failures = 0
+        while True:
             try:
                 exchange = self._send("POST", api.runs_path(self.request), body)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                if attempt == CONNECTS:
-                    raise refusals.unreachable(self.line.base_url, error) from None
-                self._pause(_growing(attempt), refusals.unreachable(self.line.base_url, error))
-                continue
+                failures += 1
+                trouble = refusals.unreachable(self.line.base_url, error, self.tape.proxy)
+                if failures == CONNECTS:
+                    raise trouble from None
+                self._pause(_growing(failures), trouble)
             except httpx.HTTPError as error:
-                raise self._broken(error) from None
-            if not self._may_wait(exchange, attempt):
-                return self._accepted(exchange)
-        raise AssertionError  # pragma: no cover  # count() does not end
+                raise self._trouble(error, refusals.unreachable) from None
+            else:
+                if not self._may_wait(exchange):
+                    return self._accepted(exchange)
 
     def _ask(self, run_id: str) -> Exchange:
         """The run's state once it has ended."""
@@ -89,32 +98,34 @@ class Conversation:
         try:
             return self._accepted(self._send("POST", path, body))
         except httpx.HTTPError as error:
-            raise self._broken(error) from None
+            raise self._trouble(error, refusals.unanswered) from None
 
     def _get(self, path: str) -> Exchange:
-        for attempt in count(1):
-            last = attempt == ASKS
+        failures = 0
+        while True:
             try:
                 exchange = self._send("GET", path)
-            except httpx.TimeoutException as error:
-                raise self._broken(error) from None
             except httpx.HTTPError as error:
-                if last:
-                    raise refusals.unanswered(self.line.base_url, error) from None
+                failures += 1
+                trouble = self._trouble(error, refusals.unanswered)
+                if failures == ASKS or self.tape.left <= 0:
+                    raise trouble from None
             else:
-                if self._may_wait(exchange, attempt):
+                if self._may_wait(exchange):
                     continue
-                if last or not httpx.codes.is_server_error(exchange.status):
+                failures += 1
+                if failures == ASKS or not httpx.codes.is_server_error(exchange.status):
                     return exchange
-            self._pause(_growing(attempt), refusals.timed_out(self.timeout or 0))
-        raise AssertionError  # pragma: no cover  # count() does not end
+            self._pause(_growing(failures), refusals.timed_out(self.timeout or 0))
 
     def _send(self, method: str, path: str, body: Mapping[str, Json] | None = None) -> Exchange:
-        seconds = None if self.timeout is None else max(0.001, self._left())
+        seconds = None if self.timeout is None else max(0.001, self.tape.left)
         return self.line.send(method, path, body, seconds, self.tape)
 
     def _accepted(self, exchange: Exchange) -> Exchange:
         """The exchange, if it may hold a run."""
+        if exchange.status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+            raise refusals.proxy_refused(self.tape.proxy, "407 Proxy Authentication Required")
         if exchange.status != httpx.codes.OK:
             raise refusals.refused(exchange, self.request, self.flavor)
         if isinstance(exchange.body, str):
@@ -126,34 +137,33 @@ class Conversation:
         if error is not None:
             raise refusals.stream_error(*error, self.request)
 
-    def _broken(self, error: httpx.HTTPError) -> ServiceError:
-        if isinstance(error, httpx.TimeoutException):
+    def _trouble(self, error: httpx.HTTPError, told: Callable[..., ServiceError]) -> ServiceError:
+        """What to say of an error: that the time is up only where it is, for others set timeouts too."""
+        if isinstance(error, httpx.TimeoutException) and self.tape.left <= MOMENT:
             return refusals.timed_out(self.timeout or 0)
-        return refusals.unreachable(self.line.base_url, error)
+        return told(self.line.base_url, error, self.tape.proxy)
 
-    def _may_wait(self, exchange: Exchange, attempt: int) -> bool:
+    def _may_wait(self, exchange: Exchange) -> bool:
         """Wait as a rate limit asks; False where there is none."""
         if exchange.status != httpx.codes.TOO_MANY_REQUESTS or self.timeout is None:
             return False
-        pause = _retry_after(exchange.headers.get("retry-after"), attempt)
-        if pause < self._left():
+        self.limits += 1
+        pause = retry_after(exchange.headers.get("retry-after"), self.limits)
+        if pause < self.tape.left:
             self.tape.limited(pause)
         self._pause(pause, refusals.waits_too_long(exchange, self.request, pause, self.timeout))
         self.waited += pause
         return True
 
     def _pause(self, seconds: float, otherwise: ServiceError) -> None:
-        """Sleep, or raise `otherwise` where the run's time would be up before."""
+        """Wait, or raise `otherwise` where the run's time would be up before."""
         if self.timeout is None:
             return
-        if seconds >= self._left():
+        if seconds >= self.tape.left:
             raise otherwise
-        time.sleep(seconds)
-        if self._left() <= 0:  # given up while we slept
+        self.tape.pause(seconds)
+        if self.tape.left <= 0:  # ended meanwhile
             raise otherwise
-
-    def _left(self) -> float:
-        return self.tape.deadline - time.monotonic()
 
 
 def _growing(attempt: int) -> float:
@@ -161,15 +171,24 @@ def _growing(attempt: int) -> float:
     return min(LONGEST_PAUSE, FIRST_PAUSE * 1.6 ** (attempt - 1))
 
 
-def _retry_after(value: str | None, attempt: int) -> float:
-    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3: seconds or a date); else growing ones."""
-    if value is None:
-        return float(2 ** (attempt - 1))
-    if value.strip().isdecimal():
-        return min(float(value), LONGEST_WAIT)
+def retry_after(value: str | None, limits: int) -> float:
+    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3) after so many answers of a rate limit.
+
+    Without a header that can be read, 1, 2, 4, …; never less than 1/4, 1/2, 1, …, whatever it asks for.
+    """
+    doubled = float(2 ** min(limits - 1, 20))
+    asked = _asked(value.strip()) if value else None
+    least = min(LEAST_WAIT * doubled, MOST_LEAST)
+    return min(doubled, MOST_LEAST) if asked is None else min(max(asked, least), LONGEST_WAIT)
+
+
+def _asked(value: str) -> float | None:
+    """The seconds that a Retry-After header names; None where it can be read neither so nor as a date."""
+    if SECONDS.fullmatch(value):
+        return float(value)
     try:
         until = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return float(2 ** (attempt - 1))
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
     aware = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
+    return (aware - clock.now()).total_seconds()

@@ -129,7 +129,7 @@ def _catalog(settings: Settings) -> Iterator[Catalog]:
     from pytest_dust.client import Network
 
     refuse_missing(settings.workspace, settings.space, os.environ, case=False)
-    network = Network(settings.base_url, os.environ)
+    network = Network(settings.base_url, os.environ, settings.barred)
     masked = mask(os.environ, settings.secrets, settings.redact)
     try:
         yield Catalog(network, settings.workspace or "", settings.space or "", settings.timeout, masked)

@@ -7,7 +7,6 @@ threads half of the processor, and the conversation with the service stays the o
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent import futures
@@ -15,6 +14,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
+
+from pytest_dust import clock
 
 _T = TypeVar("_T")
 _E = TypeVar("_E")
@@ -75,7 +76,7 @@ class Launcher(Generic[_T, _E]):
         self._lock = threading.RLock()
         self._waiting: deque[Ticket[_T, _E]] = deque()
         self._due: dict[Ticket[_T, _E], float] = {}
-        """When the time of each work under way is up, by the monotonic clock."""
+        """When the time of each work under way is up, by our own clock."""
         self._awaited: set[Ticket[_T, _E]] = set()
         self._untaken: set[Ticket[_T, _E]] = set()
         self._held_until = 0.0
@@ -139,7 +140,7 @@ class Launcher(Generic[_T, _E]):
     def hold(self, seconds: float) -> None:
         """Begin nothing for so long; what is under way goes on."""
         with self._lock:
-            until = time.monotonic() + seconds
+            until = clock.seconds() + seconds
             if until <= self._held_until:
                 return
             self._held_until = until
@@ -180,7 +181,7 @@ class Launcher(Generic[_T, _E]):
         with self._lock:
             while self._may_begin():
                 ticket = self._waiting.popleft()
-                self._due[ticket] = time.monotonic() + ticket.work.seconds
+                self._due[ticket] = clock.seconds() + ticket.work.seconds
                 thread = threading.Thread(
                     target=self._do, args=(ticket,), name="pytest-dust run", daemon=True
                 )
@@ -191,7 +192,7 @@ class Launcher(Generic[_T, _E]):
                     ticket.future.set_exception(error)
 
     def _may_begin(self) -> bool:
-        if not self._waiting or len(self._due) >= self.at_once or time.monotonic() < self._held_until:
+        if not self._waiting or len(self._due) >= self.at_once or clock.seconds() < self._held_until:
             return False
         early = len(self._due.keys() - self._awaited) + len(self._untaken)
         return self.ahead is None or early < self.ahead or self._waiting[0] in self._awaited
@@ -209,7 +210,7 @@ class Launcher(Generic[_T, _E]):
         with self._lock:
             due = self._due.pop(ticket, None)
             if due is not None:
-                ticket.seconds = time.monotonic() - due + ticket.work.seconds
+                ticket.seconds = clock.seconds() - due + ticket.work.seconds
                 self.ended += 1
                 if ticket not in self._awaited:
                     self._untaken.add(ticket)
@@ -217,7 +218,7 @@ class Launcher(Generic[_T, _E]):
         self._begin()
 
     def _leave_late(self) -> None:
-        now = time.monotonic()
+        now = clock.seconds()
         with self._lock:
             for ticket in [each for each, due in self._due.items() if due <= now]:
                 ticket.work.stop()

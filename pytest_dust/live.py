@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import nullcontext, suppress
 from itertools import groupby, takewhile
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pytest
 
-from pytest_dust import workers
+from pytest_dust import clock, workers
 from pytest_dust.errors import DustError, ServiceError
 from pytest_dust.launch import Launcher
 from pytest_dust.model import Tokens
@@ -22,9 +21,9 @@ from pytest_dust.stash import LEFT
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-    from pytest_dust.model import Event
     from pytest_dust.pipeline import Estimate, Made
     from pytest_dust.settings import Settings
+    from pytest_dust.transport import Note
 
 
 AHEAD = 4
@@ -46,7 +45,7 @@ class Live:
         self.budget = workers.budget(config, settings)
         at_once = workers.share(config, settings.concurrency)
         ahead = at_once if config.getoption("maxfail", 0) else AHEAD * at_once
-        self.launcher: Launcher[Made, Event] = Launcher(at_once, ahead)
+        self.launcher: Launcher[Made, Note] = Launcher(at_once, ahead)
         self.refusal = ""
         """Why nothing is run: the estimate passes a ceiling."""
         self.failed = 0
@@ -58,12 +57,12 @@ class Live:
         """How many runs are in stretches that are not launched yet."""
         self._met: set[Any] = set()
         """The cases that came into sight of an xdist worker."""
-        self._began = time.monotonic()
+        self._began = clock.seconds()
 
     def progress(self) -> Progress:
         """How far the session's runs are."""
         launcher = self.launcher
-        passed = time.monotonic() - self._began
+        passed = clock.seconds() - self._began
         counts = launcher.ended, launcher.under_way, launcher.waiting + self._to_come
         return Progress(*counts, self.failed, self.budget.tokens, passed)
 
@@ -80,7 +79,7 @@ class Live:
         tests = self._tests(session.items)
         if live or tests:
             self._announce(config, [estimate for _, estimate in live], tests)
-        self._began = time.monotonic()
+        self._began = clock.seconds()
         self._stretches = _stretches(session.items, {case for case, _ in live})
         self._to_come = sum(estimate.runs for _, estimate in live)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from math import ceil
 from typing import NamedTuple
 
-from pytest_dust import api, baseline, cassette, cassette_files, judging
+from pytest_dust import api, baseline, cassette, cassette_files, clock, judging
 from pytest_dust import view as views
 from pytest_dust.baseline import Seen
 from pytest_dust.budget import Budget
@@ -18,7 +17,7 @@ from pytest_dust.cassette import Cassette
 from pytest_dust.cassette_files import Spot
 from pytest_dust.checks import expectation
 from pytest_dust.checks.deadline import TimeIsUp
-from pytest_dust.client import Network, Order
+from pytest_dust.client import Network, Order, relay
 from pytest_dust.difference_files import Differences
 from pytest_dust.errors import CassetteError, DustError, JudgeError, ServiceError
 from pytest_dust.launch import Launcher, Ticket, Watch, Work
@@ -43,6 +42,7 @@ from pytest_dust.model import (
 )
 from pytest_dust.report.misses import misfit, missing, unreadable
 from pytest_dust.settings import Mode, Settings
+from pytest_dust.transport import Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Made:
     run: Run
 
 
-Attempts = Sequence[Ticket[Made, Event]]
+Attempts = Sequence[Ticket[Made, Note]]
 """The runs of a case that are launched: one, or as many as it is repeated."""
 
 
@@ -81,7 +81,7 @@ class Desk:
 
     settings: Settings
     network: Network
-    launcher: Launcher[Made, Event]
+    launcher: Launcher[Made, Note]
     mask: Mask
     budget: Budget
     specification: Callable[[RunRequest, Run], Specification | None]
@@ -345,7 +345,7 @@ def launch(case: Case, desk: Desk, *, urgent: bool = False) -> Attempts:
 def _waited(attempts: Attempts, desk: Desk, watch: Watch[Event] | None) -> list[Made]:
     """The runs, once all have ended; where one fails, its error tells what the others have used."""
     try:
-        return desk.launcher.wait(attempts, watch)
+        return desk.launcher.wait(attempts, relay(watch))
     except DustError as error:
         futures = [ticket.future for ticket in attempts]
         made = (each.result() for each in futures if each.done() and each.exception() is None)
@@ -353,11 +353,11 @@ def _waited(attempts: Attempts, desk: Desk, watch: Watch[Event] | None) -> list[
         raise
 
 
-def _work(order: Order, desk: Desk, failed: list[Exception]) -> Work[Made, Event]:
+def _work(order: Order, desk: Desk, failed: list[Exception]) -> Work[Made, Note]:
     """One run: paid for as it begins, and read as it ends; not begun where another of its case has failed."""
     work = desk.network.work(order, desk.launcher.hold)
 
-    def make(tell: Callable[[Event], None]) -> Made:
+    def make(tell: Callable[[Note], None]) -> Made:
         if failed:
             raise failed[0]
         try:
@@ -476,7 +476,7 @@ def recorded_runs(recorded: Cassette) -> list[Run]:
 
 def _write(answer: Answer, bound: dict[str, Json], specification: Specification | None) -> None:
     mask, recording = answer.mask, answer.recording
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
     if specification is not None:
         specification = specification._replace(blocks=mask.value(specification.blocks))
     text = cassette.dumps(mask.value(bound), answer.replies, now, specification)

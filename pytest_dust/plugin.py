@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import pytest_dust.clock  # noqa: F401  # before a conftest.py can freeze the time
 from pytest_dust import hints, hooks, settings
 from pytest_dust.errors import SettingsError
 from pytest_dust.stash import COLLECTED, FOUND, LEFT, LINES, OFFICE, SEEN, SETTINGS
@@ -71,12 +73,23 @@ def _settings(config: pytest.Config) -> settings.Settings:
     ini = {option.ini: str(config.getini(option.ini) or "") for option in settings.OPTIONS}
     lists = {name: tuple(config.getini(name)) for name in settings.LISTS}
     try:
-        return settings.resolve(command_line, os.environ, ini, lists)
+        return settings.resolve(command_line, os.environ, ini, lists, _words(config))
     except SettingsError as error:
         from pytest_dust.masking import mask
 
         masked = mask(os.environ, lists["dust_secrets"], ())
         raise pytest.UsageError(masked.text(str(error))) from None
+
+
+def _words(config: pytest.Config) -> list[str] | None:
+    """What the user typed, or exported as PYTEST_ADDOPTS; pytest itself adds `addopts` of the ini file.
+
+    None in an xdist worker, which is given the options that its controller has checked.
+    """
+    if hasattr(config, "workerinput"):
+        return None
+    exported = shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
+    return [*exported, *map(str, config.invocation_params.args)]
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:

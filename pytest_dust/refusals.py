@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -74,10 +74,35 @@ def bad_key() -> ServiceError:
     return ServiceError(f"{KEY_VARIABLE} holds characters that no key has; copy it from Dust again")
 
 
-def bad_proxy(error: Exception) -> ServiceError:
+def bad_proxy(names: Sequence[str], reason: str) -> ServiceError:
     """The environment names a proxy that is none."""
-    reason = re.sub(r"//[^/@]*@", "//…@", str(error))  # a proxy's password
-    return ServiceError(f"the proxy cannot be used: {reason}; check HTTP_PROXY, HTTPS_PROXY and NO_PROXY")
+    return ServiceError(
+        f"no proxy can be used that {_listed(names)} names: {_shown(reason)}; "
+        "give one such as http://proxy.example:3128, or unset it"
+    )
+
+
+def bad_exceptions(names: Sequence[str], reason: str) -> ServiceError:
+    """The environment names hosts to be reached without a proxy that are none."""
+    return ServiceError(
+        f"{_listed(names) or 'the proxy settings of the system'} cannot be used: {_shown(reason)}; "
+        "give names and addresses with commas between them, those of IPv6 without brackets and without /"
+    )
+
+
+def bad_certificates(named: str, reason: str) -> ServiceError:
+    """The environment names certificates, or a file for TLS keys, that cannot be used."""
+    named = named or "the list of certificates to trust"
+    return ServiceError(f"{named} cannot be used: {_shown(reason)}; correct it, or unset it")
+
+
+def proxy_refused(proxy: str, reason: str) -> ServiceError:
+    """A proxy did not let the request through."""
+    login = " (give its user and password: http://USER:PASSWORD@HOST:PORT)" if "407" in reason else ""
+    return ServiceError(
+        f"the proxy {proxy or 'on the way'} refused: {reason}{login}; "
+        "check HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY"
+    )
 
 
 def timed_out(seconds: float, block: str = "") -> ServiceError:
@@ -105,29 +130,41 @@ def crashed(crash: Crash) -> ServiceError:
     return error
 
 
-def unreachable(base_url: str, error: httpx.HTTPError) -> ServiceError:
-    """The network gave no answer."""
+def unreachable(base_url: str, error: httpx.HTTPError, proxy: str = "") -> ServiceError:
+    """The network gave no answer; `proxy` is the host and port of the proxy on the way, if any."""
     reason = _reason(error)
+    way = f"{base_url} through the proxy {proxy}" if proxy else base_url
     match error:
         case httpx.ConnectError() | httpx.ConnectTimeout():
-            text = f"cannot connect to {base_url}: {reason}; check the network and --dust-base-url"
+            text = f"cannot connect to {way}: {reason}; {_connection_check(reason, proxy)}"
         case httpx.ProxyError():
-            text = f"the proxy refused: {reason}; check HTTPS_PROXY and NO_PROXY"
+            return proxy_refused(proxy, reason)
+        case httpx.DecodingError():
+            text = f"the answer of {way} cannot be read: {reason}; check that it is Dust itself"
         case _:
             text = (
-                f"the connection to {base_url} broke during the run: {reason}; "
+                f"the connection to {way} broke during the run: {reason}; "
                 "the run may have started, so it was not repeated: run the case again"
             )
     return ServiceError(text)
 
 
-def unanswered(base_url: str, error: httpx.HTTPError) -> ServiceError:
+def _connection_check(reason: str, proxy: str) -> str:
+    """What to check where no connection came about."""
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        return "check SSL_CERT_FILE and SSL_CERT_DIR, which name the certificates to trust"
+    if proxy:
+        return "check the proxy, or name the host in NO_PROXY"
+    return "check the network and --dust-base-url"
+
+
+def unanswered(base_url: str, error: httpx.HTTPError, proxy: str = "") -> ServiceError:
     """The network gave no answer to a question that was asked again and again."""
-    if isinstance(error, httpx.ConnectError | httpx.ProxyError):
-        return unreachable(base_url, error)
-    reason = _reason(error)
+    if isinstance(error, httpx.ConnectError | httpx.ProxyError | httpx.DecodingError):
+        return unreachable(base_url, error, proxy)
+    way = f"{base_url} through the proxy {proxy}" if proxy else base_url
     return ServiceError(
-        f"the connection to {base_url} broke each time, at last with: {reason}; "
+        f"the connection to {way} broke each time, at last with: {_reason(error)}; "
         "check the network and run the case again"
     )
 
@@ -258,8 +295,17 @@ def _dotted(path: Path) -> str:
 
 def _reason(error: httpx.HTTPError) -> str:
     """What the HTTP library says, without the bytes it may quote: those could be anything."""
-    reason = re.split(r": b(?:ytearray\()?['\"]", str(error))[0]
-    return reason if 0 < len(reason) <= 200 else type(error).__name__
+    return _shown(re.split(r": b(?:ytearray\()?['\"]", str(error))[0]) or type(error).__name__
+
+
+def _shown(text: str) -> str:
+    """A text of others on one line, without a password in an address, as far as it may be shown."""
+    line = re.sub(r"//[^/@\s]*@", "//…@", " ".join(text.split()))
+    return f"{line[:200]}…" if len(line) > 200 else line
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(names)
 
 
 def _hash(request: RunRequest) -> str:

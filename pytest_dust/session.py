@@ -80,7 +80,7 @@ class Session:
         if self._network is None:
             from pytest_dust.client import Network  # httpx: 65 ms
 
-            self._network = Network(self.settings.base_url, os.environ)
+            self._network = Network(self.settings.base_url, os.environ, self.settings.barred)
         return self._network
 
     def masked(self, text: str) -> str:

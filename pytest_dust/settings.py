@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -65,6 +65,13 @@ ON_CHANGE = ("fail", "report")
 
 
 HASH = re.compile(r"[0-9a-fA-F]{64}")
+LABEL = r"[A-Za-z0-9_-]{1,63}"
+"""One part of the name of a host."""
+LONGEST_URL = 2000
+HOSTS = ("dust.tt", "eu.dust.tt")
+"""Where the key may be sent, whoever names them; and to this machine."""
+FILE = "ini "
+"""How a source's name begins if it is a file of the project."""
 
 
 class _Refused(ValueError):
@@ -78,16 +85,35 @@ def _mode(text: str) -> Mode:
 
 
 def _base_url(text: str) -> str:
+    if not re.fullmatch(r"[!-~]*", text):
+        raise _Refused(
+            "it holds a blank, a line break or a letter outside of ASCII; "
+            "give an address such as https://dust.tt"
+        )
     try:
         parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        host, port = parts.hostname or "", parts.port
     except ValueError:
-        usable = False
-    if not usable:
+        host, port = "", None
+    if not host or parts.scheme not in ("http", "https") or port == 0 or not _is_host(host):
         raise _Refused("give an address such as https://dust.tt or https://eu.dust.tt")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if "@" in parts.netloc or "?" in text or "#" in text:
         raise _Refused("give only scheme, host, port and path; no user, query or fragment")
+    if len(text) > LONGEST_URL:
+        raise _Refused(f"give an address of at most {LONGEST_URL} characters")
     return text.rstrip("/")
+
+
+def _is_host(host: str) -> bool:
+    """Whether this is a name or an address that a request can be sent to."""
+    if re.fullmatch(r"[0-9.]+|.*:.*", host):
+        from ipaddress import ip_address  # 3 ms
+
+        try:
+            return "%" not in host and bool(ip_address(host))
+        except ValueError:
+            return False
+    return len(host) < 254 and re.fullmatch(rf"{LABEL}(\.{LABEL})*\.?", host) is not None
 
 
 def _seconds(text: str) -> float:
@@ -267,6 +293,8 @@ class Settings(NamedTuple):
     """The options given on the command line that belong into commands we suggest."""
     sources: Mapping[str, str] = {}
     """Where each option was set, by its name, such as `ini dust_mode`."""
+    barred: str = ""
+    """Why the key may not be sent to the base URL; empty if it may."""
 
     @property
     def limited(self) -> bool:
@@ -293,26 +321,33 @@ def resolve(
     environ: Mapping[str, str],
     ini: Mapping[str, str],
     lists: Mapping[str, tuple[str, ...]] | None = None,
+    words: Sequence[str] | None = None,
 ) -> Settings:
-    """The settings by precedence; raises SettingsError for a value that cannot be used."""
+    """The settings by precedence; raises SettingsError for a value that cannot be used.
+
+    `words` are what the user typed; where they lack an option of `command_line`, that is the ini file's
+    `addopts`. None: all of `command_line` was typed.
+    """
     values: dict[str, Any] = {}
     typed: list[str] = []
     sources: dict[str, str] = {}
     for option in OPTIONS:
-        text, source = _chosen(option, command_line, environ, ini)
+        written, source = _chosen(option, command_line, environ, ini, words)
+        text = written.strip()
         sources[option.name] = source
         try:
             values[option.name.replace("-", "_")] = _read(option, text, typed=source == option.flag)
         except _Refused as error:
-            shown = re.sub(r"//[^/@]*@", "//…@", text[:80])  # a password in an address
-            raise SettingsError(f'{source}: "{shown}" cannot be used; {error}') from None
+            raise SettingsError(f'{source}: "{_shown(written)}" cannot be used; {error}') from None
         if source == option.flag and option.lasting:
             typed.append(option.flag if option.switch else f"{option.flag}={text}")
     values |= {name.removeprefix("dust_"): listed for name, listed in (lists or {}).items()}
     chosen = Settings(**values, typed=tuple(typed), sources=sources)
     if chosen.specification_hash:
         chosen = _against_versions(chosen)
-    _refuse_open_line(chosen)
+    chosen = chosen._replace(barred=_barred(chosen))
+    if chosen.barred and (chosen.mode is not Mode.REPLAY or chosen.drift):
+        raise SettingsError(chosen.barred)
     return chosen
 
 
@@ -321,6 +356,12 @@ def _read(option: Option, text: str, *, typed: bool) -> Any:
     if typed and not (text.strip() or option.default or option.may_be_empty):
         raise _Refused("give a value, or leave the option out")
     return option.read(text)
+
+
+def _shown(text: str) -> str:
+    """A value on one line, without a password in an address."""
+    printable = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[:80])
+    return re.sub(r"//[^/@]*@", "//…@", printable)
 
 
 def _against_versions(chosen: Settings) -> Settings:
@@ -332,18 +373,29 @@ def _against_versions(chosen: Settings) -> Settings:
     return chosen._replace(mode=Mode.LIVE)
 
 
-def _refuse_open_line(chosen: Settings) -> None:
-    """Refuse to send the key where anyone on the way can read it."""
-    address = urlsplit(chosen.base_url)
-    offline = chosen.mode is Mode.REPLAY and not chosen.drift
-    if offline or chosen.allow_http or address.scheme == "https":
-        return
+def _barred(chosen: Settings) -> str:
+    """Why the key may not be sent to the base URL; empty if it may.
+
+    A file of the project may not decide that: it would let whoever can change the project have the key.
+    """
+    url, sources = chosen.base_url, chosen.sources
+    address = urlsplit(url)
     host = address.hostname or ""
-    if not is_this_machine(host):
-        raise SettingsError(
-            f"{chosen.base_url} is not encrypted, and the API key would be sent to it; "
-            "use https://, or --dust-allow-http if you must"
+    if is_this_machine(host):
+        return ""
+    if host not in HOSTS and sources["base-url"].startswith(FILE):
+        return (
+            f"{sources['base-url']}: the API key is sent to {', '.join(HOSTS)} and this machine only, "
+            f"unless you name another address yourself: --dust-base-url={url}, or export DUST_BASE_URL={url}"
         )
+    ignored = chosen.allow_http and sources["allow-http"].startswith(FILE)
+    if address.scheme == "https" or (chosen.allow_http and not ignored):
+        return ""
+    instead = f" on the command line, for {sources['allow-http']} does not count" if ignored else ""
+    return (
+        f"{url} is not encrypted, and the API key would be sent to it; "
+        f"use https://, or --dust-allow-http{instead} if you must"
+    )
 
 
 def is_this_machine(host: str) -> bool:
@@ -363,13 +415,31 @@ def _chosen(
     command_line: Mapping[str, str | list[str] | None],
     environ: Mapping[str, str],
     ini: Mapping[str, str],
+    words: Sequence[str] | None,
 ) -> tuple[str, str]:
     """The option's text and where it came from."""
     typed = command_line.get(option.name)
     if typed is not None:
-        return typed if isinstance(typed, str) else ",".join(typed), option.flag
+        source = option.flag if words is None or _has_flag(words, option.flag) else f"{FILE}addopts"
+        return typed if isinstance(typed, str) else ",".join(typed), source
     if environ.get(option.environment):
         return environ[option.environment], f"environment variable {option.environment}"
     if ini.get(option.ini):
-        return ini[option.ini], f"ini {option.ini}"
+        overridden = any(each.partition("=")[0] == option.ini for each in _overrides(words or ()))
+        return ini[option.ini], f"-o {option.ini}" if overridden else f"{FILE}{option.ini}"
     return option.default, "default"
+
+
+def _has_flag(words: Sequence[str], flag: str) -> bool:
+    return any(word == flag or word.startswith(f"{flag}=") for word in words)
+
+
+def _overrides(words: Sequence[str]) -> Iterator[str]:
+    """The `name=value` of each `-o` among the words."""
+    for before, word in zip(("", *words), words, strict=False):
+        if before in ("-o", "--override-ini"):
+            yield word
+        elif word.startswith("--override-ini="):
+            yield word.removeprefix("--override-ini=")
+        elif word.startswith("-o"):
+            yield word.removeprefix("-o").removeprefix("=")

@@ -8,59 +8,78 @@ from __future__ import annotations
 
 import logging
 import re
-import time
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from inspect import signature
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from pytest_dust import cookies, refusals
+from pytest_dust import clock, cookies, decoding, outgoing, refusals
 from pytest_dust.cassette import ordered
 from pytest_dust.cookies import MASKED
 from pytest_dust.errors import CassetteError, ServiceError
-from pytest_dust.json_values import NumberError, decode
+from pytest_dust.json_values import NumberError, decode, decode_loosely
 from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Exchange, Json
-from pytest_dust.settings import is_this_machine
 
-MAX_REPLY = 8 * 1024 * 1024
-"""Bytes of a reply: the service's own limit."""
+MAX_REPLY = 64 * 1024 * 1024
+"""Bytes of a reply that are kept: as many as a cassette may have."""
+MAX_LINES = 100_000
+"""Lines of a stream from one event to the next; an event of Dust's is one line."""
 EXCHANGE = "pytest_dust.exchange"
 TAPE = "pytest_dust.tape"
 READ_HEADERS = ("content-type", "retry-after")
 STREAM = "text/event-stream"
-LOGGERS = tuple(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks"))
+FINAL = "final"
+KEPT = frozenset({"run_status", "block_status", "block_execution", "error", FINAL})
+"""The types of events that tell of a run; others pass by: a run has them by the hundred thousand."""
+PASSING = re.compile(r'\{"type":"(?:tokens|reasoning_tokens|function_call_arguments_tokens)"').match
+"""Knows the most frequent events by how the service begins them, in a tenth of the time of reading them."""
+PORTS = {"http": 80, "https": 443}
+LOGGERS = ("httpx", *(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks")))
 """Those who log requests, and what headers came back for them."""
-LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-"""None: how many runs are under way at once is decided where they are launched."""
 _NO_BODY = httpx.ByteStream(b"")
 """Given in place of a body, which httpx would encode, measure and read though it is empty."""
-_FINAL = ("final",)
-_MASK: ContextVar[Mask | None] = ContextVar("pytest_dust.mask", default=None)
+_TAPE: ContextVar[Tape | None] = ContextVar("pytest_dust.tape", default=None)
+"""What the run carries for which this thread sends requests."""
+Note = Event | logging.LogRecord
+"""What a run tells while it goes on: an event of its stream, or what was logged of its requests."""
 
 
 @dataclass(slots=True)
 class Tape:
     """What one run's requests carry to the transport.
 
-    Live: when its time is up, what to mask, who is told of events, and who of a rate limit's seconds. In
-    replay: the exchanges to play.
+    Live: when its time is up, what to mask, whom to tell of events and log records, and whom of a rate
+    limit's seconds. In replay: the exchanges to play.
     """
 
     exchanges: Iterator[Exchange] = field(default_factory=lambda: iter(()))
     deadline: float = float("inf")
     mask: Mask = field(default_factory=Mask)
-    watch: Callable[[Event], None] = field(default=lambda _event: None)
+    tell: Callable[[Note], None] = field(default=lambda _note: None)
     limited: Callable[[float], None] = field(default=lambda _seconds: None)
+    proxy: str = ""
+    """The proxy by which the last request went, as messages name it, if it went by one."""
+
+    _ended: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def left(self) -> float:
+        """Seconds until the run's time is up; 0 or less once it is."""
+        return 0.0 if self._ended.is_set() else self.deadline - clock.seconds()
 
     def end(self) -> None:
-        """Bid whatever is still under way to stop at its next byte."""
-        self.deadline = 0.0
+        """Stop whatever is under way: a pause at once, a reply at its next byte."""
+        self._ended.set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long, or until the run is ended; no patched clock or `time.sleep` shortens it."""
+        self._ended.wait(seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +124,8 @@ def _address(base_url: str, path: str) -> httpx.URL:
 
 
 def live(base_url: str) -> httpx.BaseTransport:
-    """A transport to the service, by the proxy that the environment names, if any.
-
-    Never by one to this machine itself: the key would travel to the proxy in clear.
-    """
-    url = httpx.URL(base_url)
-    near = is_this_machine(url.host) or proxy_bypass(url.host)
-    proxy = None if near else getproxies().get(url.scheme)
-    return _Normalising(
-        httpx.HTTPTransport(proxy=proxy, limits=LIMITS), url.raw_path.decode("ascii").rstrip("/")
-    )
+    """A transport to the service; raises ServiceError where the environment allows none."""
+    return _Normalising(outgoing.client(base_url), httpx.URL(base_url))
 
 
 def replaying() -> httpx.BaseTransport:
@@ -162,18 +173,24 @@ def _response(request: httpx.Request, exchange: Exchange) -> httpx.Response:
 class _Normalising(httpx.BaseTransport):
     """Sends requests on and turns each reply into an exchange."""
 
-    def __init__(self, inner: httpx.BaseTransport, prefix: str) -> None:
-        self._inner = inner
-        self._prefix = prefix  # of the base URL, which a recording does not depend on
+    def __init__(self, client: httpx.Client, base_url: httpx.URL) -> None:
+        self._client = client
+        # A recording does not depend on the base URL's path.
+        self._prefix = base_url.raw_path.decode("ascii").rstrip("/")
+        self._service = base_url.host, base_url.port or PORTS[base_url.scheme]
+        self._proxy = ""
         for name in LOGGERS:
-            logging.getLogger(name).addFilter(_discreet)
+            logging.getLogger(name).addFilter(_divert)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         tape: Tape = request.extensions[TAPE]
-        _MASK.set(tape.mask)  # for this run, which has a thread of its own
-        began = time.monotonic()
-        response = self._inner.handle_request(request)
-        response.request = request
+        _TAPE.set(tape)  # for this run, which has a thread of its own
+        request.extensions["trace"] = self._trace
+        began = clock.seconds()
+        try:
+            response = _sent(self._client, request)
+        finally:
+            tape.proxy = self._proxy
         try:
             exchange = _exchange(request, response, tape, began)
             path = exchange.path.removeprefix(self._prefix)
@@ -181,73 +198,140 @@ class _Normalising(httpx.BaseTransport):
         finally:
             response.close()
 
+    def _trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Note which machine is connected to: the service, or a proxy before it."""
+        if event.endswith("connect_tcp.started"):
+            host, port = info["host"], info["port"]
+            self._proxy = "" if (host, port) == self._service else outgoing.proxy(host, port)
+
     def close(self) -> None:
-        self._inner.close()
+        self._client.close()
 
 
-def _discreet(record: logging.LogRecord) -> bool:
-    """Mask a log record of our own requests; a filter that lets each record through."""
-    mask = _MASK.get()
-    if mask is not None and mask.secrets:
-        record.msg, record.args = mask.text(record.getMessage()), ()
-    return True
+def _sent(client: httpx.Client, request: httpx.Request) -> httpx.Response:
+    """The response, its body unread; raises httpx.HTTPError whatever goes wrong."""
+    try:
+        return client.send(request, stream=True)
+    except httpx.HTTPError:
+        raise
+    except UnicodeError as error:  # the name of a proxy that can be none
+        raise httpx.ConnectError(str(error), request=request) from None
+    except Exception as error:  # noqa: BLE001  # such as what a mocking library raises
+        reason = f"{type(error).__name__}: {error}"
+        raise httpx.TransportError(reason, request=request) from None
+
+
+def _divert(record: logging.LogRecord) -> bool:
+    """Take a log record of a run, masked, to whoever waits for that run; a filter that lets others through.
+
+    The run's thread goes on beside other cases, to which pytest would ascribe the record.
+    """
+    tape = _TAPE.get()
+    if tape is None:
+        return True
+    record.msg, record.args = tape.mask.text(record.getMessage()), ()
+    tape.tell(record)
+    return False
 
 
 def _exchange(request: httpx.Request, response: httpx.Response, tape: Tape, began: float) -> Exchange:
     """The reply, read whole."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     streamed = kind == STREAM and response.status_code == httpx.codes.OK
-    events = _untorn(list(_events(response, tape, began)), tape.mask) if streamed else None
     headers = {name: response.headers[name] for name in READ_HEADERS if name in response.headers}
     return Exchange(
         method=request.method,
         path=tape.mask.text(request.url.raw_path.decode("ascii")),
         status=response.status_code,
         headers=tape.mask.value(headers),
-        body=None if streamed else _body(response, b"".join(_parts(response, tape)), kind, tape),
-        events=events,
+        body=None if streamed else _read(response, _body(response, tape), kind, tape),
+        events=tuple(_events(response, tape, began)) if streamed else None,
     )
 
 
-def _parts(response: httpx.Response, tape: Tape) -> Iterator[bytes]:
-    """The reply's bytes, as long as there is time and they are not too many."""
+def _parts(response: httpx.Response, tape: Tape, stage: decoding.Stage) -> Iterator[bytes]:
+    """The reply's bytes without their encoding, as long as the run has time."""
+
+    def timely(parts: Iterator[bytes]) -> Iterator[bytes]:
+        for part in parts:
+            if tape.left <= 0:
+                raise httpx.ReadTimeout("the run's time is up", request=response.request)
+            yield part
+
+    encodings = response.headers.get_list("content-encoding", split_commas=True)
+    return decoding.decoded(response.iter_raw(), encodings, lambda parts: stage(timely(parts)))
+
+
+def _body(response: httpx.Response, tape: Tape) -> bytearray:
+    """A reply that is no stream."""
+    body = bytearray()
+    for part in _parts(response, tape, _bounded):
+        body += part
+    return body
+
+
+def _bounded(parts: Iterator[bytes]) -> Iterator[bytes]:
     size = 0
-    for part in response.iter_bytes():
+    for part in parts:
         size += len(part)
         if size > MAX_REPLY:
-            allowed = MAX_REPLY // 1024 // 1024
-            raise ServiceError(
-                f"the service's answer is larger than {allowed} MB; narrow it with block_filter"
-            )
-        if time.monotonic() > tape.deadline:
-            raise httpx.ReadTimeout("the run's time is up", request=response.request)
+            raise _too_large()
         yield part
 
 
+@dataclass(slots=True)
 class _Stream(httpx.SyncByteStream):
-    """Bytes as httpx-sse takes them."""
+    """A stream's bytes as httpx-sse takes them, counted: what passes by may be endless, an event not."""
 
-    def __init__(self, parts: Iterator[bytes]) -> None:
-        self._parts = parts
+    parts: Iterator[bytes]
+    size: int = 0
+    """Bytes since the last event."""
+    lines: int = 0
+    """Line breaks since the last event."""
+    kept: int = 0
+    """Characters of all events that were kept."""
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._parts
+        for part in self.parts:
+            self.size += len(part)
+            self.lines += part.count(b"\n") + part.count(b"\r")
+            if self.size > MAX_REPLY:
+                raise _too_large()
+            if self.lines > MAX_LINES:
+                raise ServiceError(
+                    "the service's event stream goes on and holds no events; "
+                    "check that --dust-base-url is Dust itself"
+                )
+            yield part
+
+    def count(self, data: str, *, kept: bool) -> None:
+        """Note an event."""
+        self.size = self.lines = 0
+        self.kept += len(data) if kept else 0
+        if self.kept > MAX_REPLY:
+            raise _too_large()
 
 
 def _events(response: httpx.Response, tape: Tape, began: float) -> Iterator[Event]:
-    """The events of a stream up to its last one, or to where it broke off: the run goes on without us."""
+    """The events of a stream that tell of its run, up to the last one, or to where it broke off.
+
+    A run whose stream broke off goes on without us.
+    """
     from httpx_sse import EventSource
 
-    plain = httpx.Response(200, headers={"content-type": STREAM}, stream=_Stream(_parts(response, tape)))
+    stream = _Stream(_parts(response, tape, lambda parts: parts))
+    plain = httpx.Response(200, headers={"content-type": STREAM}, stream=stream)
     try:
         for sent in EventSource(plain).iter_sse():
-            if not sent.data:
+            data: Any = None if PASSING(sent.data) else _data(sent.data)
+            stream.count(sent.data, kept=_is_kept(data))
+            if not _is_kept(data):
                 continue
-            at = round(time.monotonic() - began, 3)
-            event = Event(at, _masked(ordered(_data(sent.data)), sent.data, tape))
-            tape.watch(event)
+            at = round(clock.seconds() - began, 3)
+            event = Event(at, _masked(ordered(data), sent.data, tape))
+            tape.tell(event)
             yield event
-            if isinstance(event.data, dict) and event.data.get("type") in _FINAL:
+            if data["type"] == FINAL:
                 return
     except RecursionError:
         raise _too_deep() from None
@@ -257,52 +341,43 @@ def _events(response: httpx.Response, tape: Tape, began: float) -> Iterator[Even
         return
 
 
-def _untorn(events: list[Event], mask: Mask) -> tuple[Event, ...]:
-    """The events, with those secrets masked too which the tokens of a text tear into pieces."""
-    texts: dict[str, list[tuple[int, str]]] = {}
-    for at, event in enumerate(events if mask.secrets else ()):
-        match event.data:
-            case {"type": str(kind), "content": {"tokens": {"text": str(text)}, **place}}:
-                texts.setdefault(f"{kind} {place}", []).append((at, text))
-    for pieces in texts.values():
-        whole = "".join(text for _, text in pieces)
-        masked = mask.text(whole)
-        if masked != whole:  # the first then has all of it
-            for at, _ in pieces:
-                events[at] = _saying(events[at], masked)
-                masked = ""
-    return tuple(events)
-
-
-def _saying(event: Event, text: str) -> Event:
-    """The event of a token with another text."""
-    data: Any = event.data
-    content = data["content"]
-    tokens = {**content["tokens"], "text": text}
-    return Event(event.at, {**data, "content": {**content, "tokens": tokens}})
+def _is_kept(data: Any) -> bool:
+    """Whether an event tells of the run."""
+    kind = data.get("type") if isinstance(data, dict) else None
+    return isinstance(kind, str) and kind in KEPT
 
 
 def _data(text: str) -> Any:
-    """An event's JSON, or its text: an event that is no JSON object says nothing of the run."""
+    """An event's JSON, or its text where it is none; raises ServiceError for numbers that cannot be kept."""
     try:
         return decode(text)
     except NumberError:
-        if text.lstrip().startswith("{"):
+        data = decode_loosely(text)
+        if _is_kept(data):
             raise refusals.odd_number(text) from None
-        return text
+        return data
     except ValueError:
         return text
 
 
-def _body(response: httpx.Response, content: bytes, kind: str, tape: Tape) -> Any:
+def _read(response: httpx.Response, content: bytearray, kind: str, tape: Tape) -> Any:
     """The reply's body as it is kept; raises ServiceError for numbers that no cassette can hold."""
+    text = _text(content)
+    content.clear()  # of a large answer, the bytes, the text and the value need not be there at once
     try:
-        value = _decoded(content, kind)
+        value = _parsed(text, kind)
     except NumberError:
-        value = content.decode("utf-8")
         if response.status_code == httpx.codes.OK:
-            raise refusals.odd_number(value) from None
-    return _masked(value, content.decode("latin-1"), tape)
+            raise refusals.odd_number(text) from None
+        value = text
+    return _masked(value, text, tape)
+
+
+def _text(content: bytearray) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return "bytes that are not UTF-8: " + content.decode("utf-8", "replace")
 
 
 def _masked(value: Any, text: str, tape: Tape) -> Any:
@@ -313,12 +388,8 @@ def _masked(value: Any, text: str, tape: Tape) -> Any:
     return tape.mask.without_secrets(value)
 
 
-def _decoded(content: bytes, kind: str) -> Any:
+def _parsed(text: str, kind: str) -> Any:
     """The reply as JSON with sorted keys, or as text where it is none."""
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        return "bytes that are not UTF-8: " + content.decode("utf-8", "replace")
     if kind and kind != "application/json" and not kind.endswith("+json"):
         return text
     try:
@@ -329,6 +400,11 @@ def _decoded(content: bytes, kind: str) -> Any:
         raise
     except ValueError:
         return text
+
+
+def _too_large() -> ServiceError:
+    allowed = MAX_REPLY // 1024 // 1024
+    return ServiceError(f"the service's answer is larger than {allowed} MB; narrow it with block_filter")
 
 
 def _too_deep() -> ServiceError:

@@ -209,7 +209,7 @@ ANSWERS = {
     "an error as text": ('{"error": "nope"}', 400, JSON, r"answered 400.*check config and inputs"),
     "an error without words": ('{"error": {"type": null}}', 418, JSON, r"answered 418"),
     "a long error": ("x" * 5_000_000, 500, "text/plain", r"answered 500 with text \(x{80}…\)"),
-    "a long answer": ("x" * 9_000_000, 200, "text/plain", r"larger than 8 MB; narrow it with block_filter"),
+    "a long answer": ("x" * 9_000_000, 200, "text/plain", r"200 with text \(x{80}…\) as text/plain instead"),
 }
 
 

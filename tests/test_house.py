@@ -41,7 +41,9 @@ LAYERS = """
     budget diff_rules drift launch
     volatile
     conversation
-    transport refusals view
+    transport
+    outgoing
+    refusals view decoding
     api cassette_files suite schema
     cassette
     keys tables
@@ -51,7 +53,7 @@ LAYERS = """
     references yamlio sources cookies
     links file_names
     hooks
-    model errors
+    model errors clock
 """
 
 # Who may know what is not Python's own.
@@ -70,7 +72,7 @@ KNOWN_TO = {
         "hooks",
         "stash",
     },
-    "httpx": {"client", "conversation", "transport", "refusals"},
+    "httpx": {"conversation", "transport", "outgoing", "decoding", "refusals"},
     "httpx_sse": {"transport"},
     "respx": {"transport"},
     "yaml": {"yamlio"},

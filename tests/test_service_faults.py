@@ -17,10 +17,14 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from test_flavours import asking, run, seen
 
 from conftest import BARE, KEY, OTHERS_PLUGINS, SUPPORT, Service, dust_server
 from pytest_dust.client import Network
+from pytest_dust.conversation import retry_after
 from pytest_dust.errors import ServiceError
 from pytest_dust.model import Flavor
 
@@ -47,9 +51,11 @@ def in_seconds(seconds):
 
 LIMITS = {
     "seconds": ({"Retry-After": "1"}, 1.0, 3.0),
-    "no time": ({"Retry-After": "0"}, 0.0, 0.9),
+    "no time": ({"Retry-After": "0"}, 0.25, 0.9),
+    "a part of a second": ({"Retry-After": "0.5"}, 0.5, 0.95),
+    "hardly any time": ({"Retry-After": "0.001"}, 0.25, 0.9),
     "a date": ("date", 0.8, 4.0),
-    "a date that is past": ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0, 0.9),
+    "a date that is past": ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.25, 0.9),
     "nothing": ({}, 1.0, 3.0),
     "nonsense": ({"Retry-After": "soon"}, 1.0, 3.0),
     "a date beyond all calendars": ({"Retry-After": "Mon, 01 Jan 2024 00:00:00 +99999999999999"}, 1.0, 3.0),
@@ -470,11 +476,16 @@ def test_a_large_answer_is_recorded_and_replayed(one, server):
 
 
 @each_flavor
-def test_an_answer_larger_than_that_is_refused(network, server, flavor):
-    """An answer of more than 8 MB is refused in one sentence that says how to narrow it."""
-    server.misbehave(Faults.huge(9), times=None, on="GET" if flavor == "poll" else "POST")
-    words = refused(network, server, flavor, timeout=20)
-    assert words == "the service's answer is larger than 8 MB; narrow it with block_filter"
+def test_an_answer_larger_than_a_cassette_is_refused(network, server, flavor):
+    """An answer of more than 64 MB is refused in one sentence that says how to narrow it."""
+    body = b'{"type": "block_execution", "content": "%b"}' % (b"x" * 65 * 1024 * 1024)
+    kind = "application/json"
+    if flavor == "stream":
+        body, kind = b"data: %b\n\n" % body, "text/event-stream"
+    fault = Faults.status(200, body, content_type=kind)
+    server.misbehave(fault, times=None, on="GET" if flavor == "poll" else "POST")
+    words = refused(network, server, flavor, timeout=60)
+    assert words == "the service's answer is larger than 64 MB; narrow it with block_filter"
 
 
 @each_flavor
@@ -579,3 +590,86 @@ def test_a_request_larger_than_the_service_takes_is_told(one):
     result = example.run("--dust-mode=live")
     assert re.search(r"413 content_too_large.*4 MB; shorten", result.out)
     assert len(result.out) < 10_000
+
+
+# ── least pauses ─────────────────────────────────────────────────────────────────────────────────
+
+HEADERS = {
+    None: 1,
+    "": 1,
+    "soon": 1,
+    "-5": 1,
+    "+5": 1,
+    "nan": 1,
+    "inf": 1,
+    "1e9": 1,
+    "1,2": 1,
+    "0x10": 1,
+    ".5": 1,
+    "0": 0.25,
+    " 0 ": 0.25,
+    "000": 0.25,
+    "0.0": 0.25,
+    "0.1": 0.25,
+    "0.75": 0.75,
+    "2": 2,
+    "2.5": 2.5,
+    "9" * 400: 1e9,
+    "Wed, 21 Oct 2015 07:28:00 GMT": 0.25,
+    "Thu, 01 Jan 1970 00:00:00": 0.25,
+    "Wed, 99 Oct 2015 07:28:00 GMT": 1,
+    "Mon, 01 Jan 2024 00:00:00 +99999999999999": 1,
+    "٣": 1,
+}
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=str)
+def test_a_header_asks_for_seconds(header):
+    """`Retry-After` is read as seconds or a date; what is neither counts as none; there is a least pause."""
+    assert retry_after(header, 1) == HEADERS[header]
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=str)
+def test_pauses_grow_whatever_the_header(header):
+    """From one refusal to the next a pause never shrinks, and grows to half a minute at least."""
+    pauses = [retry_after(header, limits) for limits in range(1, 2000)]
+    assert pauses == sorted(pauses)
+    assert pauses[20] >= 30
+    assert max(pauses) <= 1e9
+
+
+@given(st.text() | st.integers().map(str) | st.floats().map(str) | st.datetimes().map(format_datetime))
+@hypothesis_settings(max_examples=300, deadline=None)
+def test_any_header_is_a_pause(header):
+    """Whatever stands in the header, it gives a pause in bounds."""
+    assert 0.25 <= retry_after(header, 1) <= 1e9
+
+
+@each_flavor
+@pytest.mark.parametrize("header", ["0", "Wed, 21 Oct 2015 07:28:00 GMT", "0.0001", "-1", "now"])
+def test_a_rate_limit_that_asks_for_no_pause_gets_few_requests(one, server, header, flavor):
+    """A service that always refuses and asks for no pause is asked a few times in a case's seconds."""
+    limit = Faults.status(429, headers={"Retry-After": header})
+    server.misbehave(limit, times=None, on="GET" if flavor == "poll" else "POST")
+    example = one.flavoured(flavor).replacing("a.dust.yaml", "timeout: 5", "timeout: 2.5")
+    result = example.run("--dust-mode=live")
+    assert result.outcomes == {"failed": 1}
+    assert "429 rate_limit_error" in result.report
+    assert 2 <= len(server.requests) <= 6
+
+
+def test_a_rate_limit_between_two_looks_keeps_growing(network, server):
+    """A rate limit that comes at every other look at a run is no less a growing one."""
+    server.poll_steps = 10**6
+    looks = []
+
+    def behaviour(request):
+        if request.method == "GET":
+            looks.append(request)
+            if len(looks) % 2:
+                return dust_server.Reply([b"{}"], 429, headers={"Retry-After": "0"})
+        return None
+
+    server.behaviour = behaviour
+    refused(network, server, "poll", timeout=6.0)
+    assert len(looks) < 16

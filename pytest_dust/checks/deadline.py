@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from time import monotonic
 from typing import TYPE_CHECKING
+
+from pytest_dust import clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,7 @@ class TimeIsUp(Exception):
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
     """Give what is judged inside so many seconds from now."""
-    token = _DEADLINE.set(monotonic() + seconds)
+    token = _DEADLINE.set(clock.seconds() + seconds)
     try:
         yield
     finally:
@@ -29,7 +30,7 @@ def within(seconds: float) -> Iterator[None]:
 
 def seconds_left() -> float:
     """The seconds until the deadline, infinite where there is none; raises TimeIsUp where it has passed."""
-    left = _DEADLINE.get() - monotonic()
+    left = _DEADLINE.get() - clock.seconds()
     if left <= 0:
         raise TimeIsUp
     return left

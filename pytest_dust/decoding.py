@@ -1,0 +1,71 @@
+"""A reply's bytes, decompressed piece by piece: however far they expand, little is in memory at once."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+
+import httpx
+
+PIECE = 64 * 1024
+"""Bytes that come out of a decompressor at once."""
+MOST = 3
+"""Encodings around one another; no service uses two."""
+GZIP, ZLIB, RAW = zlib.MAX_WBITS | 16, zlib.MAX_WBITS, -zlib.MAX_WBITS
+WINDOWS = {"gzip": GZIP, "x-gzip": GZIP, "deflate": ZLIB}
+"""What zlib calls the encodings that we ask for."""
+
+HEAD = 2
+"""Bytes by which zlib knows its header."""
+
+Stage = Callable[[Iterator[bytes]], Iterator[bytes]]
+
+
+def decoded(parts: Iterator[bytes], encodings: Sequence[str], stage: Stage) -> Iterator[bytes]:
+    """The bytes without their encodings, which are listed in the order in which they were applied.
+
+    Every layer's bytes pass through `stage`, which may refuse them. Raises httpx.DecodingError.
+    """
+    names = [name for name in (each.strip().lower() for each in encodings) if name not in ("", "identity")]
+    if len(names) > MOST or any(name not in WINDOWS for name in names):
+        shown = ", ".join(names)[:60]
+        raise httpx.DecodingError(f"it is encoded as {shown}, and gzip or deflate was asked for")
+    parts = stage(parts)
+    for name in reversed(names):
+        parts = stage(_inflated(parts, WINDOWS[name]))
+    return parts
+
+
+def _inflated(parts: Iterator[bytes], window: int) -> Iterator[bytes]:
+    """The bytes that come out of a decompressor; what follows the end of its data is left out."""
+    inflater = None
+    head = b""
+    for part in parts:
+        rest = part
+        if inflater is None:
+            head = rest = head + part
+            if len(head) < HEAD:
+                continue
+            inflater = zlib.decompressobj(_window(head) if window == ZLIB else window)
+        try:
+            yield from _pieces(inflater, rest)
+        except zlib.error as error:
+            raise httpx.DecodingError(str(error)) from None
+
+
+def _pieces(inflater: zlib._Decompress, part: bytes) -> Iterator[bytes]:
+    while not inflater.eof:
+        piece = inflater.decompress(part, PIECE)
+        if not piece:
+            return
+        yield piece
+        part = inflater.unconsumed_tail
+
+
+def _window(head: bytes) -> int:
+    """How zlib reads `deflate`: with a header, as it should be, or without one, as some servers send it."""
+    try:
+        zlib.decompressobj(ZLIB).decompress(head[:HEAD])
+    except zlib.error:
+        return RAW
+    return ZLIB

@@ -1,0 +1,202 @@
+"""Times are our own: a test that freezes or moves the clock changes no timeout, no duration and no date."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from test_service_faults import free_port
+
+from conftest import dust_server, stable
+from pytest_dust import clock
+
+freezegun = pytest.importorskip("freezegun")
+time_machine = pytest.importorskip("time_machine")
+Faults = dust_server.Faults
+SOON = 20
+"""Seconds within which a busy machine gives up what has a second."""
+FREEZEGUN = "import freezegun\nfrozen = freezegun.freeze_time('2020-01-01'{})\n"
+FREEZE = {
+    "freezegun": FREEZEGUN.format(""),
+    "freezegun, ticking": FREEZEGUN.format(", tick=True"),
+    "freezegun, leaping": FREEZEGUN.format(", auto_tick_seconds=3600"),
+    "time-machine": "import time_machine\nfrozen = time_machine.travel('2020-01-01', tick=False)\n",
+    "by hand": """\
+import time
+from unittest import mock
+
+class Frozen:
+    def start(self):
+        for name in ("time", "monotonic", "perf_counter"):
+            mock.patch.object(time, name, lambda: 1.0).start()
+        mock.patch.object(time, "sleep", lambda _seconds: None).start()
+
+    def stop(self):
+        mock.patch.stopall()
+
+frozen = Frozen()
+""",
+}
+SESSION = """
+import pytest
+
+@pytest.fixture(scope="session", autouse=True)
+def _frozen():
+    frozen.start()
+    yield
+    frozen.stop()
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    frozen.start()
+    try:
+        return (yield)
+    finally:
+        frozen.stop()
+"""
+each_way = pytest.mark.parametrize(
+    ("freeze", "flavor"),
+    [*((freeze, "blocking") for freeze in FREEZE), ("freezegun", "stream"), ("freezegun", "poll")],
+)
+each_freeze = pytest.mark.parametrize("freeze", FREEZE)
+
+
+def frozen(example, freeze):
+    """Give the project with its clock frozen while its cases run, also those that are no Python tests."""
+    return example.having({"conftest.py": FREEZE[freeze] + SESSION})
+
+
+@each_way
+def test_a_run_that_takes_too_long_is_given_up_all_the_same(one, server, freeze, flavor):
+    """Where time stands still, a run that does not end is given up when its time is up, and not before."""
+    server.misbehave(Faults.stalled(), times=None, on="ANY")
+    example = one.flavoured(flavor).replacing("a.dust.yaml", "timeout: 5", "timeout: 1")
+    began = time.monotonic()
+    result = frozen(example, freeze).run("--dust-mode=live", subprocess=True)
+    assert 1 < time.monotonic() - began < SOON
+    assert result.outcomes == {"failed": 1}
+    assert "longer than 1 s" in result.out
+    assert server.runs == 1
+
+
+@each_way
+def test_a_run_that_takes_a_while_is_not_given_up(one, server, freeze, flavor):
+    """Where time leaps or stands still, a run has all of its seconds, and its duration is what it took."""
+    server.delay = 0.5
+    result = frozen(one.flavoured(flavor), freeze).run("--dust-mode=record", subprocess=True)
+    assert result.outcomes == {"passed": 1}
+    (cassette,) = result.example.cassettes.values()
+    assert 0.4 < json.loads(cassette)["duration"] < SOON
+
+
+@each_freeze
+def test_a_rate_limit_is_waited_for_by_the_real_clock(one, server, freeze):
+    """A date to wait for is a date of the real world, and a pause takes its time."""
+    until = datetime.now(UTC) + timedelta(seconds=3)
+    header = until.strftime("%a, %d %b %Y %H:%M:%S GMT")
+    server.misbehave(Faults.status(429, headers={"Retry-After": header}))
+    example = frozen(one.replacing("a.dust.yaml", "timeout: 5", "timeout: 30"), freeze)
+    result = example.run("--dust-mode=live", subprocess=True)
+    assert result.outcomes == {"passed": 1}
+    assert server.runs == 2
+    assert datetime.now(UTC) > until - timedelta(seconds=1.5)
+
+
+@each_freeze
+def test_a_cassette_has_the_real_date(one, freeze):
+    """A cassette says when its run was really made, whatever the clock of its test said."""
+    result = frozen(one, freeze).run("--dust-mode=record", subprocess=True)
+    (cassette,) = result.example.cassettes.values()
+    recorded = datetime.fromisoformat(json.loads(cassette)["recorded_at"])
+    assert abs(datetime.now(UTC) - recorded) < timedelta(minutes=2)
+
+
+@each_freeze
+def test_the_fixture_keeps_its_own_time_too(project, server, freeze):
+    """A Python test that freezes the clock and runs an app gets its run, or is told when time is up."""
+    server.misbehave(Faults.stalled(), times=None)
+    test = f"""\
+{FREEZE[freeze]}
+def test_it(dust):
+    frozen.start()
+    try:
+        dust.run(app="{next(iter(dust_server.APPS))}", specification_hash="latest", input={{}}, timeout=0.5)
+    finally:
+        frozen.stop()
+"""
+    began = time.monotonic()
+    result = project.having({"test_it.py": test}).using(server).run("--dust-mode=live", subprocess=True)
+    assert time.monotonic() - began < SOON
+    assert result.outcomes == {"failed": 1}
+    assert "longer than 0.5 s" in result.out
+
+
+def test_a_clock_that_is_frozen_from_the_start_changes_nothing(one):
+    """A conftest file that freezes the clock as it is read comes too late for our own."""
+    example = one.having({"conftest.py": FREEZE["freezegun"] + "frozen.start()\n"})
+    result = example.run("--dust-mode=record", subprocess=True)
+    assert result.outcomes == {"passed": 1}
+    assert str(datetime.now(UTC).year).encode() in next(iter(result.example.cassettes.values()))
+
+
+@pytest.mark.parametrize("freezer", [freezegun.freeze_time, time_machine.travel])
+def test_our_clock_goes_on(freezer):
+    """While the process's clock is frozen, both of ours go on as before."""
+    before, then = clock.seconds(), clock.now()
+    with freezer("2020-01-01"):
+        time.sleep(0.01)
+        assert 0.005 < clock.seconds() - before < SOON
+        assert timedelta(0) < clock.now() - then < timedelta(seconds=SOON)
+
+
+# ── timeouts of others ───────────────────────────────────────────────────────────────────────────
+
+MOCKING = """\
+import httpx
+
+def fail(self, request):
+    raise {error}
+
+httpx.HTTPTransport.handle_request = fail
+"""
+ERRORS = ["TimeoutException", "ReadTimeout", "WriteTimeout", "PoolTimeout", "ConnectTimeout"]
+TEXTS = {
+    "": "{error}",
+    "No response can be found for POST request": "No response can be found for POST request",
+    "long\nand " + "long " * 99: "long and long",
+}
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=["nothing", "a sentence", "long"])
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_timeout_of_others_is_told_as_what_it_is(one, server, error, text):
+    """A timeout that a mocking library raises at once is told in its words, not as the run's own."""
+    conftest = MOCKING.format(error=f"httpx.{error}({text!r}, request=request)")
+    result = one.having({"conftest.py": conftest}).run("--dust-mode=live", subprocess=True)
+    assert result.outcomes == {"failed": 1}
+    assert "took longer" not in result.out
+    assert TEXTS[text].format(error=error) in result.report
+    assert "Traceback" not in result.out
+    assert server.runs == 0
+
+
+def test_an_exception_of_another_kind_is_no_traceback(one):
+    """What a mocking library raises instead of an answer is told in a sentence."""
+    conftest = MOCKING.format(error="AssertionError('not mocked!')")
+    result = one.having({"conftest.py": conftest}).run("--dust-mode=live", subprocess=True)
+    assert result.outcomes == {"failed": 1}
+    assert "AssertionError: not mocked!" in result.report
+    assert "Traceback" not in result.out
+    assert "site-packages" not in result.out
+
+
+def test_a_timeout_of_our_own_is_told_as_one(one):
+    """A connection that is not made within the run's time is told as what it is, with where it went."""
+    port = free_port()
+    example = one.replacing("a.dust.yaml", "timeout: 5", "timeout: 0.5")
+    result = example.exporting(DUST_BASE_URL=f"http://127.0.0.1:{port}").run("--dust-mode=live")
+    assert f"cannot connect to http://127.0.0.1:{port}" in stable(result.out, example.root).replace(
+        "PORT", str(port)
+    )
