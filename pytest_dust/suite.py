@@ -90,7 +90,6 @@ class _Written:
     path: Path
     there: frozenset[str]
     """Its keys, those that are misspelt included."""
-    allowed: Callable[[Key], bool]
     moving: Mapping[str, Any]
     """Its keys that read the row or combination."""
     read: Mapping[str, Any]
@@ -101,6 +100,11 @@ class _Written:
     def plural(self) -> bool:
         """Whether it has inputs, even ones that cannot be read."""
         return "inputs" in self.there
+
+    @property
+    def fixed(self) -> bool:
+        """Whether its expect is the same for each row and combination."""
+        return "expect" not in self.moving
 
     def size(self, repeat: Repeat | None) -> Size:
         """What it becomes, less the rows of its dataset; `repeat` is that of the suite.
@@ -132,8 +136,6 @@ class _Reader:
     """Runs of the cases so far, each case as often as it is repeated."""
     full: bool = False
     """Whether the file has more cases than it may have, which is noted."""
-    fixed: bool = True
-    """Whether the expect of the case that is read is the same for all of its rows and combinations."""
     _expectations: dict[tuple[Path, bool], Expectation | None] = field(default_factory=dict)
 
     def suite(self, value: Any, stem: str) -> list[Case]:
@@ -147,16 +149,17 @@ class _Reader:
         if "cases" not in value and self.top & {"input", "inputs", "dataset"}:
             return list(self.written(value, (), stem, _may_stand_at_the_top))
         name = next((name for name, key in misspelt.items() if key == "cases"), "cases")
-        outside = {key: written for key, written in value.items() if key != name}
         one = name not in value
-        filled = self.notes.fill(outside, (), self.look_up)
-        self.shared = self.keys(filled, (), _may_stand_at_the_top if one else lambda key: key.suite)
+        allowed = _may_stand_at_the_top if one or name != "cases" else _may_stand_in_a_suite
+        known = self.known(value, (), allowed)
+        filled = self.notes.fill({key: each for key, each in known.items() if key != name}, (), self.look_up)
+        self.shared = self.keys(filled, ())
         if one:
             what = "no cases; give cases: a list, or input: and expect: for a file of one case"
             self.notes.problem((), what)
             return []
-        if name != "cases":
-            self.notes.problem((name,), unknown(name, _may_stand_at_the_top, value), key=True)
+        if name != "cases" and not isinstance(value[name], list):
+            return []  # it is told to be misspelt
         return list(self.cases(value[name], name))
 
     def cases(self, value: Any, name: str) -> Iterator[Case]:
@@ -194,19 +197,23 @@ class _Reader:
         seen.setdefault(id_, self.notes.document.place(path))
         return id_
 
-    def keys(self, value: Mapping[str, Any], path: Path, allowed: Callable[[Key], bool]) -> dict[str, Any]:
-        """The values of a mapping's known keys, read; unknown keys and bad values are noted."""
+    def known(self, written: Mapping[str, Any], path: Path, allowed: Callable[[Key], bool]) -> dict[str, Any]:
+        """The keys of a mapping that may be in it; others are noted."""
+        known: dict[str, Any] = {}
+        for name, each in written.items():
+            if name in KEYS and allowed(KEYS[name]):
+                known[name] = each
+            else:
+                message = unknown(name, allowed, written, in_case=bool(path))
+                self.notes.problem((*path, name), message, key=True)
+        return known
+
+    def keys(self, value: Mapping[str, Any], path: Path) -> dict[str, Any]:
+        """The values of known keys, read; bad ones are noted."""
         read: dict[str, Any] = {}
         for name, written in value.items():
-            key = KEYS.get(name)
-            if key is None or not allowed(key):
-                message = unknown(name, allowed, value, in_case=bool(path))
-                self.notes.problem((*path, name), message, key=True)
-                continue
-            try:
-                read[name] = key.read(self.notes, written, (*path, name))
-            except Invalid:
-                continue
+            with suppress(Invalid):
+                read[name] = KEYS[name].read(self.notes, written, (*path, name))
         return read
 
     def written(
@@ -220,9 +227,10 @@ class _Reader:
         self.check_inputs(written, there, path)
         if self.circular(written, path):
             return
+        known = self.known(written, path, allowed)
         seen: set[str] = set()
         try:
-            case = self.steady(written, path, id_, there, allowed)
+            case = self.steady(known, path, id_, there)
             for variant in self.variants(case):
                 self.notes.row = variant.row
                 one = self.case(case, variant, seen)
@@ -234,23 +242,17 @@ class _Reader:
             self.notes.row = ""
 
     def steady(
-        self,
-        written: Mapping[str, Any],
-        path: Path,
-        id_: str | None,
-        there: frozenset[str],
-        allowed: Callable[[Key], bool],
+        self, known: Mapping[str, Any], path: Path, id_: str | None, there: frozenset[str]
     ) -> _Written:
-        """The case with what no row or combination changes read; raises Invalid if those are not known."""
-        moving = {name: each for name, each in written.items() if references.reads_table(each)}
-        same = {name: each for name, each in written.items() if name not in moving}
-        if path:
-            same.pop("id", None)  # read already
+        """The case with the keys read that are the same for each row and combination.
+
+        Raises Invalid if its rows or combinations cannot be read.
+        """
+        moving = {name: each for name, each in known.items() if references.reads_table(each)}
+        same = {name: each for name, each in known.items() if name not in moving and name != "id"}
         filled = self.notes.fill(same, path, self.look_up)
-        case = _Written(id_, path, there, allowed, moving, self.keys(filled, path, allowed), _entries(filled))
-        self.fixed = "expect" not in moving
-        if self.fixed:
-            self.expect(case.entries, path, plural=case.plural)  # told once, and of no row
+        case = _Written(id_, path, there, moving, self.keys(filled, path), _entries(filled))
+        self.expect(case, case.entries)  # so that what is wrong for every row is told once
         if not there & {"dataset", "matrix"} <= case.read.keys():
             raise Invalid
         return case
@@ -318,15 +320,13 @@ class _Reader:
         """The case with everything inherited, or nothing where that cannot be."""
         path = written.path
         changed = self.notes.fill(written.moving, path, variant.look_up)
-        own = {**written.read, **(self.keys(changed, path, written.allowed) if changed else {})}
+        own = {**written.read, **self.keys(changed, path)}
         id_ = written.id_of(variant)
         if id_ in seen:
             what, key = ("row", "dataset") if "dataset" in written.there else ("combination", "matrix")
             self.notes.problem((*path, key), f'a second {what} gives the id "{id_}"; rename one')
         seen.add(id_ or "")
-        expect = self.expect(
-            written.entries if self.fixed else _entries(changed), path, plural=written.plural
-        )
+        expect = self.expect(written, written.entries if written.fixed else _entries(changed))
         merged = {**self.shared, **own}
         inputs = merged.get("inputs") or merged.get("input") or variant.alone
         if id_ is None or inputs is None or any(name not in merged for name in NEEDED):
@@ -352,36 +352,39 @@ class _Reader:
             row=variant.row,
         )
 
-    def expect(self, own: Mapping[str, Any], path: Path, *, plural: bool) -> tuple[Expectation, ...]:
+    def expect(self, case: _Written, own: Mapping[str, Any]) -> tuple[Expectation, ...]:
         """The expectations of a case and of its suite, the case's own winning."""
-        shared = self.shared.get("expect", {})
-        sources: dict[str, tuple[Any, Path]] = {
-            name: (value, ("expect", name)) for name, value in shared.items()
-        }
-        sources |= {name: (value, (*path, "expect", name)) for name, value in own.items()}
-        read = [self.expectation(name, value, at, plural=plural) for name, (value, at) in sources.items()]
+        read = []
+        for name, value in {**self.shared.get("expect", {}), **own}.items():
+            path: Path = (*case.path, "expect", name) if name in own else ("expect", name)
+            keep = case.fixed or name not in own
+            read.append(self.expectation(value, path, plural=case.plural, keep=keep))
         held = [one for one in read if one is not None]
         if any(expectation.names_outcome(one.path) for one in held):
             return tuple(held)
         return (expectation.SUCCEEDS, *held)
 
-    def expectation(self, name: str, value: Any, path: Path, *, plural: bool) -> Expectation | None:
-        """One entry of an expect, or None where it is wrong; read once where all cases share it."""
+    def expectation(self, value: Any, path: Path, *, plural: bool, keep: bool) -> Expectation | None:
+        """One entry of an expect, or None where it is wrong; with `keep`, read once for many cases."""
         known = (path, plural)
-        if known in self._expectations:
+        if keep and known in self._expectations:
             return self._expectations[known]
+        one: Expectation | None = None
         try:
-            one: Expectation | None = expectation.read(name, value, plural=plural, here=self.here)
+            one = expectation.read(str(path[-1]), value, plural=plural, here=self.here)
         except PathError as error:
-            one = None
             self.notes.problem(path, str(error), key=True)
         except ArgumentError as error:
-            one = None
             for each in (error, *error.others):
                 self.notes.problem((*path, *each.path), str(each), key=each.at_key)
-        if self.fixed or (self.shared and len(path) == len(("expect", name))):  # one of the suite's own
+        if keep:
             self._expectations[known] = one
         return one
+
+
+def _may_stand_in_a_suite(key: Key) -> bool:
+    """Whether a key may stand at the top of a file with cases."""
+    return key.suite
 
 
 def _may_stand_in_a_case(key: Key) -> bool:

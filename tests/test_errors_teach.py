@@ -331,3 +331,20 @@ def test_the_cause_is_what_pytest_shows(project, key):
         rf'a\.dust\.yaml:3:1: unknown key "{key[:60]}"( \(did you mean |; a suite has: )', result.out
     )
     assert len(result.out) < 5000
+
+
+def test_a_misspelt_key_is_told_once_whatever_the_rows(project):
+    """A misspelt key of a case with a dataset is one mistake, though it reads the row."""
+    files = {"q.csv": "question\nHi\nHo\n"}
+    text = HEAD + "cases:\n  - id: one\n    dataset: q.csv\n    inptu: {question: '${row.question}'}\n"
+    result = project.having({"a.dust.yaml": text, **files}).run()
+    lines = [line for line in result.report.splitlines() if line.startswith("a.dust.yaml:")]
+    assert len(lines) == 1
+    assert lines[0].startswith('a.dust.yaml:6:5: unknown key "inptu" (did you mean input?)')
+
+
+@pytest.mark.parametrize("value", ["x", "{id: one}", "3"])
+def test_misspelt_cases_that_are_no_list_are_told_once(value):
+    """What a misspelt key holds is not told to be wrong as well, if it is no list."""
+    (block,) = blocks(mistakes(HEAD + f"cses: {value}\n"))
+    assert "(did you mean cases?)" in block[0]

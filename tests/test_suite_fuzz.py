@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from conftest import SUPPORT
-from pytest_dust import references, suite, tables
+from pytest_dust import references, suite
 from pytest_dust.checks.binding import Here
 from pytest_dust.checks.matchers import MATCHERS
 from pytest_dust.errors import SuiteError
+from pytest_dust.file_names import case_file
 from pytest_dust.keys import KEYS
 
 bounded = settings(
@@ -221,7 +222,7 @@ def test_any_suite_gives_cases_or_mistakes(source, files):
     assert ids
     assert len(set(ids)) == len(ids)
     assert all(id_.isprintable() and len(id_) < 250 for id_ in ids)
-    assert len({tables.file_name(id_) for id_ in ids}) == len(ids)
+    assert len({case_file(id_) for id_ in ids}) == len(ids)
 
 
 @bounded
@@ -236,7 +237,7 @@ def test_any_ids_of_rows_give_cases_or_mistakes(rows):
         except SuiteError as error:
             assert_told(error, "t.dust.yaml")
             return
-    assert len({tables.file_name(case.id) for case in cases}) == len(rows)
+    assert len({case_file(case.id) for case in cases}) == len(rows)
 
 
 @settings(bounded, max_examples=2, phases=[Phase.generate])  # making examples smaller takes minutes
