@@ -55,9 +55,11 @@ class SuiteError(DustError):
 
         With the file's `text`, each shows its line and a caret under its place.
         """
-        safe = (problem._replace(message=printable(problem.message)) for problem in problems)
-        self.problems = tuple(sorted(dict.fromkeys(safe), key=lambda problem: problem.place))
-        file = printable(file)
+        from pytest_dust.characters import safe  # only when something is wrong: 3 ms
+
+        shown = (problem._replace(message=safe(problem.message)) for problem in problems)
+        self.problems = tuple(sorted(dict.fromkeys(shown), key=lambda problem: problem.place))
+        file = safe(file)
         rows = text.splitlines()
         super().__init__(
             "\n".join(
@@ -96,15 +98,14 @@ def _excerpt(rows: Sequence[str], problem: Problem) -> list[str]:
     start = min(start, column - 1)
     shown = row[start : start + EXCERPT]
     caret = "".join("\t" if char == "\t" else " " for char in shown[: column - 1 - start])
-    safe = "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in shown)
-    return [f"    {safe.rstrip()}", f"    {caret}^"]
+    printable = "".join(char if char == "\t" or _is_seen(char) else "\ufffd" for char in shown)
+    return [f"    {printable.rstrip()}", f"    {caret}^"]
 
 
-def printable(text: str) -> str:
-    """The text with every character that shows nothing, or moves others, as its escape."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+def _is_seen(char: str) -> bool:
+    from pytest_dust.characters import safe_name
+
+    return char.isprintable() and safe_name(char) == char
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_dust.characters import safe
 from pytest_dust.model import Source
 from pytest_dust.report import case as case_report
 from pytest_dust.report.gate import NO_RECORDING
-from pytest_dust.report.values import safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

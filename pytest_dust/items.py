@@ -88,7 +88,7 @@ class DustFile(SuiteFile):
         if isinstance(excinfo.value, SuiteError):
             first, *others = excinfo.value.problems
             more = f" (+{len(others)} more)" if others else ""
-            headline = mask.text(first.line(self.shown) + more)
+            headline = self.shared.masked(first.line(self.shown) + more)
             return CaseReport(mask.text(str(excinfo.value)), Crash(self.shown, first.place.line, headline))
         crash = Crash(self.shown, 1, mask.text(excinfo.exconly()))
         return CaseReport(mask.text(str(super().repr_failure(excinfo))), crash)

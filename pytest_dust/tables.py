@@ -11,8 +11,10 @@ from itertools import product
 from math import prod
 from pathlib import PurePath
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 from pytest_dust import yamlio
+from pytest_dust.characters import safe_name
 from pytest_dust.checks.binding import Here
 from pytest_dust.file_names import digest
 from pytest_dust.model import Json
@@ -105,12 +107,16 @@ def combinations(matrix: Mapping[str, list[Json]]) -> Iterator[tuple[str, dict[s
 
 
 def suffixed(case: str, parts: list[str]) -> str:
-    """The id of a generated case: `refund[r17]`, `refund[r17-gpt-4o]`, short and printable."""
-    text = "-".join(parts)
-    shown = "".join(char if char.isprintable() else "_" for char in text)
-    if len(shown) > MAX_SUFFIX or shown != text:
-        shown = f"{shown[:MAX_SUFFIX]}~{digest(text)}"
+    """The id of a generated case, `refund[r17-gpt-4o]`: short, printable, and none looks like another."""
+    text = normalize("NFC", whole := "-".join(parts))
+    shown = "".join(char if _is_shown(char) else "_" for char in text)
+    if len(shown) > MAX_SUFFIX or shown != whole:
+        shown = f"{shown[:MAX_SUFFIX]}~{digest(whole)}"
     return f"{case}[{shown}]"
+
+
+def _is_shown(char: str) -> bool:
+    return char.isprintable() and (char.isascii() or safe_name(char) == char)
 
 
 def _shortened(text: str) -> str:

@@ -54,6 +54,7 @@ LAYERS = """
     links file_names
     hooks
     model errors clock
+    characters
 """
 
 # Who may know what is not Python's own.

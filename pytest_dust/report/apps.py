@@ -7,9 +7,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pytest_dust.characters import safe, safe_name
 from pytest_dust.checks.paths import show_step
 from pytest_dust.report.columns import padded, width, wrapped
-from pytest_dust.report.values import safe
 
 if TYPE_CHECKING:
     from pytest_dust.catalog import Listed
@@ -50,7 +50,7 @@ def _row(app: Listed, room: int | None = None) -> tuple[str, str, str, str]:
     """What is listed of an app."""
     blocks = ", ".join(dict.fromkeys(name for _, name in app.blocks))
     known = app.specification_hash or f"unknown: {app.unknown}"[:room]
-    return safe(app.name), safe(app.id), safe(known), safe(blocks)
+    return safe_name(app.name), safe_name(app.id), safe(known), safe_name(blocks)
 
 
 def _one_below_the_other(apps: Sequence[Listed], columns: int) -> Iterator[str]:
@@ -173,7 +173,7 @@ def _quoted(text: str) -> str:
 
 
 def _printed(char: str) -> str:
-    return char if char.isprintable() else _escaped(char)
+    return char if char.isprintable() and safe_name(char) == char else _escaped(char)
 
 
 def _escaped(char: str) -> str:

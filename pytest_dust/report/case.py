@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 from typing import TYPE_CHECKING
 
+from pytest_dust.characters import escape_that_tells, safe, safe_name
 from pytest_dust.model import MISSING, Attempt, Bound, Change, Failure, Outcome, Source, Status
 from pytest_dust.report.tokens import used
-from pytest_dust.report.values import ROOM, contrast, plural, safe, show, show_path
+from pytest_dust.report.values import ROOM, contrast, plural, show, show_path
 from pytest_dust.report.words import ADDED, REMOVED, by_words, came_or_went
 from pytest_dust.view import error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pytest_dust.model import BlockChange, Comparison
 
@@ -25,6 +26,10 @@ MAX_CHANGES = 8
 """Changed values of the first block, or of one expectation, that are written out."""
 LONG = 80
 """Characters from which on a text is compared word by word."""
+MAX_PAIRS = 64
+"""Texts of an expectation and of a value that are held against each other for what cannot be seen."""
+MAX_TEXT = 10_000
+"""Characters of such a text."""
 MAX_BLOCKS = 12
 """Consequent blocks that are named."""
 
@@ -84,7 +89,7 @@ def _spread(outcome: Outcome) -> Iterator[str]:
     yield f"  {outcome.passed} of {count} attempts passed, {needed} must (run without the service's cache)"
     times = Counter(path for one in outcome.attempts for path in {each.path for each in one.failures})
     for path, failing in times.most_common(MAX_CHANGES):
-        yield f"    {safe(path)}   failed in {failing} of {count}"
+        yield f"    {safe_name(path)}   failed in {failing} of {count}"
     at = outcome.attempts.index(outcome.shown) + 1
     yield f"  attempt {at}:"
 
@@ -164,12 +169,12 @@ def compared(comparison: Comparison) -> Iterator[str]:
     yield f"  Changed since the recording of {day}; {begins(comparison)}{_position(comparison)}:"
     rest = comparison.blocks[1:]
     if came_or_went := _came_or_went(first, rest):
-        yield f"    {safe(first.name)}  {came_or_went}"
+        yield f"    {safe_name(first.name)}  {came_or_went}"
     else:
-        yield from _rows(f"{safe(first.name)}  ", first.changes)
+        yield from _rows(f"{safe_name(first.name)}  ", first.changes)
     elsewhere = [one for one in rest if one.cause and one.name != first.name]
     for cause in elsewhere[:MAX_CHANGES]:
-        yield f"    for input {cause.input} it begins in {safe(cause.name)} ({safe(cause.type)})"
+        yield f"    for input {cause.input} it begins in {safe_name(cause.name)} ({safe_name(cause.type)})"
     follow = [one for one in rest if one not in elsewhere]
     if follow:
         values = sum(len(block.changes) for block in follow)
@@ -185,7 +190,7 @@ def _came_or_went(block: BlockChange, rest: Sequence[BlockChange]) -> str:
     instead = next((one for one in near if came_or_went(one.changes[0]) == ADDED), None)
     if instead is None:
         return told
-    return f"removed: this run has {safe(instead.name)} ({safe(instead.type)}) in its place"
+    return f"removed: this run has {safe_name(instead.name)} ({safe_name(instead.type)}) in its place"
 
 
 def begins(comparison: Comparison | None) -> str:
@@ -193,7 +198,7 @@ def begins(comparison: Comparison | None) -> str:
     if comparison is None or not comparison.blocks:
         return "it changed" if comparison and comparison.changed else ""
     first = comparison.blocks[0]
-    return f"it begins in {safe(first.name)} ({safe(first.type)})"
+    return f"it begins in {safe_name(first.name)} ({safe_name(first.type)})"
 
 
 def may_be_cached(config: Mapping[str, object], *, fresh: bool) -> bool:
@@ -254,7 +259,7 @@ def _names(first: BlockChange | None, blocks: Sequence[BlockChange]) -> str:
     """The blocks that changed too; the first one again, where it did so for another input."""
     again = first.name if first else None
     told = (f"{one.name} (input {one.input})" if one.name == again else one.name for one in blocks)
-    names = [safe(name) for name in dict.fromkeys(told)]
+    names = [safe_name(name) for name in dict.fromkeys(told)]
     more = f", … {len(names) - MAX_BLOCKS} more" if len(names) > MAX_BLOCKS else ""
     return ", ".join(names[:MAX_BLOCKS]) + more
 
@@ -266,7 +271,7 @@ def _failure(failure: Failure) -> Iterator[str]:
         yield f"    actual    {actual}"
     if len(failure.changes) > MAX_CHANGES:
         more = plural(len(failure.changes) - MAX_CHANGES, "more difference")
-        yield f"    … and {more} below {safe(failure.path)}"
+        yield f"    … and {more} below {safe_name(failure.path)}"
 
 
 def _parts(failure: Failure) -> Iterator[tuple[str, str, str]]:
@@ -278,23 +283,43 @@ def _parts(failure: Failure) -> Iterator[tuple[str, str, str]]:
         yield show_path(change.path, failure.path), expected, actual
     if failure.changes:
         return
-    expected, actual = describe(failure.expected), show(failure.actual)
     if failure.expected.name == "equals":
         expected, actual = contrast(failure.expected.written, failure.actual)
+    else:
+        escape = _escape_that_tells(failure)
+        expected, actual = describe(failure.expected, escape), show(failure.actual, escape=escape)
     if failure.actual is MISSING:
-        actual = f"nothing; {safe(failure.note)}"
+        actual = f"nothing; {safe_name(failure.note)}"
     elif failure.note:
         actual = f"{actual} ({safe(failure.note)})"
-    yield safe(failure.path), expected, actual
+    yield safe_name(failure.path), expected, actual
 
 
-def describe(bound: Bound) -> str:
+def describe(bound: Bound, escape: Callable[[str], str] = safe) -> str:
     """A matcher as the report names it: `"billing"`, `contains "refund"`, `not icontains "sorry"`."""
     if bound.name == "equals":
-        return show(bound.written)
+        return show(bound.written, escape=escape)
     if bound.name == "not" and isinstance(bound.argument, tuple):
-        return ", ".join(f"not {describe(inner)}" for inner in bound.argument)
-    return f"{bound.name} {show(bound.written)}"
+        return ", ".join(f"not {describe(inner, escape)}" for inner in bound.argument)
+    return f"{bound.name} {show(bound.written, escape=escape)}"
+
+
+def _escape_that_tells(failure: Failure) -> Callable[[str], str]:
+    """How an expectation and the value are written, so that a reader sees what of them is not the same."""
+    pairs = product(_texts(failure.expected.written), _texts(failure.actual))
+    found = (escape_that_tells(wanted, there) for wanted, there in islice(pairs, MAX_PAIRS))
+    return next((escape for escape in found if escape is not safe), safe)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """The texts of a value as far as a report shows it: itself, or its elements and what they hold."""
+    if isinstance(value, str):
+        yield value[:MAX_TEXT]
+    elif isinstance(value, Mapping):
+        yield from _texts(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for each in value[:MAX_CHANGES]:
+            yield from _texts(each)
 
 
 def _what_now(subject: Subject, outcome: Outcome) -> str:

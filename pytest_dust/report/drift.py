@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from pytest_dust.characters import safe, safe_name
 from pytest_dust.drift import BlockDrift, Verdict
-from pytest_dust.report.values import contrast, safe, show_path
+from pytest_dust.report.values import contrast, show_path
 from pytest_dust.report.words import by_words
 
 MAX_CHANGES = 12
@@ -88,7 +89,7 @@ def _compared(facts: Facts, found: Verdict) -> Iterator[str]:
     if not found.known:
         yield f"  changed since the recording of {facts.day}, whose blocks may be of another version:"
     for block in found.blocks:
-        yield f"  {block.kind:<8} {safe(block.name)} ({safe(block.type)})"
+        yield f"  {block.kind:<8} {safe_name(block.name)} ({safe_name(block.type)})"
         for change in block.changes[:MAX_CHANGES]:
             yield f"    {show_path(change.path)}"
             words = ""
@@ -130,4 +131,4 @@ def unmoved(facts: Facts, found: Verdict) -> str:
 def _blocks(blocks: Sequence[BlockDrift]) -> str:
     """The first blocks, and what became of them."""
     more = f" and {len(blocks) - MAX_BLOCKS} more" if len(blocks) > MAX_BLOCKS else ""
-    return ", ".join(f"{safe(each.name)} {each.kind}" for each in blocks[:MAX_BLOCKS]) + more
+    return ", ".join(f"{safe_name(each.name)} {each.kind}" for each in blocks[:MAX_BLOCKS]) + more

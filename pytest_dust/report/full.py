@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import zip_longest
 
+from pytest_dust.characters import apart, in_ascii, looks, safe, safe_name
 from pytest_dust.model import MISSING, Change, Comparison
 from pytest_dust.report.values import show_path
 from pytest_dust.report.words import came_or_went
 
+LONG_LINE = 2_000
+"""Characters of two lines from which on they are not lined up one by one."""
+
 
 def full(title: str, comparison: Comparison) -> Iterator[str]:
-    """The lines of a case's whole difference: what counts, then block by block, old above new."""
-    yield f"{title}: changed since the recording of {comparison.recorded_at}"
+    """The lines of a case's whole difference: what counts, then block by block, old above new.
+
+    What steers a terminal or hides is escaped, and so is what cannot be told apart where it differs.
+    """
+    yield f"{safe_name(title)}: changed since the recording of {comparison.recorded_at}"
     for change in comparison.values:
         yield from _change(show_path(change.path), change)
     for block in comparison.blocks:
         yield ""
         where = "" if block.input is None else f", input {block.input}"
-        yield f"{block.name} ({block.type}), block {block.position} of {comparison.total}{where}"
+        named = f"{safe_name(block.name)} ({safe_name(block.type)})"
+        yield f"{named}, block {block.position} of {comparison.total}{where}"
         for change in block.changes:
             if told := came_or_went(change):
                 yield told
@@ -29,10 +38,36 @@ def full(title: str, comparison: Comparison) -> Iterator[str]:
 def _change(path: str, change: Change) -> Iterator[str]:
     yield ""
     yield path
-    for sign, side in (("-", change.old), ("+", change.new)):
-        if side is not MISSING:
-            text = side if isinstance(side, str) else _encoder(side).encode(side)
-            yield from (f"{sign} {line}" for line in text.split("\n"))
+    told = [_told(*pair) for pair in zip_longest(_lines(change.old), _lines(change.new))]
+    for sign, at in (("-", 0), ("+", 1)):
+        yield from (f"{sign} {pair[at]}" for pair in told if pair[at] is not None)
+
+
+def _lines(side: object) -> list[str]:
+    """The lines of one side of a change."""
+    if side is MISSING:
+        return []
+    return (side if isinstance(side, str) else _encoder(side).encode(side)).split("\n")
+
+
+def _told(old: str | None, new: str | None) -> tuple[str | None, str | None]:
+    """Two lines that stand in one place, safe to print, and never the same to the eye where they differ."""
+    if old is None or new is None or old == new:
+        return old and safe(old), new and safe(new)
+    if old.rstrip(" ") == new.rstrip(" "):
+        return _with_end(old), _with_end(new)
+    if looks(old) == looks(new):
+        return apart(old, new) if len(old) + len(new) < LONG_LINE else (in_ascii(old), in_ascii(new))
+    shown = safe(old), safe(new)
+    if shown[0] == shown[1]:  # one has an escape in place of a character, the other a text that looks so
+        return safe(old.replace("\\", "\\\\")), safe(new.replace("\\", "\\\\"))
+    return shown
+
+
+def _with_end(line: str) -> str:
+    """A line with the blanks at its end escaped, which nobody sees."""
+    text = line.rstrip(" ")
+    return safe(text) + "\\u0020" * (len(line) - len(text))
 
 
 def _encoder(value: object) -> json.JSONEncoder:

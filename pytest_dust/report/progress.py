@@ -8,8 +8,9 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_dust.characters import safe
 from pytest_dust.report.columns import width
-from pytest_dust.report.values import plural, safe
+from pytest_dust.report.values import plural
 
 if TYPE_CHECKING:
     import pytest

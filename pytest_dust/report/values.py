@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_dust.characters import apart, looks, safe, safe_name
 from pytest_dust.checks.paths import show_step
 from pytest_dust.model import MISSING, Path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import PurePath
 
 ROOM = 200
@@ -25,36 +26,55 @@ MAX_LEVELS = 20
 """Levels of nesting that are shown."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": "))
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
-def show(value: object, room: int = ROOM) -> str:
+class _Shown(NamedTuple):
+    """A value as one line of JSON, not safe to print yet; how much of it is shown, and what stands around."""
+
+    text: str
+    room: int
+    before: str = ""
+    after: str = ""
+
+    def framed(self, text: str) -> str:
+        """The line with another text in place of its own."""
+        return f"{self.before}{_cut(text, self.room)}{self.after}"
+
+
+def show(value: object, room: int = ROOM, escape: Callable[[str], str] = safe) -> str:
     """The value as one line of JSON, cut to `room` characters; `nothing` where there is none."""
-    if value is MISSING:
-        return "nothing"
-    if isinstance(value, str) and len(value) > room:
-        return _part(value, 0, room)
-    return _cut(safe(_ENCODER.encode(_shallow(value, room))), room)
+    shown = _written(value, room)
+    return shown.framed(escape(shown.text))
 
 
 def contrast(old: object, new: object, room: int = ROOM) -> tuple[str, str]:
-    """Two values as `show` gives them, but of long texts the part that differs."""
-    if isinstance(old, str) and isinstance(new, str) and max(_width(old, room), _width(new, room)) > room:
+    """Two values as `show` gives them, but of long texts the part that differs.
+
+    What a reader cannot see, or not tell from something else, is escaped where it is what differs.
+    """
+    if not (isinstance(old, str) and isinstance(new, str)):
+        return _side_by_side(_written(old, room), _written(new, room))
+    if max(_width(old, room), _width(new, room)) > room:
         start = _start(old, _first_difference(old, new))
-        return _part(old, start, room), _part(new, start, room)
-    return show(old, room), show(new, room)
+        shown = _side_by_side(_part(old, start, room), _part(new, start, room))
+    else:
+        shown = _side_by_side(_written(old, room), _written(new, room))
+    if old != new and looks(shown[0]) == looks(shown[1]):  # as escapes leave no room for what differs
+        start = _first_difference(old, new)
+        shown = _side_by_side(_part(old, start, room), _part(new, start, room))
+    return shown
+
+
+def _side_by_side(old: _Shown, new: _Shown) -> tuple[str, str]:
+    first, second = apart(old.text, new.text)
+    return old.framed(first), new.framed(second)
 
 
 def show_path(path: Path, before: str = "") -> str:
     """A path as JMESPath writes it, below the path `before`, cut where it is very long."""
     for step in path:
         before += show_step(step[:ROOM] if isinstance(step, str) else step, first=not before)
-    return _cut(safe(before[:ROOM]), PATH_ROOM)
-
-
-def safe(text: str) -> str:
-    """The text without control characters, which terminals obey and XML refuses."""
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _cut(safe_name(before[:ROOM]), PATH_ROOM)
 
 
 def as_typed(path: PurePath, folder: PurePath) -> str:
@@ -96,11 +116,21 @@ def _start(text: str, differs: int) -> int:
     return differs - len(near)
 
 
-def _part(text: str, start: int, room: int) -> str:
+def _written(value: object, room: int) -> _Shown:
+    """The value whole, or as much of it as there is room for."""
+    if value is MISSING:
+        return _Shown("nothing", room)
+    if isinstance(value, str) and len(value) > room:
+        return _part(value, 0, room)
+    return _Shown(_ENCODER.encode(_shallow(value, room)), room)
+
+
+def _part(text: str, start: int, room: int) -> _Shown:
+    """A part of a long text, and how long that is."""
     end = start + room
-    shown = _cut(safe(_ENCODER.encode(text[start:end])), room + BEFORE)
     before, after = "…" if start else "", "…" if end < len(text) else ""
-    return f"{before}{shown}{after} ({len(text):,} characters)"
+    shown = _ENCODER.encode(text[start:end])
+    return _Shown(shown, room + BEFORE, before, f"{after} ({len(text):,} characters)")
 
 
 def _width(text: str, room: int) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
 from pytest_dust.baseline import RAN
+from pytest_dust.characters import apart, safe
 from pytest_dust.model import MISSING, Change
-from pytest_dust.report.values import safe
 
 ADDED = "added: the recording has no such block"
 REMOVED = "removed: this run has no such block"
@@ -17,11 +18,21 @@ MAX_WORDS = 400
 """Differing words that are lined up; where there are more, the text is another one."""
 MAX_SHOWN = 6
 """Differences that are shown; more are counted."""
+LONGEST_WORD = 200
+"""Characters of a word, beyond which texts are not told word by word."""
+MAX_HUNK = 200
+"""Characters that are shown of either side of a difference."""
+
+_WORD = re.compile(r"\s*\S+|\s+\Z")
+_SPACES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def by_words(old: str, new: str) -> str:
-    """Where two texts differ, as `…takes up to [-5-]{+7+} working days…`; nothing for texts too unlike."""
-    before, after = old.split(), new.split()
+    """Where two texts differ, as `…takes up to [-5-]{+7+} working days…`; nothing for texts too unlike.
+
+    White space that differs is written as JSON escapes it, and so is what cannot be told apart.
+    """
+    before, after = _words(old), _words(new)
     start = _common(before, after)
     end = _common(before[start:][::-1], after[start:][::-1])
     left, right = before[start : len(before) - end], after[start : len(after) - end]
@@ -30,12 +41,20 @@ def by_words(old: str, new: str) -> str:
     matcher = SequenceMatcher(None, left, right, autojunk=False)
     if left and right and matcher.ratio() == 0 and not (start or end):
         return ""
+    if max(map(len, left + right)) > LONGEST_WORD:
+        return ""
     parts = list(_hunks(matcher, left, right))
     more = f" … and {len(parts) - MAX_SHOWN} more" if len(parts) > MAX_SHOWN else ""
     head = _shown(before[max(0, start - AROUND) : start], cut_before=start > AROUND)
     tail = _shown(before[len(before) - end :][:AROUND], cut_after=end > AROUND) if end else ""
     body = " ".join(part for part in (head, *parts[:MAX_SHOWN], "" if more else tail) if part)
-    return safe(body + more)
+    return body + more
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text; white space before a word that is not one blank is part of it."""
+    words: list[str] = _WORD.findall(f" {text}")
+    return [word[1:] if word[0] == " " and word[1:2].strip() else word for word in words]
 
 
 def _common(left: list[str], right: list[str]) -> int:
@@ -54,15 +73,39 @@ def _hunks(matcher: SequenceMatcher[str], left: list[str], right: list[str]) -> 
             between = left[a:b]
             if len(between) > 2 * AROUND:
                 between = [*between[:AROUND], "…", *between[-AROUND:]]
-            yield " ".join(between)
+            yield _shown(between)
         else:
-            removed = f"[-{' '.join(left[a:b])}-]" if b > a else ""
-            added = f"{{+{' '.join(right[c:d])}+}}" if d > c else ""
-            yield removed + added
+            removed, added = apart(_joined(left[a:b]), _joined(right[c:d]))
+            yield (f"[-{_cut(removed)}-]" if b > a else "") + (f"{{+{_cut(added)}+}}" if d > c else "")
+
+
+def _joined(words: list[str]) -> str:
+    """Words that differ as one text, in which white space other than one blank is escaped."""
+    text = ""
+    for word in words:
+        rest = word.lstrip()
+        space = word.removesuffix(rest) if rest else word
+        between = " " if text and not space else ""
+        text += f"{between}{''.join(map(_escaped, space))}{_plain(rest)}"
+    return text
+
+
+def _escaped(space: str) -> str:
+    """White space as JSON escapes it."""
+    return _SPACES.get(space, f"\\u{ord(space):04x}")
+
+
+def _plain(text: str) -> str:
+    """A text in which a backslash is not taken for an escape."""
+    return text.replace("\\", "\\\\")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_HUNK else f"{text[:MAX_HUNK]}…"
 
 
 def _shown(words: list[str], *, cut_before: bool = False, cut_after: bool = False) -> str:
-    text = " ".join(words)
+    text = safe(" ".join(_plain(word.strip()) for word in words))
     return f"{'…' if cut_before else ''}{text}{'…' if cut_after else ''}"
 
 
