@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from conftest import SUPPORT
 from pytest_dust import references, suite
+from pytest_dust.characters import safe
 from pytest_dust.checks.binding import Here
 from pytest_dust.checks.matchers import MATCHERS
 from pytest_dust.errors import SuiteError
@@ -201,9 +202,10 @@ def assert_told(error: SuiteError, file: str) -> None:
         assert problem.place >= (1, 1)
         line = problem.line(file)
         assert re.match(rf"{re.escape(file)}:\d+:\d+: \S", line)
-        assert line.isprintable()
+        assert line == safe(line)
         assert len(line) < LONGEST
-    assert all(char.isprintable() or char in "\n\t" for char in str(error))
+    lines = str(error).replace("\t", " ").split("\n")
+    assert lines == [safe(line) for line in lines]
 
 
 @bounded
