@@ -51,7 +51,7 @@ def _recordings(item: pytest.Item, session: Session) -> Iterator[Cassette]:
     for number in count(1):
         spot = _spot(item, number, session)
         try:
-            found = cassette_files.read(spot)
+            found = session.read_ahead.keep(spot)
         except (CassetteError, RecursionError):
             return
         if found is None:
@@ -202,7 +202,7 @@ class Dust:
         from pytest_dust.pipeline import Recording
 
         spot = _spot(self._node, self._runs, self._session)
-        return Recording(spot, self._relative(spot.path), self._command())
+        return Recording(spot, self._relative(spot.path), self._command(), self._session.read_ahead.take)
 
     def _title(self) -> str:
         """The run as the summary names it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -170,7 +171,8 @@ class DustItem(Item):
         from pytest_dust.pipeline import Recording
 
         spot = self.suite.spot(self.case.id)
-        return Recording(spot, f"{self.suite.home_shown}/{spot.path.name}", self.command)
+        shown = f"{self.suite.home_shown}/{spot.path.name}"
+        return Recording(spot, shown, self.command, self.shared.read_ahead.take)
 
     def estimate(self) -> Estimate:
         """What the case will take; asked of its recording once."""
@@ -178,7 +180,8 @@ class DustItem(Item):
 
         if self.estimated is None:
             settings, mask = self.shared.settings, self.shared.mask
-            self.estimated = estimate(self.case, self.recording(), settings, mask)
+            recording = replace(self.recording(), read=self.shared.read_ahead.keep)
+            self.estimated = estimate(self.case, recording, settings, mask)
         return self.estimated
 
     def launch(self) -> None:

@@ -222,7 +222,7 @@ def _cassettes_of_no_case(config: pytest.Config) -> dict[str, Any]:
     """The files that may go from the folders of cassettes; none where only part was selected."""
     collected = config.stash.get(COLLECTED, {})
     if collected is None or any("::" in arg or arg.endswith(SUFFIX) for arg in config.args):
-        return {"partial": True, "orphans": [], "unfinished": []}
+        return {"partial": True, "orphans": [], "unfinished": [], "linked": []}
     from pytest_dust.upkeep import Search
 
     folder = config.invocation_params.dir

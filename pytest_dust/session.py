@@ -14,6 +14,7 @@ from pytest_dust.errors import ServiceError, SettingsError
 from pytest_dust.live import Live
 from pytest_dust.masking import Mask, mask
 from pytest_dust.model import Specification
+from pytest_dust.read_ahead import ReadAhead
 from pytest_dust.report.case import safe_lines
 from pytest_dust.settings import Mode
 from pytest_dust.stash import COLLECTED, SETTINGS
@@ -52,6 +53,8 @@ class Session:
     """How many cases of which app each suite holds."""
     tried: Tried | None = None
     """The versions that are tried, in live sessions."""
+    read_ahead: ReadAhead = field(default_factory=ReadAhead)
+    """Recordings that were read for an estimate."""
     differences: Differences | None = None
     """The folder that --dust-diff-dir names."""
     _network: Network | None = None

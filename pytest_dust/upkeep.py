@@ -54,13 +54,15 @@ class Search:
     """The directories that were collected."""
 
     def found(self) -> dict[str, list[str]]:
-        """The orphans, and the files that are half written."""
+        """The orphans, the files that are half written, and the folders that links lead to."""
         orphans, halves = set[str](), set[str]()
         for folder, owners in self._beside() if places.is_beside(self.setting) else self._shared():
             if _is_direct(folder):
                 orphans.update(map(str, self._orphans(folder, owners)))
                 halves.update(map(str, unfinished(folder)))
-        return {"orphans": sorted(orphans), "unfinished": sorted(halves)}
+        homes = (places.place(file, self.setting) for file in self.collected)
+        linked = {str(home) for home in homes if os.path.lexists(home) and not _is_direct(home)}
+        return {"orphans": sorted(orphans), "unfinished": sorted(halves), "linked": sorted(linked)}
 
     def _orphans(self, folder: Path, owners: Owners) -> list[Path]:
         everyone = (*owners.now, *owners.earlier)
@@ -92,12 +94,16 @@ class Search:
             if path.parts[-len(steps) - 1 : -1] == steps:
                 directories.add(Path(os.path.realpath(path.parents[len(steps)])))
         for directory in directories:
-            owners = self._owners_beside(directory)
-            for folder in _folders(directory.joinpath(*steps)):
-                if folder.name in owners:
-                    yield folder, owners[folder.name]
-                elif not places.is_name_in_shared(folder.name):  # else it is of another setting
-                    yield folder, self._with_other_settings(folder, directory)
+            with suppress(OSError):  # where the suites cannot be listed, nothing is certain
+                yield from self._in_directory(directory)
+
+    def _in_directory(self, directory: Path) -> Iterator[tuple[Path, Owners]]:
+        owners = self._owners_beside(directory)
+        for folder in _folders(directory.joinpath(*places.steps(self.setting))):
+            if folder.name in owners:
+                yield folder, owners[folder.name]
+            elif not places.is_name_in_shared(folder.name) and not _is_one_of(folder, owners):
+                yield folder, self._with_other_settings(folder, directory)
 
     def _with_other_settings(self, folder: Path, directory: Path) -> Owners:
         """The suites further down whose recordings earlier versions kept here, with other settings."""
@@ -138,9 +144,10 @@ class Search:
         """The folders of a shared one that lead to collected directories."""
         around = any(each.is_relative_to(top) for each in (*self.roots, *self.collected))
         for folder in _in_shared(top, all_ways=not around):
-            directory, file = _leads_to(folder.relative_to(top).parts, top)
-            if self._is_collected(directory):
-                yield folder, Owners(() if file is None else (file,))
+            with suppress(OSError):
+                directory, file = _leads_to(folder.relative_to(top).parts, top)
+                if self._is_collected(directory):
+                    yield folder, Owners(() if file is None else (file,))
 
     def _earlier(self, top: Path) -> Iterator[tuple[Path, Owners]]:
         """The folders of a shared one in which earlier versions kept what suites of one name recorded."""
@@ -183,7 +190,7 @@ def _leads_to(way: tuple[str, ...], top: Path) -> tuple[Path, Path | None]:
     for _ in range(min(int(ups[1]) if ups else 1, len(top.parts))):
         directory = directory.parent
     for part in way[1 if ups else 0 : -1]:
-        names = [name for name in _names(directory) if places.part(name) == part]
+        names = [name for name in os.listdir(directory) if places.part(name) == part]  # noqa: PTH208
         if not names:
             return directory, None
         directory /= names[0]
@@ -194,20 +201,17 @@ def _leads_to(way: tuple[str, ...], top: Path) -> tuple[Path, Path | None]:
 # ── what is on disk ──────────────────────────────────────────────────────────────────────────────
 
 
-def _names(directory: Path) -> list[str]:
-    try:
-        return os.listdir(directory)  # noqa: PTH208  # names: a path for each would take twenty times as long
-    except OSError:
-        return []
-
-
 def _files(directory: Path) -> list[str]:
-    """The names of the files in a directory, links to files included."""
-    try:
-        with os.scandir(directory) as entries:
-            return [entry.name for entry in entries if entry.is_file()]
-    except OSError:
-        return []
+    """The names of the files in a directory, links included; raises OSError where it cannot be listed."""
+    with os.scandir(directory) as entries:
+        return [entry.name for entry in entries if not entry.is_dir()]
+
+
+def _is_one_of(folder: Path, names: Iterable[str]) -> bool:
+    """Whether a folder has one of these names, for a disk that folds letters."""
+    folded = folder.name.casefold()
+    others = (folder.with_name(name) for name in names if name.casefold() == folded)
+    return any(other.exists() and other.samefile(folder) for other in others)
 
 
 def _is_direct(folder: Path) -> bool:
@@ -228,8 +232,10 @@ def _folders(parent: Path) -> list[Path]:
 
 def _cassettes(folder: Path, known: set[str]) -> list[Path]:
     """What may be cassettes in a folder, less those that are known: as a rule, all."""
-    names = (name for name in _names(folder) if name.endswith(".json") and name not in known)
-    return [folder / name for name in sorted(names)]
+    names: list[str] = []
+    with suppress(OSError):
+        names = os.listdir(folder)  # noqa: PTH208  # a path for each would take twenty times as long
+    return [folder / name for name in sorted(names) if name.endswith(".json") and name not in known]
 
 
 def _is_ours(path: Path) -> bool:
@@ -255,7 +261,9 @@ def look_after(found: list[dict[str, Any]], shown_from: Path, *, prune: bool) ->
         for kind in ("orphans", "unfinished")
     )
     if prune:
-        return _prune(orphans, halves, shown_from)
+        linked = sorted({Path(path) for each in found for path in each["linked"]})
+        lines, left = _prune(orphans, halves, shown_from)
+        return [*lines, *_links(linked, shown_from)], left
     lines = []
     if orphans:
         count = plural(len(orphans), "orphaned cassette")
@@ -282,6 +290,16 @@ def _prune(orphans: list[Path], halves: list[Path], shown_from: Path) -> tuple[l
     if len(left) > MAX_NAMED:
         lines.append(f"dust: nor {len(left) - MAX_NAMED:,} more")
     return lines or ["dust: no orphaned cassettes to prune"], len(left)
+
+
+def _links(linked: list[Path], shown_from: Path) -> list[str]:
+    """What to say of folders that a prune stays out of."""
+    if not linked:
+        return []
+    told = _named(linked, shown_from)
+    return [
+        f"dust: pruned nothing where symbolic links lead: {told}; remove the links, or prune where they lead"
+    ]
 
 
 def _named(paths: list[Path], shown_from: Path) -> str:

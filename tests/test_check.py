@@ -263,8 +263,12 @@ def test_prune_stays_out_of_a_linked_cassette_folder(shrunk, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside") / "cassettes"
     (shrunk.root / "cassettes").rename(outside)
     (shrunk.root / "cassettes").symlink_to(outside)
-    shrunk.pytester.runpytest_inprocess("--dust-prune", "-p", "no:hypothesispytest")
+    result = shrunk.pytester.runpytest_inprocess("--dust-prune", "-p", "no:hypothesispytest")
     assert (outside / "answer" / "wrong.json").exists()
+    told = (
+        "dust: pruned nothing where symbolic links lead: cassettes/answer; remove the links, or prune where"
+    )
+    assert told in "\n".join(result.outlines)
 
 
 @each_way

@@ -44,6 +44,7 @@ LAYERS = """
     transport
     outgoing
     refusals view decoding
+    read_ahead
     api cassette_files suite schema
     cassette
     keys tables
