@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_dust.characters import safe
-from pytest_dust.model import Source
 from pytest_dust.report import case as case_report
 from pytest_dust.report.gate import NO_RECORDING
 
@@ -34,6 +33,8 @@ def of_no_run(case: Case, headline: str, spent: Tokens, source: str = WITHOUT_A_
         "pinned": False,
         "gates": False,
         "left_out": [],
+        "cached": [],
+        "fresh": False,
     }
 
 
@@ -45,9 +46,8 @@ def of_run(
     facts["waited"] = outcome.waited
     if outcome.repeat:
         facts["spread"] = f"{outcome.passed} of {len(outcome.attempts)}"
-    fresh = settings.fresh or bool(outcome.repeat)
-    if outcome.source is not Source.REPLAYED and case_report.may_be_cached(case.config, fresh=fresh):
-        facts["cached"] = True
+    facts["cached"] = [masked(safe(name)) for name in outcome.cached]
+    facts["fresh"] = settings.fresh or bool(outcome.repeat)
     comparison = outcome.shown.comparison
     compared = [attempt.comparison for attempt in outcome.attempts if attempt.comparison is not None]
     names = dict.fromkeys(name for each in compared for name in each.left_out)

@@ -188,7 +188,7 @@ class DustItem(Item):
         """Hand in the case's runs ahead of its turn, once; raises DustError where they cannot be made."""
         from pytest_dust.pipeline import launch
 
-        self.launched = self.launched or launch(self.case, self.shared.desk())
+        self.launched = self.launched or launch(self.case, self.shared.desk(), self.estimate().blocks)
 
     def give_up(self) -> None:
         """End runs that no turn waits for, and forget them."""

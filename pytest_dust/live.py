@@ -95,7 +95,8 @@ class Live:
         self, config: pytest.Config, estimates: list[Estimate], tests: list[Estimate | None]
     ) -> None:
         known = [*estimates, *(told for told in tests if told)]
-        runs, tokens, unknown = (sum(each[at] for each in known) for at in (0, 1, 2))
+        runs, tokens = sum(each.runs for each in known), sum(each.tokens for each in known)
+        unknown = sum(each.unknown for each in known)
         parts = [f"{plural(runs, 'run')}{about(Tokens(tokens, unknown))}"] if runs else []
         parts += (
             [f"those of {plural(tests.count(None), 'test')} without a recording"] if None in tests else []

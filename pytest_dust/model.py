@@ -360,6 +360,8 @@ class Outcome:
     waited: float
     repeat: Repeat | None = None
     fails_on_change: bool = False
+    cached: tuple[str, ...] = ()
+    """The blocks that the service may have answered from its cache."""
 
     @property
     def passed(self) -> int:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 from typing import NamedTuple
 
-from pytest_dust import api, baseline, cassette, cassette_files, clock, judging
+from pytest_dust import api, baseline, cassette, cassette_files, clock, judging, service_cache
 from pytest_dust import view as views
+from pytest_dust.api import Block
 from pytest_dust.baseline import Seen
 from pytest_dust.budget import Budget
 from pytest_dust.cassette import Cassette
@@ -71,6 +72,8 @@ class Made:
 
     reply: Reply
     run: Run
+    cached: tuple[str, ...] = ()
+    """The blocks that the service may have answered from its cache."""
 
 
 Attempts = Sequence[Ticket[Made, Note]]
@@ -88,6 +91,8 @@ class Desk:
     budget: Budget
     specification: Callable[[RunRequest, Run], Specification | None]
     """The app's blocks as they are saved, and whether they are those that ran."""
+    saved_blocks: Callable[[App], Sequence[Block]]
+    """The types and names of an app's blocks as they are saved; none where nobody may ask."""
     differences: Differences | None = None
     """Where what changed is written in full."""
 
@@ -102,6 +107,8 @@ class Answer:
     source: Source
     replies: tuple[Reply, ...]
     runs: tuple[Run, ...]
+    cached: tuple[str, ...] = ()
+    """The blocks that the service may have answered from its cache."""
 
     @property
     def spent(self) -> Tokens:
@@ -143,13 +150,20 @@ def obtain(
         source = choose(desk.settings.mode, recording)
         if source is Source.REPLAYED:
             replies, runs = _replayed(request, recording, desk.network)
+            answer = Answer(case, recording, mask, source, tuple(replies), tuple(runs))
         else:
-            made = _waited(launched or launch(case, desk, urgent=True), desk, watch)
-            replies, runs = [each.reply for each in made], [each.run for each in made]
-        answer = Answer(case, recording, mask, source, tuple(replies), tuple(runs))
+            launched = launched or launch(case, desk, recorded_blocks(recording.cassette), urgent=True)
+            answer = _answer(case, recording, mask, source, _waited(launched, desk, watch))
         if source is Source.RECORDED:
             _record(answer, bound, request, desk)
     return answer
+
+
+def _answer(case: Case, recording: Recording, mask: Mask, source: Source, made: Sequence[Made]) -> Answer:
+    """The runs that were made for a case."""
+    cached = tuple(dict.fromkeys(name for each in made for name in each.cached))
+    replies, runs = tuple(each.reply for each in made), tuple(each.run for each in made)
+    return Answer(case, recording, mask, source, replies, runs, cached)
 
 
 @contextmanager
@@ -186,7 +200,8 @@ def judge(answer: Answer, settings: Settings) -> Outcome:
         _refuse_lost(attempts)
     on_change = settings.on_change or case.baseline.on_change
     gates = source is Source.LIVE and on_change == "fail"
-    return Outcome(source, attempts, max(reply.waited for reply in answer.replies), case.repeat, gates)
+    waited = max(reply.waited for reply in answer.replies)
+    return Outcome(source, attempts, waited, case.repeat, gates, answer.cached)
 
 
 def _refuse_lost(attempts: tuple[Attempt, ...]) -> None:
@@ -243,6 +258,8 @@ class Estimate(NamedTuple):
     tokens: int
     unknown: int = 0
     """How many of the runs use tokens that the service does not tell, as it did not in the recording."""
+    blocks: tuple[Block, ...] = ()
+    """The app's blocks, by the recording."""
 
 
 def estimate(case: Case, recording: Recording, settings: Settings, mask: Mask) -> Estimate:
@@ -258,8 +275,8 @@ def estimate(case: Case, recording: Recording, settings: Settings, mask: Mask) -
     before = recorded(recording.cassette)
     if not before.runs:
         return Estimate(case.times, 0)
-    tokens, unknown = (each * case.times / before.runs for each in before[1:])
-    return Estimate(case.times, int(tokens), ceil(unknown))
+    tokens, unknown = (each * case.times / before.runs for each in (before.tokens, before.unknown))
+    return Estimate(case.times, int(tokens), ceil(unknown), before.blocks)
 
 
 def recorded(found: Cassette | None) -> Estimate:
@@ -269,7 +286,14 @@ def recorded(found: Cassette | None) -> Estimate:
     except (ServiceError, RecursionError):
         runs = []
     used = views.tokens(runs)
-    return Estimate(len(runs), used.told, used.unknown)
+    saved = found.specification.blocks if found and found.specification else None
+    blocks = (*service_cache.blocks_in(saved), *service_cache.blocks_of(runs))
+    return Estimate(len(runs), used.told, used.unknown, tuple(dict.fromkeys(blocks)))
+
+
+def recorded_blocks(found: Cassette | None) -> tuple[Block, ...]:
+    """The app's blocks, by a recording."""
+    return recorded(found).blocks
 
 
 def build(case: Case, settings: Settings) -> RunRequest:
@@ -323,11 +347,11 @@ def choose(mode: Mode, recording: Recording) -> Source:
     raise CassetteError(misfit(recording.shown, recording.moved, recording.record))
 
 
-def launch(case: Case, desk: Desk, *, urgent: bool = False) -> Attempts:
-    """Hand in the case's runs, for which somebody waits already where it is urgent.
+def launch(case: Case, desk: Desk, recorded: Sequence[Block] = (), *, urgent: bool = False) -> Attempts:
+    """Hand in the case's runs, before those that wait if they are urgent.
 
-    They are of the version asked for, and without the service's cache where that is bid. Raises
-    ServiceError where they cannot be made.
+    They are of the version asked for. If they are to be fresh, the service's cache is off for all blocks that
+    are saved at Dust, `recorded` or configured. Raises ServiceError where they cannot be made.
     """
     settings = desk.settings
     request = build(case, settings)
@@ -335,13 +359,16 @@ def launch(case: Case, desk: Desk, *, urgent: bool = False) -> Attempts:
     if desk.differences is not None:
         desk.differences.check()
     version = settings.version_of(request.app.id, request.specification_hash)
-    fresh = settings.fresh or case.repeat is not None
-    config = without_cache(request.config) if fresh else request.config
+    known, config = tuple(recorded), request.config
+    if settings.fresh or case.repeat is not None:
+        known += tuple(desk.saved_blocks(request.app))
+        config = service_cache.without_cache(config, known)
     sent = replace(request, specification_hash=version, config=config)
     mask = desk.mask.covering(cassette.bound(request))
     order = Order(sent, case.flavor, case.timeout or settings.timeout, mask)
     failed: list[Exception] = []
-    return desk.launcher.launch([_work(order, desk, failed) for _ in range(case.times)], urgent=urgent)
+    works = [_work(order, desk, failed, known) for _ in range(case.times)]
+    return desk.launcher.launch(works, urgent=urgent)
 
 
 def _waited(attempts: Attempts, desk: Desk, watch: Watch[Event] | None) -> list[Made]:
@@ -355,7 +382,7 @@ def _waited(attempts: Attempts, desk: Desk, watch: Watch[Event] | None) -> list[
         raise
 
 
-def _work(order: Order, desk: Desk, failed: list[Exception]) -> Work[Made, Note]:
+def _work(order: Order, desk: Desk, failed: list[Exception], known: Sequence[Block]) -> Work[Made, Note]:
     """One run: paid for as it begins, and read as it ends; not begun where another of its case has failed."""
     work = desk.network.work(order, desk.launcher.hold)
 
@@ -373,16 +400,10 @@ def _work(order: Order, desk: Desk, failed: list[Exception]) -> Work[Made, Note]
             raise
         used = views.tokens([run])
         desk.budget.note(used.told, used.unknown)
-        return Made(reply, run)
+        hidden = None if order.request.block_filter is None else known
+        return Made(reply, run, service_cache.may_have_answered(order.request.config, run, hidden))
 
     return Work(make, work.seconds, work.stop, work.late)
-
-
-def without_cache(config: Mapping[str, Json]) -> Mapping[str, Json]:
-    """The config with the service's own cache off for every block in it."""
-    return {
-        name: {**block, "use_cache": False} for name, block in config.items() if isinstance(block, Mapping)
-    }
 
 
 def _replayed(request: RunRequest, recording: Recording, network: Network) -> tuple[list[Reply], list[Run]]:

@@ -75,6 +75,7 @@ class Session:
             self.mask,
             live.budget,
             self.specification,
+            self.saved_blocks,
             self.differences,
         )
 
@@ -131,6 +132,14 @@ class Session:
         blocks, whole = listed.specification, request.block_filter is None
         known = listed.specification_hash == run.specification_hash
         return Specification(blocks, known and could_be_of(blocks, run, whole=whole))
+
+    def saved_blocks(self, app: App) -> tuple[tuple[str, str], ...]:
+        """The types and names of the app's saved blocks; none if nobody may ask for them."""
+        try:
+            listed = self.listed(app)
+        except ServiceError:
+            return ()
+        return listed.blocks if listed else ()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:

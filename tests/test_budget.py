@@ -9,7 +9,7 @@ from multiprocessing import AuthenticationError
 
 import pytest
 
-from conftest import HALVE, SOURCES, SUPPORT, config_of, filled, suite
+from conftest import SOURCES, SUPPORT, config_of, filled, suite
 from pytest_dust import office
 from pytest_dust.budget import Budget
 from pytest_dust.errors import ServiceError
@@ -321,42 +321,6 @@ def test_fresh_moves_no_cassette(support, server, first, then):
         assert result.outcomes == {"passed": 2, "failed": 1}
         assert "3 replayed" in result.out
     assert server.requests == []
-
-
-OFF = config_of(SUPPORT)
-UNSAID = {**OFF, "CLASSIFY": {"provider_id": "openai", "model_id": "gpt-4o-mini"}}
-
-
-@pytest.mark.parametrize(
-    ("config", "extra", "args", "due"),
-    [
-        (CACHE_ON, "", ("--dust-mode=live",), True),
-        (UNSAID, "", ("--dust-mode=live",), True),
-        (OFF, "", ("--dust-mode=live",), False),
-        (CACHE_ON, "", ("--dust-mode=live", "--dust-fresh"), False),
-        (CACHE_ON, "repeat: {runs: 2}\n", ("--dust-mode=live",), False),
-        (CACHE_ON, "", (), False),
-    ],
-)
-def test_the_summary_says_where_the_cache_may_have_answered(support, config, extra, args, due):
-    """One line of the summary says how many live answers may have come from Dust's cache, where any may."""
-    example = support.replacing("answer.dust.yaml", "cases:", f"{extra}cases:")
-    example = example.configured("answer.dust.yaml", config)
-    result = (example if args else example.run("--dust-mode=record").example).run(*args)
-    line = (
-        "dust: 3 cases may have come from Dust's cache (use_cache is on or left out); "
-        "--dust-fresh turns it off"
-    )
-    assert result.out.count(line) == due
-    assert ("Dust's cache" in result.out) == due
-
-
-def test_an_app_without_a_model_has_nothing_cached(project, server):
-    """Where a run used no tokens, there is no line on the cache."""
-    text = suite(server, HALVE, "cases:\n  - {id: half, input: {number: 100, limit: 10}}\n")
-    result = project.having({"halve.dust.yaml": text}).using(server).run("--dust-mode=live")
-    assert result.outcomes == {"passed": 1}
-    assert "Dust's cache" not in result.out
 
 
 # ── the count itself ─────────────────────────────────────────────────────────────────────────────

@@ -40,7 +40,7 @@ LAYERS = """
     office judging
     budget diff_rules drift launch
     volatile
-    conversation
+    conversation service_cache
     transport
     outgoing
     refusals view decoding
@@ -97,7 +97,7 @@ FLOORS = {
         "left_out alignment deadline"
     ),
     "report": (
-        "status terminal session gate apps drift case full misses progress words tokens values columns"
+        "status terminal session gate apps drift case full misses progress words cache tokens values columns"
     ),
 }
 

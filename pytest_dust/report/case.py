@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice, product
 from typing import TYPE_CHECKING
@@ -86,7 +85,10 @@ def _spread(outcome: Outcome) -> Iterator[str]:
     assert outcome.repeat is not None  # noqa: S101  # as the caller saw
     count = len(outcome.attempts)
     needed = outcome.repeat.min_pass
-    yield f"  {outcome.passed} of {count} attempts passed, {needed} must (run without the service's cache)"
+    cache = "run without the service's cache"
+    if outcome.cached:
+        cache = f"the service's cache may have answered {', '.join(map(safe, outcome.cached))}"
+    yield f"  {outcome.passed} of {count} attempts passed, {needed} must ({cache})"
     times = Counter(path for one in outcome.attempts for path in {each.path for each in one.failures})
     for path, failing in times.most_common(MAX_CHANGES):
         yield f"    {safe_name(path)}   failed in {failing} of {count}"
@@ -199,17 +201,6 @@ def begins(comparison: Comparison | None) -> str:
         return "it changed" if comparison and comparison.changed else ""
     first = comparison.blocks[0]
     return f"it begins in {safe_name(first.name)} ({safe_name(first.type)})"
-
-
-def may_be_cached(config: Mapping[str, object], *, fresh: bool) -> bool:
-    """Whether the service may have answered from its cache, which is on for a block unless it is off.
-
-    `fresh` turns it off for the configured blocks, and for no others.
-    """
-    return not config or any(
-        not fresh and not (isinstance(block, Mapping) and block.get("use_cache") is False)
-        for block in config.values()
-    )
 
 
 def safe_lines(message: str) -> list[str]:

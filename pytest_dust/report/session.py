@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_dust.model import Tokens
+from pytest_dust.report.cache import cached
 from pytest_dust.report.gate import by_app
 from pytest_dust.report.tokens import in_all, uncounted
 from pytest_dust.report.values import plural
@@ -42,11 +43,7 @@ def summary(cases: Iterable[Facts], *, versions: bool = False, ceiling: bool = F
             f"dust: {plural(len(waits), 'case')} waited for the service's rate limit (429), "
             f"{longest}{max(waits):.0f} s"
         )
-    if cached := sum(bool(case.get("cached") and case["tokens"]) for case in made):
-        yield (
-            f"dust: {plural(cached, 'case')} may have come from Dust's cache (use_cache is on or left out); "
-            "--dust-fresh turns it off for configured blocks"
-        )
+    yield from cached(made)
     yield from _left_out(cases)
     yield from _spreads([case for case in cases if case.get("spread")])
     if versions:

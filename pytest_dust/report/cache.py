@@ -1,0 +1,37 @@
+"""What the summary says of the service's cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pytest_dust.report.values import plural
+
+MAX_NAMED = 8
+"""Blocks of one app that are named."""
+
+
+def cached(cases: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """For each app: how many cases the service may have answered from its cache, where, and what to do."""
+    met = [case for case in cases if case["cached"]]
+    apps = dict.fromkeys(case["app"] for case in met)
+    for app in apps:
+        own = [case for case in met if case["app"] == app]
+        names = list(dict.fromkeys(name for case in own for name in case["cached"]))
+        of_app = f" of app {app}" if len(apps) > 1 else ""
+        fresh = "" if all(case["fresh"] for case in own) else ", or give --dust-fresh"
+        yield (
+            f"dust: {plural(len(own), 'case')}{of_app} may have come from Dust's cache ({_named(names)}); "
+            f"to ask anew, write config: {_config(names)} in the suite{fresh}"
+        )
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more
+
+
+def _config(names: Iterable[str]) -> str:
+    shown = list(names)
+    more = ", …" if len(shown) > MAX_NAMED else ""
+    return f"{{{', '.join(f'{name}: {{use_cache: false}}' for name in shown[:MAX_NAMED])}{more}}}"
