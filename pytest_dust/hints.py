@@ -40,12 +40,12 @@ class Hints:
         self.files: set[str] = set()
         """Files that are almost suites, from the folder in which pytest was called."""
         self.missing: list[str] = []
-        """A line for each case that is named on the command line and that its suite does not have."""
+        """A line for each suite or case that is named on the command line and is not there."""
         self.of_workers: list[str] = []
         """Such lines from an xdist worker, whose errors of usage nobody else shows."""
         self.cases: dict[str, list[str]] = {}
         """The ids of the suites whose cases are named on the command line."""
-        self.wanted = [arg for arg in config.args if "::" in arg]
+        self.wanted = [arg for arg in config.args if "dust." in arg.lower()]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collect_file(self, file_path: Path) -> None:
@@ -73,10 +73,13 @@ class Hints:
             raise
 
     def _find_missing(self) -> None:
+        """Note a line for each argument that leads to no suite, or to no case of one."""
         for arg in self.wanted:
             path, _, name = arg.partition("::")
             names = self.cases.get(os.path.normpath(self.folder / path), [])
-            if names and name not in names and name not in {each.partition("[")[0] for each in names}:
+            if not (self.folder / path).exists():
+                self.missing += _no_suite(self.folder, path)
+            elif names and name and name not in {*names, *(each.partition("[")[0] for each in names)}:
                 self.missing.append(_no_case(path, name, names))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -111,6 +114,18 @@ class Hints:
 
     def _shown(self, path: str) -> str:
         return os.path.relpath(path, self.folder).replace(os.sep, "/")
+
+
+def _no_suite(folder: Path, path: str) -> list[str]:
+    """What to say of a suite that is not there: the one beside it that is called most like it."""
+    beside, slash, name = path.rpartition("/")
+    try:
+        names = os.listdir(folder / beside)  # noqa: PTH208
+    except OSError:
+        return []
+    stems = [each.removesuffix(SUFFIX) for each in names if each.endswith(SUFFIX)]
+    meant = nearest((suite_name(name) or name).removesuffix(SUFFIX), stems)
+    return [f"there is no {path} (did you mean {beside}{slash}{meant}{SUFFIX}?)"] if meant else []
 
 
 def _no_case(path: str, name: str, names: list[str]) -> str:

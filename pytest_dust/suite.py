@@ -93,18 +93,13 @@ class _Written:
     moving: Mapping[str, Any]
     """Its keys that read the row or combination."""
     read: Mapping[str, Any]
-    entries: Mapping[str, Any]
-    """Its expect, unless that reads the row or combination."""
+    expect: tuple[Expectation, ...]
+    """Its expectations, those of the suite alone where its own read the row or combination."""
 
     @property
     def plural(self) -> bool:
         """Whether it has inputs, even ones that cannot be read."""
         return "inputs" in self.there
-
-    @property
-    def fixed(self) -> bool:
-        """Whether its expect is the same for each row and combination."""
-        return "expect" not in self.moving
 
     def size(self, repeat: Repeat | None) -> Size:
         """What it becomes, less the rows of its dataset; `repeat` is that of the suite.
@@ -136,7 +131,7 @@ class _Reader:
     """Runs of the cases so far, each case as often as it is repeated."""
     full: bool = False
     """Whether the file has more cases than it may have, which is noted."""
-    _expectations: dict[tuple[Path, bool], Expectation | None] = field(default_factory=dict)
+    _shared: dict[tuple[str, bool], Expectation | None] = field(default_factory=dict)
 
     def suite(self, value: Any, stem: str) -> list[Case]:
         """The cases of a whole file."""
@@ -251,11 +246,11 @@ class _Reader:
         moving = {name: each for name, each in known.items() if references.reads_table(each)}
         same = {name: each for name, each in known.items() if name not in moving and name != "id"}
         filled = self.notes.fill(same, path, self.look_up)
-        case = _Written(id_, path, there, moving, self.keys(filled, path), _entries(filled))
-        self.expect(case, case.entries)  # so that what is wrong for every row is told once
-        if not there & {"dataset", "matrix"} <= case.read.keys():
+        read = self.keys(filled, path)
+        expect = self.expect(_entries(filled), path, plural="inputs" in there)
+        if not there & {"dataset", "matrix"} <= read.keys():
             raise Invalid
-        return case
+        return _Written(id_, path, there, moving, read, expect)
 
     def circular(self, written: Mapping[str, Any], path: Path) -> bool:
         """Whether what makes the case's rows or combinations refers to them itself, which is noted."""
@@ -319,14 +314,17 @@ class _Reader:
     def case(self, written: _Written, variant: _Variant, seen: set[str]) -> Case | None:
         """The case with everything inherited, or nothing where that cannot be."""
         path = written.path
-        changed = self.notes.fill(written.moving, path, variant.look_up)
-        own = {**written.read, **self.keys(changed, path)}
+        moving = written.moving
+        changed = self.notes.fill(moving, path, variant.look_up) if moving else moving
+        own = {**written.read, **self.keys(changed, path)} if changed else written.read
         id_ = written.id_of(variant)
         if id_ in seen:
             what, key = ("row", "dataset") if "dataset" in written.there else ("combination", "matrix")
             self.notes.problem((*path, key), f'a second {what} gives the id "{id_}"; rename one')
         seen.add(id_ or "")
-        expect = self.expect(written, written.entries if written.fixed else _entries(changed))
+        expect = written.expect
+        if "expect" in changed:
+            expect = self.expect(_entries(changed), path, plural=written.plural)
         merged = {**self.shared, **own}
         inputs = merged.get("inputs") or merged.get("input") or variant.alone
         if id_ is None or inputs is None or any(name not in merged for name in NEEDED):
@@ -352,34 +350,37 @@ class _Reader:
             row=variant.row,
         )
 
-    def expect(self, case: _Written, own: Mapping[str, Any]) -> tuple[Expectation, ...]:
+    def expect(self, own: Mapping[str, Any], path: Path, *, plural: bool) -> tuple[Expectation, ...]:
         """The expectations of a case and of its suite, the case's own winning."""
-        read = []
-        for name, value in {**self.shared.get("expect", {}), **own}.items():
-            path: Path = (*case.path, "expect", name) if name in own else ("expect", name)
-            keep = case.fixed or name not in own
-            read.append(self.expectation(value, path, plural=case.plural, keep=keep))
+        shared = self.shared.get("expect", {})
+        read = [
+            self.expectation(own[name], (*path, "expect", name), plural=plural)
+            if name in own
+            else self.shared_expectation(name, plural=plural)
+            for name in {**shared, **own}
+        ]
         held = [one for one in read if one is not None]
         if any(expectation.names_outcome(one.path) for one in held):
             return tuple(held)
         return (expectation.SUCCEEDS, *held)
 
-    def expectation(self, value: Any, path: Path, *, plural: bool, keep: bool) -> Expectation | None:
-        """One entry of an expect, or None where it is wrong; with `keep`, read once for many cases."""
-        known = (path, plural)
-        if keep and known in self._expectations:
-            return self._expectations[known]
-        one: Expectation | None = None
+    def shared_expectation(self, name: str, *, plural: bool) -> Expectation | None:
+        """One entry of the suite's expect, read once for cases with input and once for those with inputs."""
+        if (name, plural) not in self._shared:
+            value = self.shared["expect"][name]
+            self._shared[name, plural] = self.expectation(value, ("expect", name), plural=plural)
+        return self._shared[name, plural]
+
+    def expectation(self, value: Any, path: Path, *, plural: bool) -> Expectation | None:
+        """One entry of an expect, or None where it is wrong."""
         try:
-            one = expectation.read(str(path[-1]), value, plural=plural, here=self.here)
+            return expectation.read(str(path[-1]), value, plural=plural, here=self.here)
         except PathError as error:
             self.notes.problem(path, str(error), key=True)
         except ArgumentError as error:
             for each in (error, *error.others):
                 self.notes.problem((*path, *each.path), str(each), key=each.at_key)
-        if keep:
-            self._expectations[known] = one
-        return one
+        return None
 
 
 def _may_stand_in_a_suite(key: Key) -> bool:

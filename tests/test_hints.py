@@ -158,6 +158,35 @@ def test_each_named_case_has_its_own_hint(recorded):
     assert "answer.dust.yaml::parcel?" in told[1]
 
 
+@each_way
+@pytest.mark.parametrize(
+    ("wanted", "meant"),
+    [
+        ("answr.dust.yaml", "answer.dust.yaml"),
+        ("answer.dust.yml", "answer.dust.yaml"),
+        ("Answer.dust.yaml::refund", "answer.dust.yaml"),
+        ("./sub/other.dust.yml", "./sub/another.dust.yaml"),
+    ],
+)
+def test_a_suite_that_is_not_there_is_told_with_the_nearest(recorded, wanted, meant, way):
+    """A suite on the command line that is not there is told with the one beside it that may be meant."""
+    example = recorded.having({"sub/another.dust.yaml": ""})
+    result = example.run(wanted, *way, subprocess=bool(way))
+    assert result.ret != 0
+    path = wanted.partition("::")[0]
+    assert f"there is no {path} (did you mean {meant}?)" in result.out + result.err
+
+
+def test_a_suite_like_no_other_gets_pytests_own_error(recorded):
+    """Where no suite has a name like it, or there is no such folder, pytest's error stands alone."""
+    for wanted in ("zzz.dust.yaml", "nowhere/answer.dust.yaml", "answer.dust.yaml.bak"):
+        result = recorded.run(wanted)
+        assert result.ret == 4
+        assert "Traceback" not in result.err
+        if wanted[0] != "a":
+            assert "did you mean" not in result.err
+
+
 def test_python_tests_get_pytests_own_error(recorded):
     """A Python test that is not there is answered by pytest alone."""
     result = recorded.having({"test_it.py": "def test_one(): pass\n"}).run("test_it.py::test_on")
