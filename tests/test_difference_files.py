@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from conftest import CASE, SUPPORT, suite, unwritable
+from conftest import CASE, SUPPORT, config_of, suite, unwritable
 from pytest_dust.difference_files import Differences
 
-MODULE = "def test_a(dust):\n    dust.run(app='9f1d3b5a7c', input={'question': 'Where is my refund?'})\n"
+MODULE = f"""\
+def test_a(dust):
+    dust.run(app="{SUPPORT}", config={config_of(SUPPORT)}, input={{"question": "Where is my refund?"}})
+"""
 
 
 @pytest.fixture
