@@ -118,6 +118,11 @@ def _bytes(path: Path) -> bytes:
 def write(spot: Spot, content: bytes) -> None:
     """Put a cassette in place whole, or leave what was there; raises CassetteError where it cannot."""
     _refuse_outside(spot.path, (spot.folder,))
+    if len(content) > MAX_BYTES:
+        allowed = MAX_BYTES // 1024 // 1024
+        raise CassetteError(
+            f"would be larger than {allowed} MB and could not be read again; use block_filter"
+        )
     try:
         spot.path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(spot.path, content)

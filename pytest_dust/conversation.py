@@ -29,6 +29,8 @@ LONGEST_WAIT = 1e9
 LEAST_WAIT, MOST_LEAST = 0.25, 30.0
 """Seconds to wait after the first 429 at least, whatever it asks for; they double up to the second number."""
 SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+MOST_SECONDS = 1e6
+"""Seconds for one reply; sockets take no more than some days."""
 MOMENT = 0.05
 """Seconds by which a timeout may come early."""
 
@@ -119,7 +121,7 @@ class Conversation:
             self._pause(_growing(failures), refusals.timed_out(self.timeout or 0))
 
     def _send(self, method: str, path: str, body: Mapping[str, Json] | None = None) -> Exchange:
-        seconds = None if self.timeout is None else max(0.001, self.tape.left)
+        seconds = None if self.timeout is None else min(max(0.001, self.tape.left), MOST_SECONDS)
         return self.line.send(method, path, body, seconds, self.tape)
 
     def _accepted(self, exchange: Exchange) -> Exchange:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from contextlib import suppress
@@ -9,9 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from wires import certificate, proxying, tls
 
 from conftest import KEY
+from pytest_dust import outgoing
+from pytest_dust.errors import ServiceError
 
 __all__ = ["certificate"]
 AWAY = "https://dust.invalid"
@@ -107,6 +112,39 @@ def test_commands_name_the_variable_too(one, errand):
     assert result.ret == 4
     assert "SSL_CERT_FILE" in result.err
     assert "Traceback" not in result.err + result.out
+
+
+variables = st.dictionaries(
+    st.sampled_from([*CERTIFICATES[:2], "HTTP_PROXY", "https_proxy", "ALL_PROXY", "NO_PROXY", "no_proxy"]),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
+    | st.from_regex(r"(http|https|socks5|ftp)://[^\s\0]{0,20}", fullmatch=True)
+    | st.from_regex(r"[\[\]:/0-9a-f.*,]{1,20}", fullmatch=True)
+    | st.binary(max_size=5).map(lambda data: os.fsdecode(data.replace(b"\0", b"")))
+    | st.just("/no/such/place"),
+    max_size=3,
+)
+
+
+@given(variables)
+@settings(max_examples=150, deadline=None)
+def test_any_environment_is_a_client_or_one_line(environ):
+    """Whatever the variables of the network hold, there is a client, or one line that names one of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        try:
+            outgoing.client(AWAY).close()
+        except ServiceError as error:
+            told = str(error)
+            assert any(name in told for name in environ)
+            assert "\n" not in told
+
+
+@pytest.mark.parametrize("seconds", ["1e7", "1e12", "1e300"])
+def test_any_timeout_is_one_that_a_socket_takes(one, seconds):
+    """However long a run may take, its requests are sent."""
+    example = one.replacing("a.dust.yaml", "timeout: 5", f"timeout: {float(seconds):f}")
+    assert example.exporting(DUST_TIMEOUT=seconds).run("--dust-mode=live").outcomes == {"passed": 1}
 
 
 # ── proxies ──────────────────────────────────────────────────────────────────────────────────────

@@ -18,6 +18,7 @@ from test_flavours import asking, run, seen
 from test_service_faults import HEAD, each_flavor, endless, raw, refused
 
 from conftest import KEY, dust_server
+from pytest_dust import cassette_files
 from pytest_dust.client import Network
 from pytest_dust.decoding import decoded
 
@@ -320,3 +321,12 @@ def test_lines_without_events_are_no_stream(server):
             network = Network(address, {"DUST_API_KEY": KEY})
             assert "holds no events" in refused(network, server, "stream", timeout=60)
             network.close()
+
+
+def test_an_answer_whose_cassette_could_not_be_read_is_not_written(one, monkeypatch):
+    """A cassette larger than one may be to be read, as indentation can make it, is not written, and told."""
+    monkeypatch.setattr(cassette_files, "MAX_BYTES", 2000)
+    result = one.run("--dust-mode=record")
+    assert result.outcomes == {"failed": 1}
+    assert re.search(r"would be larger than \d+ MB.*use block_filter", " ".join(result.report.split()))
+    assert not any(name.endswith("a.json") for name in result.example.cassettes)
