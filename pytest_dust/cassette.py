@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_dust.checks.equality import differences
+from pytest_dust.cookies import may_hold
 from pytest_dust.errors import CassetteError
 from pytest_dust.json_values import decode
+from pytest_dust.masking import Mask
 from pytest_dust.model import Change, Event, Exchange, Flavor, Json, Reply, RunRequest, Specification
 
 VERSION = 1
@@ -160,9 +162,14 @@ def _no_text(source: bytes) -> str:
 
 
 def parse(text: str) -> Cassette:
-    """The cassette in a text; raises CassetteError saying what is wrong with it."""
+    """The cassette in a text; raises CassetteError saying what is wrong with it.
+
+    Cookies are masked, as in what is recorded now: a cassette of an earlier version may hold some.
+    """
     try:
         document = decode(text)
+        if may_hold(text):
+            document = Mask().value(document)
     except json.JSONDecodeError as error:
         raise CassetteError(f"is not JSON: {_no_json(text, error)}") from None
     except ValueError as error:

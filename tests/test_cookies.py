@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -198,6 +199,26 @@ def test_a_cookie_that_is_sent_is_not_kept(project, server, flavor):
     assert leaks(recorded) == []
     other = recorded.example.offline().replacing("a.dust.yaml", SID, "another-one-4711")
     assert other.run().outcomes == {"passed": 1}
+
+
+def test_a_cookie_in_an_older_cassette_is_not_shown(project, server):
+    """A cassette that still holds a cookie fits and replays, and no report shows the cookie."""
+    server.become(("input", "INPUT", None), ("curl", "FETCH", PLACES["headers"]))
+    case = (
+        "input: {question: Hi, headers: {cookie: a=another-one-4711}}\n"
+        "expect: {'result.headers.\"set-cookie\"': none}\n"
+    )
+    example = project.having({"a.dust.yaml": suite(server, SUPPORT, case)}).using(server)
+    recorded = example.run("--dust-mode=record").example
+    ((name, text),) = recorded.cassettes.items()
+    older = recorded.having({name: text.replace(b"***", f"sid={SID}".encode())})
+    for mode, example_now in (("replay", older.offline()), ("live", older)):
+        result = example_now.run(f"--dust-mode={mode}", "--dust-diff-dir=d")
+        assert result.outcomes == {"failed": 1}
+        assert re.search(
+            'result.headers."set-cookie"\n +expected +"none"\n +actual +"\\*\\*\\*"', result.report
+        )
+        assert [left for left in leaks(result) if left != name] == []
 
 
 def test_an_expected_header_holds_in_every_mode(project, server):
