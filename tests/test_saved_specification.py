@@ -379,7 +379,7 @@ def test_a_version_that_is_gone_is_told_beside_the_drift(pinned, server):
     """Where the app has moved on, the report says too that the pinned version is gone."""
     saving(server, run="v2", deployed=False)
     result = asking(pinned)
-    assert "which is not at Dust (any more): no live run of it can be made" in result.report
+    assert "(not at Dust any more: no live run of it can be made)" in result.report
     assert "CLASSIFY (llm)" in result.report
 
 

@@ -56,9 +56,9 @@ def drifted(facts: Facts, found: Verdict, command: str) -> Iterator[str]:
         yield f"  the app {safe(facts.app)} has moved away from the version that this suite pins:"
     else:
         yield f"  the version of the app {safe(facts.app)} that this suite pins is not at Dust (any more):"
-    gone = (
-        "   which is not at Dust (any more): no live run of it can be made" if facts.exists is False else ""
-    )
+    gone = "   (no live run of it can be made)" if facts.exists is False else ""
+    if gone and found.drifted:
+        gone = "   (not at Dust any more: no live run of it can be made)"
     yield f"    pinned   {safe(facts.pinned)}{gone}"
     yield f"    saved    {_saved(facts, found)}"
     yield ""
