@@ -93,7 +93,7 @@ def test_a_run_that_cannot_be_read_is_told(project, server):
 
 APPS = [
     app(name="größe ✓ 你好", id="9f1d3b5a7c", blocks=(("llm", "CLASSIFY"), ("code", "你好"))),
-    app(name="e\u0301" * 8, id="b" * 10, specification_hash=None, unknown="it was never run in Dust"),
+    app(name="x\u0301" * 8, id="b" * 10, specification_hash=None, unknown="it was never run in Dust"),
     app(name="x" * 300, id="c" * 10, blocks=tuple(("code", f"BLOCK_{at}") for at in range(40))),
     app(name="", id="d" * 10),
 ]
@@ -123,7 +123,7 @@ def test_a_narrow_terminal_gets_the_apps_one_below_the_other():
         "  id      9f1d3b5a7c",
         f"  hash    {HASH}",
         "  blocks  CLASSIFY, 你好",
-        "e\u0301" * 8,
+        "x\u0301" * 8,
         f"  id      {'b' * 10}",
         "  hash    unknown: it was never run in",
         "          Dust",

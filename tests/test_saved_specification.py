@@ -36,16 +36,10 @@ def asking(example, *args):
     return example.run("--dust-drift", "-k", "specification", *args)
 
 
-def listing(server, change, deployed=None):
-    """Let the service list its apps as `change` leaves them, and say whether hashes are `deployed`."""
+def listing(server, change):
+    """Let the service list its apps as `change` leaves them."""
 
     def behaviour(request):
-        if request.path.endswith("/apps/check"):
-            if deployed is None:
-                return dust_server.json_reply({"error": {"type": "invalid_request_error"}}, status=404)
-            return dust_server.json_reply(
-                {"apps": [{**one, "deployed": deployed} for one in request.body["apps"]]}
-            )
         if request.method != "GET" or not request.path.endswith("/apps"):
             return None
         document = json.loads(b"".join(dust_server.DustServer.answer(server, request).chunks))
@@ -54,20 +48,24 @@ def listing(server, change, deployed=None):
     server.behaviour = behaviour
 
 
-def saving(server, *, run="v1", deployed=None):
-    """Let the app be edited and saved, with a last run in the editor of a version, or a deleted one."""
-    server.save_edited(SUPPORT)
-    edited = blocks_of(server)
-    server.save_original(SUPPORT)
-    if run == "v2":
-        server.save_edited(SUPPORT)
-    gone = {"savedRun": "deleted"} if run is None else {}
-    listing(server, lambda apps: [{**app, "savedSpecification": edited, **gone} for app in apps], deployed)
+def unable_to_check(server):
+    """Let the service have no address at which to ask for hashes."""
+
+    def behaviour(request):
+        if request.path.endswith("/apps/check"):
+            return dust_server.json_reply({"error": {"type": "invalid_request_error"}}, status=404)
+        return None
+
+    server.behaviour = behaviour
 
 
-def losing_the_run(server, *, deployed=None):
-    """Let the last run in the editor be deleted."""
-    listing(server, lambda apps: [{**app, "savedRun": "deleted"} for app in apps], deployed)
+def saving(server, run):
+    """Let the app be edited and saved, its last run in the editor of a version, or deleted."""
+    server.save_unrun_edit(SUPPORT)
+    if run is None:
+        server.delete_saved_run(SUPPORT)
+    else:
+        server.run_in_editor(SUPPORT, run)
 
 
 def blocks_of(server):
@@ -265,7 +263,7 @@ def test_a_hash_in_capitals_is_the_same_hash(pinned, server):
 @pytest.mark.parametrize("run", ["v1", "v2", None])
 def test_an_edit_that_was_saved_and_not_run_is_drift(pinned, server, run):
     """Saved blocks that are not the recorded ones fail, whatever became of the last run in the editor."""
-    saving(server, run=run)
+    saving(server, run)
     result = asking(pinned)
     assert result.outcomes["failed"] == 1
     assert re.search(r"changed +CLASSIFY \(llm\)\n +spec\.prompt\n", result.report)
@@ -282,7 +280,7 @@ def test_an_edit_that_was_saved_and_not_run_is_drift(pinned, server, run):
 
 def test_a_deleted_saved_run_is_no_drift(pinned, server):
     """Where the last run in the editor is deleted, the blocks alone tell that nothing has moved."""
-    losing_the_run(server)
+    server.delete_saved_run(SUPPORT)
     result = asking(pinned)
     assert result.outcomes["passed"] == 1
     assert told(result) == [f"dust: app {SUPPORT}: not drifted"]
@@ -316,7 +314,7 @@ def test_without_recorded_blocks_the_hash_tells_and_says_so(pinned):
 
 def test_without_recorded_blocks_and_hash_nobody_can_tell(pinned, server):
     """Where there are neither recorded blocks nor a hash, the item fails and says how to mend that."""
-    losing_the_run(server)
+    server.delete_saved_run(SUPPORT)
     result = asking(forgetting(pinned))
     assert result.outcomes["failed"] == 1
     assert f"nobody can tell whether the app {SUPPORT} is still what is pinned" in result.report
@@ -328,7 +326,7 @@ def test_without_recorded_blocks_and_hash_nobody_can_tell(pinned, server):
 
 def test_blocks_that_may_be_of_another_version_show_an_edit(pinned, server):
     """Blocks that are not known to have run still show that something was edited since the recording."""
-    saving(server, run=None)
+    saving(server, None)
     result = asking(forgetting(pinned, ran=False))
     assert result.outcomes["failed"] == 1
     assert "changed since the recording of" in result.report
@@ -337,7 +335,7 @@ def test_blocks_that_may_be_of_another_version_show_an_edit(pinned, server):
 
 def test_an_edit_beside_the_pinned_hash_is_no_all_clear(pinned, server):
     """Where the last run ran the pinned version and its blocks changed since, nobody can tell."""
-    saving(server, run="v1")
+    saving(server, "v1")
     result = asking(forgetting(pinned, ran=False))
     assert result.outcomes["failed"] == 1
     assert "nobody can tell" in result.report
@@ -347,18 +345,20 @@ def test_an_edit_beside_the_pinned_hash_is_no_all_clear(pinned, server):
 # ── does the pinned version still exist? ─────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("deployed", [True, False, None])
-def test_a_pinned_version_that_is_gone_fails(pinned, server, deployed):
-    """A pinned hash that the service does not know fails; where it cannot be asked, that is no error."""
-    listing(server, lambda apps: apps, deployed)
+def test_a_pinned_version_that_is_gone_fails(pinned, server):
+    """A pinned hash that the service does not know any more fails, though the blocks are as they were."""
+    server.unregister(SUPPORT, "v1")
     result = asking(pinned)
-    assert ("failed" in result.outcomes) == (deployed is False)
-    if deployed is False:
-        assert (
-            f"the version of the app {SUPPORT} that this suite pins is not at Dust (any more)"
-            in result.report
-        )
-        assert f"drifted: the pinned version {server.hash(SUPPORT)[:8]}… does not exist at Dust" in result.out
+    assert result.outcomes["failed"] == 1
+    assert f"the version of the app {SUPPORT} that this suite pins is not at Dust (any more)" in result.report
+    assert f"drifted: the pinned version {server.hash(SUPPORT)[:8]}… does not exist at Dust" in result.out
+
+
+def test_where_hashes_cannot_be_asked_for_the_blocks_tell(pinned, server):
+    """Where the service has no such address, that is neither drift nor trouble."""
+    server.unregister(SUPPORT, "v1")
+    unable_to_check(server)
+    assert told(asking(pinned)) == [f"dust: app {SUPPORT}: not drifted"]
 
 
 @pytest.mark.parametrize("reply", ["[]", "{}", '{"apps": [{}]}', '{"apps": [{"deployed": "no"}]}', "<html>"])
@@ -377,7 +377,8 @@ def test_a_check_that_makes_no_sense_is_no_error(pinned, server, reply, status):
 
 def test_a_version_that_is_gone_is_told_beside_the_drift(pinned, server):
     """Where the app has moved on, the report says too that the pinned version is gone."""
-    saving(server, run="v2", deployed=False)
+    saving(server, "v2")
+    server.unregister(SUPPORT, "v1")
     result = asking(pinned)
     assert "(not at Dust any more: no live run of it can be made)" in result.report
     assert "CLASSIFY (llm)" in result.report
@@ -392,9 +393,9 @@ def test_recordings_of_other_suites_count(pinned, server, workers):
     twin = pinned.having({"second.dust.yaml": pinned.files["answer.dust.yaml"]})
     twin = twin.having({name.replace("answer", "second"): text for name, text in pinned.cassettes.items()})
     twin = twin.having(dict.fromkeys(pinned.cassettes))
-    losing_the_run(server)
+    server.delete_saved_run(SUPPORT)
     assert told(asking(twin, *workers)) == [f"dust: app {SUPPORT}: not drifted"]
-    saving(server, run=None)
+    server.save_unrun_edit(SUPPORT)
     assert "CLASSIFY (llm)" in asking(twin, *workers).report
 
 
@@ -404,7 +405,7 @@ def test_recordings_of_latest_count(pinned, server):
     loose = pinned.having({"loose.dust.yaml": text.replace(server.hash(SUPPORT), "latest")})
     both = loose.run("loose.dust.yaml", "--dust-mode=record").example
     both = both.having(dict.fromkeys(pinned.cassettes))
-    losing_the_run(server)
+    server.delete_saved_run(SUPPORT)
     assert told(asking(both)) == [f"dust: app {SUPPORT}: not drifted"]
 
 
