@@ -829,7 +829,7 @@ class Machine:
                 return block.act(env, block.spec), []
             case "code" | "curl":
                 return block.act(env, block.spec), {"logs": []}
-            case "llm" | "chat":
+            case "llm" | "chat" if {"prompt", "instructions"} & set(block.spec):
                 return self._ask(block, env, said)
         return self._plain(block, env), None
 
@@ -1717,7 +1717,6 @@ class DustServer:
         self._latest: dict[str, str] = {}  # the version that was registered last
         self._saved_runs: dict[str, str] = {}  # the id of the last run in the editor
         self._made: dict[tuple[str, str], str] = {}  # per app and version, such a run
-        self._unregistered: set[tuple[str, str]] = set()
         self._versions = {(app.id, name): app.version(name) for app in APPS.values() for name in ("v1", "v2")}
         self._closing = threading.Event()
         self._httpd: _Listener | None = None
@@ -1791,6 +1790,7 @@ class DustServer:
             self._faults: list[_Planned] = []
             self._runs_left: int | None = None
             self._retry_after: str | None = None
+        self._unregistered: set[tuple[str, str]] = set()
         self.stores_logs = True  # if not, polled runs have traces without values
         self.published_shape = False  # if so, runs in JSON have the shape of the published description
         self.noise: Callable[[], float] = lambda: 0.0  # what a data source adds to each score

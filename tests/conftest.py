@@ -313,6 +313,16 @@ def config_of(app: str, **blocks: dict[str, Any]) -> dict[str, Any]:
     return {name: {**given.get(name, {}), **blocks.get(name, {})} for name in {**given, **blocks}}
 
 
+ANY_CONFIG: dict[str, Any] = {
+    "provider_id": "openai",
+    "model_id": "gpt-4o-mini",
+    "use_cache": False,
+    "data_sources": [{"data_source_id": "policies"}],
+    "tables": [{"workspace_id": "w", "data_source_id": "d", "table_id": "t"}],
+}
+"""The config of one block, enough for a block of any type."""
+
+
 def filled(text: str, server: Service) -> str:
     """The text of a Python test, the words HASH and CONFIG in it replaced by those of the support app."""
     return text.replace("HASH", repr(server.hash(SUPPORT))).replace("CONFIG", repr(config_of(SUPPORT)))

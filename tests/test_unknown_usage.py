@@ -7,7 +7,7 @@ import re
 import pytest
 from test_api import answer, ran
 
-from conftest import dust_server
+from conftest import dust_server, filled
 from pytest_dust.model import Flavor, Tokens
 from pytest_dust.report import tokens
 
@@ -88,11 +88,11 @@ def test_the_fixture_gives_none(project, server):
     silent(server)
     test = """\
 def test_it(dust):
-    run = dust.run(app="9f1d3b5a7c", input={"question": "Hi"})
+    run = dust.run(app="9f1d3b5a7c", config=CONFIG, input={"question": "Hi"})
     assert run.usage.total_tokens is None
     assert run.blocks.LOOKUP.usage.total_tokens == 0
 """
-    result = project.having({"test_it.py": test}).using(server).run("--dust-mode=live")
+    result = project.having({"test_it.py": filled(test, server)}).using(server).run("--dust-mode=live")
     assert result.outcomes == {"passed": 1}, result.report
     assert "dust: 1 live, 0 tokens used, unknown for 1 run" in result.out
 

@@ -11,7 +11,7 @@ import pytest
 from test_api import ran
 from test_baseline import compared, made
 
-from conftest import SUPPORT, suite
+from conftest import ANY_CONFIG, SUPPORT, suite
 from pytest_dust import baseline, volatile
 from pytest_dust.model import Baseline, Flavor
 
@@ -274,6 +274,7 @@ def fetching(project, server):
         becoming(server, kind, *later)
         case = f"input: {{question: Hi}}\n{keys}flavor: {flavor}\n"
         example = project.having({"a.dust.yaml": suite(server, SUPPORT, case)}).using(server)
+        example = example.configured("a.dust.yaml", {"X": ANY_CONFIG})
         recorded = example.run("--dust-mode=record")
         assert recorded.outcomes == {"passed": 1}
         return recorded.example
