@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_dust.cassette import Cassette
     from pytest_dust.cassette_files import Spot
     from pytest_dust.model import Outcome
-    from pytest_dust.pipeline import Estimate, Recording
+    from pytest_dust.pipeline import Answer, Estimate, Recording
     from pytest_dust.session import Session
 
 
@@ -168,21 +168,40 @@ class Dust:
 
     def _outcome(self, case: Case) -> Outcome:
         """The case's outcome, noted for the test's report and the summary; raises DustError."""
-        from pytest_dust.pipeline import run_case
-
-        session = self._session
+        spent = Tokens()
         try:
-            if session.tried is not None:
-                session.tried.meet(case.app.id)
-            outcome = run_case(case, self._recording(), session.desk())
-            if session.differences is not None:
-                shown = self._relative(self._node.path)
-                session.differences.write(shown, case.id, self._title(), outcome, session.mask)
-        except DustError as error:
-            told = facts.of_no_run(case, session.masked(error.headline), error.spent or Tokens())
+            answer = self._answer(case)
+            spent = answer.spent
+            outcome = self._judged(case, answer)
+        except BaseException as error:
+            headline = error.headline if isinstance(error, DustError) else type(error).__name__
+            spent = getattr(error, "spent", None) or spent
+            told = facts.of_no_run(case, self._session.masked(headline), spent)
             fixture_runs.add(self._node, FixtureRun({"id": self._title(), **told}))
             raise
         fixture_runs.add(self._node, self._told(case, outcome))
+        return outcome
+
+    def _answer(self, case: Case) -> Answer:
+        """The case's run, which may not be recorded yet; raises DustError."""
+        from pytest_dust.pipeline import obtain
+
+        session = self._session
+        if session.tried is not None:
+            session.tried.meet(case.app.id)
+        return obtain(case, self._recording(), session.desk())
+
+    def _judged(self, case: Case, answer: Answer) -> Outcome:
+        """The run recorded, judged and compared; raises DustError."""
+        from pytest_dust.pipeline import judge, keeping, record
+
+        session, desk = self._session, self._session.desk()
+        record(answer, desk)
+        outcome = judge(answer, desk)
+        if session.differences is not None:
+            shown = self._relative(self._node.path)
+            with keeping(answer, desk):
+                session.differences.write(shown, case.id, self._title(), outcome, session.mask)
         return outcome
 
     def _told(self, case: Case, outcome: Outcome) -> FixtureRun:
@@ -202,7 +221,8 @@ class Dust:
         from pytest_dust.pipeline import Recording
 
         spot = _spot(self._node, self._runs, self._session)
-        return Recording(spot, self._relative(spot.path), self._command(), self._session.read_ahead.take)
+        read = self._session.read_ahead.take
+        return Recording(spot, self._relative(spot.path), self._command(), self._node.path, read)
 
     def _title(self) -> str:
         """The run as the summary names it."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_dust.drift_item import DriftItem
     from pytest_dust.model import App, Case, Mark, Outcome
-    from pytest_dust.pipeline import Attempts, Estimate, Recording
+    from pytest_dust.pipeline import Answer, Attempts, Estimate, Recording
 
 
 MAX_DESCRIPTION = 500
@@ -102,6 +102,7 @@ class DustItem(Item):
         """Hold the case, and no outcome yet."""
         super().__init__(**kwargs)
         self.case = case
+        self.answer: Answer | None = None
         self.outcome: Outcome | None = None
         self.estimated: Estimate | None = None
         self.launched: Attempts = ()
@@ -143,28 +144,45 @@ class DustItem(Item):
 
     def runtest(self) -> None:
         """Run the case; raises CaseFailed where an expectation does not hold, Unrun where there is no run."""
-        from pytest_dust.pipeline import check_case, judge, obtain  # httpx and all: not for --co
+        from pytest_dust.pipeline import check_case  # httpx and all: not for --co
 
         self.headline, self.spent = "", Tokens()  # a plugin may run the item again
+        self.answer = self.outcome = None
         try:
             if self.config.getoption("dust_check"):
                 check_case(self.case, self.recording(), self.shared.settings, self.shared.mask)
                 return
-            with progress(self.config, self.shared.live.progress) as watch:
-                desk, launched = self.shared.desk(), self.launched
-                answer = obtain(self.case, self.recording(), desk, launched, watch)
-            self.spent = answer.spent
-            self.outcome = judge(answer, self.shared.settings)
+            self._run()
         except DustError as error:
             self.headline, self.spent = self.masked(error.headline), error.spent or self.spent
             raise Unrun(self.masked(str(error))) from None
         finally:
             self.took = sum(ticket.seconds for ticket in self.launched)
             self.give_up()  # if it is run again, it gets new runs
-        self._keep_difference(self.outcome)
-        if not self.outcome.holds or self.outcome.gated:
-            self.headline = self.masked(case_report.headline(self.outcome))
+        if self.headline:
             raise CaseFailed(self.headline)
+
+    def _run(self) -> None:
+        """Run the case and judge it; raises DustError where there is no outcome."""
+        from pytest_dust.pipeline import judge, keeping, obtain, record
+
+        desk = self.shared.desk()
+        with progress(self.config, self.shared.live.progress) as watch:
+            self.answer = answer = obtain(self.case, self.recording(), desk, self.launched, watch)
+        self.spent = answer.spent
+        record(answer, desk)
+        self.outcome = outcome = judge(answer, desk)
+        with keeping(answer, desk):
+            self._keep_difference(outcome)
+            if not outcome.holds or outcome.gated:
+                self.headline = self.masked(case_report.headline(outcome))
+
+    def keep_answer(self, error: BaseException | None = None) -> None:
+        """Keep the answer of a live run that is not reported, because of this error or one in the report."""
+        if self.answer is not None and not isinstance(error, CaseFailed | Unrun):
+            from pytest_dust.pipeline import keep_unreported
+
+            keep_unreported(self.answer, self.shared.keeper)
 
     def recording(self) -> Recording:
         """Where the case's cassette is, and how to record it anew."""
@@ -172,7 +190,7 @@ class DustItem(Item):
 
         spot = self.suite.spot(self.case.id)
         shown = f"{self.suite.home_shown}/{spot.path.name}"
-        return Recording(spot, shown, self.command, self.shared.read_ahead.take)
+        return Recording(spot, shown, self.command, self.path, self.shared.read_ahead.take)
 
     def estimate(self) -> Estimate:
         """What the case will take; asked of its recording once."""
@@ -188,7 +206,8 @@ class DustItem(Item):
         """Hand in the case's runs ahead of its turn, once; raises DustError where they cannot be made."""
         from pytest_dust.pipeline import launch
 
-        self.launched = self.launched or launch(self.case, self.shared.desk(), self.estimate().blocks)
+        blocks = self.estimate().blocks
+        self.launched = self.launched or launch(self.case, self.recording(), self.shared.desk(), blocks)
 
     def give_up(self) -> None:
         """End runs that no turn waits for, and forget them."""
@@ -199,16 +218,12 @@ class DustItem(Item):
         """Write all that changed to the folder that --dust-diff-dir names."""
         if self.shared.differences is None:
             return
-        try:
-            mask = self.shared.mask
-            self.shared.differences.write(self.suite.shown, self.case.id, self.title, outcome, mask)
-        except DustError as error:
-            self.headline = self.masked(str(error))
-            raise Unrun(self.headline) from None
+        mask = self.shared.mask
+        self.shared.differences.write(self.suite.shown, self.case.id, self.title, outcome, mask)
 
     def teardown(self) -> None:
         """Let go of the run, once it is reported: a session would hold a thousand of them."""
-        self.outcome = None
+        self.answer = self.outcome = None
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """The case's report; a traceback, masked, only for what is no user's mistake."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
+from pathlib import Path as FilePath
 from typing import NamedTuple
 
-from pytest_dust import api, baseline, cassette, cassette_files, clock, judging, service_cache
+from pytest_dust import api, baseline, cassette, cassette_files, clock, judging, service_cache, writable
 from pytest_dust import view as views
 from pytest_dust.api import Block
 from pytest_dust.baseline import Seen
@@ -31,6 +32,7 @@ from pytest_dust.model import (
     Change,
     Comparison,
     Event,
+    Expectation,
     Json,
     Outcome,
     Path,
@@ -41,7 +43,8 @@ from pytest_dust.model import (
     Specification,
     Tokens,
 )
-from pytest_dust.report.misses import misfit, missing, unreadable
+from pytest_dust.pending import Held, Keeper
+from pytest_dust.report.misses import misfit, missing, unreadable, unwritable
 from pytest_dust.settings import Mode, Settings
 from pytest_dust.transport import Note
 
@@ -54,6 +57,8 @@ class Recording:
     shown: str
     record: str
     """The command that records this case anew."""
+    file: FilePath
+    """The suite or module that the case is of."""
     read: Callable[[Spot], Cassette | None] = cassette_files.read
     """Gives what is there; raises CassetteError."""
     cassette: Cassette | None = None
@@ -68,12 +73,17 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A run that was made at the service, as it came and as it is read."""
+    """A run that was made at the service, as it came and as it is read, or what reading it raised."""
 
     reply: Reply
-    run: Run
+    run: Run | Exception
     cached: tuple[str, ...] = ()
     """The blocks that the service may have answered from its cache."""
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens that the run used."""
+        return views.tokens([self.run]) if isinstance(self.run, Run) else Tokens(0, 1)
 
 
 Attempts = Sequence[Ticket[Made, Note]]
@@ -93,6 +103,7 @@ class Desk:
     """The app's blocks as they are saved, and whether they are those that ran."""
     saved_blocks: Callable[[App], Sequence[Block]]
     """The types and names of an app's blocks as they are saved; none where nobody may ask."""
+    keeper: Keeper
     differences: Differences | None = None
     """Where what changed is written in full."""
 
@@ -103,32 +114,41 @@ class Answer:
 
     case: Case
     recording: Recording
+    bound: Mapping[str, Json]
+    """What a cassette that holds the runs is bound to."""
     mask: Mask
     source: Source
-    replies: tuple[Reply, ...]
-    runs: tuple[Run, ...]
-    cached: tuple[str, ...] = ()
-    """The blocks that the service may have answered from its cache."""
+    made: tuple[Made, ...]
+
+    @property
+    def cached(self) -> tuple[str, ...]:
+        """The blocks that the service may have answered from its cache, each once."""
+        return tuple(dict.fromkeys(name for each in self.made for name in each.cached))
 
     @property
     def spent(self) -> Tokens:
         """The tokens that the runs used at the service; none where they are replayed."""
-        return Tokens() if self.source is Source.REPLAYED else views.tokens(self.runs)
+        return Tokens() if self.source is Source.REPLAYED else _tokens(self.made)
 
+    def runs(self) -> list[Run]:
+        """The runs as they are read; raises what reading one of them raised."""
+        for each in self.made:
+            if isinstance(each.run, Exception):
+                raise each.run
+        return [each.run for each in self.made if isinstance(each.run, Run)]
 
-def run_case(
-    case: Case,
-    recording: Recording,
-    desk: Desk,
-    launched: Attempts = (),
-    watch: Watch[Event] | None = None,
-) -> Outcome:
-    """Run a case from where its mode says, keep what is to be kept, and judge it.
+    def content(self, specification: Specification | None = None) -> bytes:
+        """The text of a cassette that holds the runs."""
+        now = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        if specification is not None:
+            specification = specification._replace(blocks=self.mask.value(specification.blocks))
+        replies = [each.reply for each in self.made]
+        return cassette.dumps(self.mask.value(self.bound), replies, now, specification)
 
-    Runs that are `launched` already are waited for, others launched now. Raises CassetteError or
-    ServiceError where there is no run to judge.
-    """
-    return judge(obtain(case, recording, desk, launched, watch), desk.settings)
+    def held(self, keeper: Keeper) -> Held:
+        """The answer as one that may have to be kept though no cassette holds it."""
+        ids = [each.run.id for each in self.made if isinstance(each.run, Run) and each.run.id]
+        return Held(keeper, self.recording.file, self.recording.spot.path.name, self.content, ids)
 
 
 def obtain(
@@ -138,9 +158,10 @@ def obtain(
     launched: Attempts = (),
     watch: Watch[Event] | None = None,
 ) -> Answer:
-    """The runs of a case; those that are recorded are in the case's cassette already.
+    """The runs of a case from where its mode says, neither recorded nor judged yet.
 
-    Raises CassetteError or ServiceError where there is no run.
+    Runs that are `launched` already are waited for, others launched now. Raises CassetteError or
+    ServiceError where there is no run.
     """
     request = build(case, desk.settings)
     bound = _bound(case, request)
@@ -149,21 +170,13 @@ def obtain(
         recording = load(recording, mask.value(bound))
         source = choose(desk.settings.mode, recording)
         if source is Source.REPLAYED:
-            replies, runs = _replayed(request, recording, desk.network)
-            answer = Answer(case, recording, mask, source, tuple(replies), tuple(runs))
+            made = _replayed(request, recording, desk.network)
         else:
-            launched = launched or launch(case, desk, recorded_blocks(recording.cassette), urgent=True)
-            answer = _answer(case, recording, mask, source, _waited(launched, desk, watch))
-        if source is Source.RECORDED:
-            _record(answer, bound, request, desk)
-    return answer
-
-
-def _answer(case: Case, recording: Recording, mask: Mask, source: Source, made: Sequence[Made]) -> Answer:
-    """The runs that were made for a case."""
-    cached = tuple(dict.fromkeys(name for each in made for name in each.cached))
-    replies, runs = tuple(each.reply for each in made), tuple(each.run for each in made)
-    return Answer(case, recording, mask, source, replies, runs, cached)
+            if not launched:
+                launched = launch(case, recording, desk, recorded_blocks(recording.cassette), urgent=True)
+            made = _waited(launched, desk, watch)
+            bound["specification_hash"] = _version(request, desk.settings)
+    return Answer(case, recording, bound, mask, source, tuple(made))
 
 
 @contextmanager
@@ -175,32 +188,70 @@ def _bounded_depth() -> Iterator[None]:
         raise ServiceError("the run is nested too deeply to be read; narrow it with block_filter") from None
 
 
-def _record(answer: Answer, bound: dict[str, Json], request: RunRequest, desk: Desk) -> None:
-    """Write the case's cassette, whatever becomes of the question for the app's saved blocks."""
+def record(answer: Answer, desk: Desk) -> None:
+    """Write the case's cassette where the mode records it, before anything can go wrong with the runs.
+
+    Raises CassetteError where it cannot be written; then the answer is kept elsewhere.
+    """
+    if answer.source is not Source.RECORDED:
+        return
     specification: Specification | None = None
     try:
-        specification = desk.specification(request, answer.runs[0])
+        specification = desk.specification(build(answer.case, desk.settings), answer.runs()[0])
     finally:
-        try:
-            _write(answer, bound, specification)
-        except DustError as error:
-            error.spent = answer.spent
-            raise
+        with _bounded_depth():
+            _write(answer, specification, desk.keeper)
 
 
-def judge(answer: Answer, settings: Settings) -> Outcome:
+def _write(answer: Answer, specification: Specification | None, keeper: Keeper) -> None:
+    recording = answer.recording
+    try:
+        with answer.held(keeper):
+            cassette_files.write(recording.spot, answer.content(specification))
+    except CassetteError as error:
+        keeper.end_recording(f"the cassette {recording.shown} {error.headline}")
+        again = f"{recording.record} --dust-mode=record"
+        raise CassetteError(
+            f"the cassette {recording.shown} {error}\n"
+            f"mend that; then move the answer to {recording.shown}, or record the case again: {again}"
+        ) from None
+    keeper.forget(recording.file, recording.spot.path.name)
+
+
+def judge(answer: Answer, desk: Desk) -> Outcome:
     """The runs of a case held to its expectations and, where they are new, against its recording.
 
-    Raises JudgeError where they cannot be compared.
+    A live run that cannot be judged is kept as pending. Raises JudgeError where runs cannot be compared.
     """
+    with keeping(answer, desk) as watch:
+        return _judged(answer, desk.settings, watch)
+
+
+@contextmanager
+def keeping(answer: Answer, desk: Desk) -> Iterator[Watch[None] | None]:
+    """Keep a live run's answer as pending if the block raises; gives what the block calls now and then."""
+    if answer.source is not Source.LIVE:
+        yield None
+        return
+    with answer.held(desk.keeper) as held:
+        yield held.watch
+
+
+def keep_unreported(answer: Answer, keeper: Keeper) -> None:
+    """Keep a live run's answer as pending, as nobody got to see its verdict."""
+    if answer.source is Source.LIVE:
+        answer.held(keeper).keep()
+
+
+def _judged(answer: Answer, settings: Settings, watch: Watch[None] | None) -> Outcome:
     case, source = answer.case, answer.source
     with _bounded_depth():
-        attempts = _attempts(answer, case.timeout or settings.timeout)
+        attempts = _attempts(answer, case.timeout or settings.timeout, watch)
     if source is Source.LIVE:
         _refuse_lost(attempts)
     on_change = settings.on_change or case.baseline.on_change
     gates = source is Source.LIVE and on_change == "fail"
-    waited = max(reply.waited for reply in answer.replies)
+    waited = max(each.reply.waited for each in answer.made)
     return Outcome(source, attempts, waited, case.repeat, gates, answer.cached)
 
 
@@ -214,31 +265,36 @@ def _refuse_lost(attempts: tuple[Attempt, ...]) -> None:
             )
 
 
-def _attempts(answer: Answer, seconds: float) -> tuple[Attempt, ...]:
+def _attempts(answer: Answer, seconds: float, watch: Watch[None] | None) -> tuple[Attempt, ...]:
     """The runs judged and, where they are new and there is a recording, compared with it.
 
     Each may take so many seconds, and as many again for its comparison.
     """
     case, recorded = answer.case, answer.recording.cassette
-    seen = [baseline.seen(run, plural=case.plural) for run in answer.runs]
-    judged = [_attempt(case, one, answer.mask, seconds) for one in seen]
+    seen = [baseline.seen(run, plural=case.plural) for run in answer.runs()]
+    expect = expectation.masked(case.expect, answer.mask)
+    judged = [_attempt(expect, one, seconds, watch) for one in seen]
     if recorded is None or answer.source is Source.REPLAYED:
         return tuple(judged)
     compare = _comparing(case, answer.recording, recorded)
     return tuple(
-        replace(attempt, comparison=_compared(compare, one, seconds))
+        replace(attempt, comparison=_compared(compare, one, seconds, watch))
         for attempt, one in zip(judged, seen, strict=True)
     )
 
 
-def _attempt(case: Case, seen: Seen, mask: Mask, seconds: float) -> Attempt:
-    failures = judging.failures(expectation.masked(case.expect, mask), seen.view, seconds)
+def _attempt(
+    expect: tuple[Expectation, ...], seen: Seen, seconds: float, watch: Watch[None] | None
+) -> Attempt:
+    failures = judging.failures(expect, seen.view, seconds, watch)
     return Attempt(seen.run, views.tokens([seen.run]), failures)
 
 
-def _compared(compare: Callable[[Seen], Comparison], seen: Seen, seconds: float) -> Comparison:
+def _compared(
+    compare: Callable[[Seen], Comparison], seen: Seen, seconds: float, watch: Watch[None] | None
+) -> Comparison:
     try:
-        return judging.in_thread(seconds, partial(compare, seen))
+        return judging.in_thread(seconds, partial(compare, seen), watch)
     except TimeIsUp:
         raise JudgeError(
             f"comparing the run with its recording took longer than {seconds:g} s; "
@@ -347,28 +403,54 @@ def choose(mode: Mode, recording: Recording) -> Source:
     raise CassetteError(misfit(recording.shown, recording.moved, recording.record))
 
 
-def launch(case: Case, desk: Desk, recorded: Sequence[Block] = (), *, urgent: bool = False) -> Attempts:
+def launch(
+    case: Case, recording: Recording, desk: Desk, recorded: Sequence[Block] = (), *, urgent: bool = False
+) -> Attempts:
     """Hand in the case's runs, before those that wait if they are urgent.
 
     They are of the version asked for. If they are to be fresh, the service's cache is off for all blocks that
-    are saved at Dust, `recorded` or configured. Raises ServiceError where they cannot be made.
+    are saved at Dust, `recorded` or configured. Raises ServiceError if they cannot be made, and CassetteError
+    if they could not be recorded.
     """
     settings = desk.settings
     request = build(case, settings)
     refuse_missing(request.app.workspace, request.app.space, desk.network.environ)
     if desk.differences is not None:
         desk.differences.check()
-    version = settings.version_of(request.app.id, request.specification_hash)
+    if settings.mode in (Mode.RECORD, Mode.RERECORD):
+        _refuse_unwritable(recording, desk.keeper)
     known, config = tuple(recorded), request.config
     if settings.fresh or case.repeat is not None:
         known += tuple(desk.saved_blocks(request.app))
         config = service_cache.without_cache(config, known)
-    sent = replace(request, specification_hash=version, config=config)
+    sent = replace(request, specification_hash=_version(request, settings), config=config)
     mask = desk.mask.covering(cassette.bound(request))
     order = Order(sent, case.flavor, case.timeout or settings.timeout, mask)
-    failed: list[Exception] = []
-    works = [_work(order, desk, failed, known) for _ in range(case.times)]
+    together = _Together()
+    works = [_work(order, desk, together, known) for _ in range(case.times)]
     return desk.launcher.launch(works, urgent=urgent)
+
+
+def _version(request: RunRequest, settings: Settings) -> str:
+    """The version of the app that is run at the service."""
+    return settings.version_of(request.app.id, request.specification_hash)
+
+
+def _refuse_unwritable(recording: Recording, keeper: Keeper) -> None:
+    """Raise CassetteError where no run may be made, as its cassette could not be written."""
+    keeper.refuse_more()
+    try:
+        writable.refuse_unwritable(recording.spot)
+    except CassetteError as error:
+        raise CassetteError(unwritable(recording.shown, str(error))) from None
+
+
+@dataclass(slots=True)
+class _Together:
+    """What the runs of one case know of each other."""
+
+    begun: bool = False
+    failed: Exception | None = None
 
 
 def _waited(attempts: Attempts, desk: Desk, watch: Watch[Event] | None) -> list[Made]:
@@ -378,42 +460,60 @@ def _waited(attempts: Attempts, desk: Desk, watch: Watch[Event] | None) -> list[
     except DustError as error:
         futures = [ticket.future for ticket in attempts]
         made = (each.result() for each in futures if each.done() and each.exception() is None)
-        error.spent = views.tokens(each.run for each in made) + (error.spent or Tokens())
+        error.spent = _tokens(made) + (error.spent or Tokens())
         raise
 
 
-def _work(order: Order, desk: Desk, failed: list[Exception], known: Sequence[Block]) -> Work[Made, Note]:
+def _work(order: Order, desk: Desk, together: _Together, known: Sequence[Block]) -> Work[Made, Note]:
     """One run: paid for as it begins, and read as it ends; not begun where another of its case has failed."""
     work = desk.network.work(order, desk.launcher.hold)
 
     def make(tell: Callable[[Note], None]) -> Made:
-        if failed:
-            raise failed[0]
+        if together.failed is not None:
+            raise together.failed
         try:
+            if not together.begun:  # else what was paid for already would be of no use
+                desk.keeper.refuse_more()
             desk.budget.take()
+            together.begun = True
             reply = work.call(tell)
-            run = api.run(reply, order.request.block_filter, order.request.specification_hash)
+            return _read(reply, order.request, desk.budget, known)
         except Exception as error:
-            failed.append(error)
+            together.failed = error
             if isinstance(error, DustError) and error.spent:
                 desk.budget.note(error.spent.told, error.spent.unknown)
             raise
-        used = views.tokens([run])
-        desk.budget.note(used.told, used.unknown)
-        hidden = None if order.request.block_filter is None else known
-        return Made(reply, run, service_cache.may_have_answered(order.request.config, run, hidden))
 
     return Work(make, work.seconds, work.stop, work.late)
 
 
-def _replayed(request: RunRequest, recording: Recording, network: Network) -> tuple[list[Reply], list[Run]]:
+def _read(reply: Reply, request: RunRequest, budget: Budget, known: Sequence[Block]) -> Made:
+    """The run in a reply, its tokens counted; raises DustError where there is none."""
+    try:
+        run = api.run(reply, request.block_filter, request.specification_hash)
+        hidden = None if request.block_filter is None else known
+        made = Made(reply, run, service_cache.may_have_answered(request.config, run, hidden))
+        budget.note(made.tokens.told, made.tokens.unknown)
+    except DustError:
+        raise
+    except Exception as error:  # noqa: BLE001  # told when the answer is kept, which is paid for
+        return Made(reply, error)
+    return made
+
+
+def _tokens(made: Iterable[Made]) -> Tokens:
+    """The tokens that runs used."""
+    return sum((each.tokens for each in made), Tokens())
+
+
+def _replayed(request: RunRequest, recording: Recording, network: Network) -> list[Made]:
     """The runs of a cassette; whatever is wrong with it is the cassette's fault, and no service's."""
     assert recording.cassette is not None  # noqa: S101  # it fits, so it is there
     asked = _recorded(request, recording.cassette)
     try:
         replies = [network.replay(asked, reply) for reply in recording.cassette.replies]
-        return replies, [
-            api.run(reply, request.block_filter, request.specification_hash) for reply in replies
+        return [
+            Made(reply, api.run(reply, request.block_filter, request.specification_hash)) for reply in replies
         ]
     except CassetteError as error:
         raise CassetteError(unreadable(recording.shown, str(error), recording.record)) from None
@@ -495,15 +595,3 @@ def recorded_runs(recorded: Cassette) -> list[Run]:
     """The runs that a cassette holds; raises ServiceError where it holds none."""
     pinned = str(recorded.request.get("specification_hash"))
     return [api.run(reply, _filter(recorded), pinned) for reply in recorded.replies]
-
-
-def _write(answer: Answer, bound: dict[str, Json], specification: Specification | None) -> None:
-    mask, recording = answer.mask, answer.recording
-    now = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-    if specification is not None:
-        specification = specification._replace(blocks=mask.value(specification.blocks))
-    text = cassette.dumps(mask.value(bound), answer.replies, now, specification)
-    try:
-        cassette_files.write(recording.spot, text)
-    except CassetteError as error:
-        raise CassetteError(f"cassette {recording.shown} {error}; the run itself went well") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,11 +12,10 @@ import pytest
 import pytest_dust.clock  # noqa: F401  # before a conftest.py can freeze the time
 from pytest_dust import hints, hooks, settings
 from pytest_dust.errors import SettingsError
-from pytest_dust.stash import COLLECTED, FOUND, LEFT, LINES, OFFICE, SEEN, SETTINGS
+from pytest_dust.stash import COLLECTED, FOUND, KEPT, LEFT, LINES, OFFICE, SEEN, SETTINGS, STOP_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
     from pytest_dust.fixture import Dust
     from pytest_dust.items import DustFile
@@ -185,6 +185,8 @@ def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker how it gets its items, and where the one budget is kept if there is a ceiling."""
     chosen = node.config.stash[SETTINGS]
     node.workerinput["dust_dist"] = node.config.getoption("dist")
+    if chosen.mode in (settings.Mode.RECORD, settings.Mode.RERECORD):
+        node.workerinput["dust_stop_file"] = _stop_file(node.config)
     if chosen.limited and chosen.mode is not settings.Mode.REPLAY:
         from pytest_dust import office  # multiprocessing: 20 ms
 
@@ -193,11 +195,21 @@ def pytest_configure_node(node: Any) -> None:
         node.workerinput["dust_budget"] = node.config.stash[OFFICE]
 
 
+def _stop_file(config: pytest.Config) -> str:
+    """The name of a file, which is not there yet, that all xdist workers of the session can see."""
+    if STOP_FILE not in config.stash:
+        import tempfile
+        import uuid
+
+        config.stash[STOP_FILE] = str(Path(tempfile.gettempdir(), f"pytest-dust-{uuid.uuid4().hex}"))
+    return config.stash[STOP_FILE]
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take over what an xdist worker found."""
     told = getattr(node, "workeroutput", {})
-    for name, key in (("dust", FOUND), ("dust_left", LEFT)):
+    for name, key in (("dust", FOUND), ("dust_left", LEFT), ("dust_kept", KEPT)):
         if name in told:
             node.config.stash.setdefault(key, []).append(told[name])
 
@@ -206,6 +218,8 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Find cassettes of no case; tell of them, or from an xdist worker tell its controller."""
     config = session.config
+    if STOP_FILE in config.stash:
+        Path(config.stash[STOP_FILE]).unlink(missing_ok=True)
     collected = SEEN in config.stash or COLLECTED in config.stash
     interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
     if collected and not config.option.collectonly and not interrupted:
@@ -271,5 +285,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         from pytest_dust.report.session import unwaited
 
         lines = [*lines, *unwaited(left)]
+    if kept := config.stash.get(KEPT, []):
+        from pytest_dust.report.session import in_no_cassette
+
+        lines = [*lines, *in_no_cassette(kept)]
     for line in lines:
         terminalreporter.write_line(line)

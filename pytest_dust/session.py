@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dust import fixture_runs
+from pytest_dust import fixture_runs, workers
 from pytest_dust.errors import ServiceError, SettingsError
 from pytest_dust.live import Live
 from pytest_dust.masking import Mask, mask
 from pytest_dust.model import Specification
+from pytest_dust.pending import Keeper
 from pytest_dust.read_ahead import ReadAhead
 from pytest_dust.report.case import safe_lines
 from pytest_dust.settings import Mode
-from pytest_dust.stash import COLLECTED, SETTINGS
+from pytest_dust.stash import COLLECTED, KEPT, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -41,6 +42,7 @@ class Session:
     settings: Settings
     mask: Mask
     live: Live
+    keeper: Keeper
     collected: dict[Path, frozenset[str] | None] = field(default_factory=dict)
     """The ids of each collected suite's cases; None where the suite has mistakes."""
     partial: bool = False
@@ -76,6 +78,7 @@ class Session:
             live.budget,
             self.specification,
             self.saved_blocks,
+            self.keeper,
             self.differences,
         )
 
@@ -159,8 +162,24 @@ class Session:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[Any]
     ) -> Generator[None, Any, Any]:
-        """Put on a report what the summary tells of its runs, and on a case's the seconds that they took."""
-        report = yield
+        """Put on a report what the summary tells of its runs, and on a case's the seconds that they took.
+
+        A live run that is not reported, because a plugin's hook or the report itself raised, is kept.
+        """
+        keep = getattr(item, "keep_answer", None)
+        try:
+            report = yield
+            self._tell(item, call, report)
+        except BaseException:
+            if keep is not None:
+                keep()
+            raise
+        if keep is not None and call.when == "call" and call.excinfo is not None:
+            keep(call.excinfo.value)
+        return report
+
+    def _tell(self, item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> None:
+        """Put on a report what the summary tells of its runs."""
         facts = getattr(item, "facts", None)
         if drift_facts := getattr(item, "drift_facts", None):
             if report.when == "call":
@@ -171,7 +190,6 @@ class Session:
             told = facts()
             report.dust = {"headline": told["headline"], "runs": [told]}
             report.duration = item.seconds(report.duration)  # type: ignore[attr-defined]
-        return report
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         """Note that some cases are left out."""
@@ -180,6 +198,16 @@ class Session:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Leave for the end of the session what is known of the cassettes' owners."""
         session.config.stash[COLLECTED] = None if self.partial else self.collected
+        if self.keeper.kept:
+            self._tell_kept(session.config)
+
+    def _tell_kept(self, config: pytest.Config) -> None:
+        """Say where answers are kept that are in no cassette."""
+        kept = [self.keeper.shown(path) for path in self.keeper.kept]
+        if hasattr(config, "workeroutput"):
+            config.workeroutput["dust_kept"] = kept
+        else:
+            config.stash.setdefault(KEPT, []).append(kept)
 
     def pytest_unconfigure(self) -> None:
         """End what is under way, and close the network if it was opened."""
@@ -221,7 +249,8 @@ def open(config: pytest.Config) -> Session:  # noqa: A001
         settings = config.stash[SETTINGS]
         masked = mask(os.environ, settings.secrets, settings.redact)
         live = Live(config, settings)
-        config.stash[KEY] = Session(settings, masked, live)
+        keeper = Keeper(config.rootpath, config.invocation_params.dir, workers.stop_file(config))
+        config.stash[KEY] = Session(settings, masked, live, keeper)
         if settings.diff_dir is not None:
             from pytest_dust.difference_files import Differences
 

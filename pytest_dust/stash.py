@@ -22,3 +22,7 @@ OFFICE = pytest.StashKey[tuple[str, bytes]]()
 """Where xdist's controller keeps the budget of all workers, and the key to it."""
 LEFT = pytest.StashKey[list[tuple[int, int]]]()
 """Of each process: how many runs were made, and how many under way, for which no case waited."""
+KEPT = pytest.StashKey[list[list[str]]]()
+"""The files in which each process keeps answers that are in no cassette, as the user types them."""
+STOP_FILE = pytest.StashKey[str]()
+"""A file that an xdist worker makes when no further run is to be recorded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,6 +42,12 @@ def budget(config: pytest.Config, settings: Settings) -> Budget:
         raise pytest.UsageError(
             f"--dust-max-runs and --dust-max-tokens need all xdist workers on one machine: {error}"
         ) from None
+
+
+def stop_file(config: pytest.Config) -> Path | None:
+    """The file by which the xdist workers of a session tell each other that recording has ended."""
+    given = _given(config).get("dust_stop_file")
+    return None if given is None else Path(given)
 
 
 def share(config: pytest.Config, at_once: int) -> int:

@@ -35,7 +35,7 @@ LAYERS = """
     workers
     facts
     pipeline catalog upkeep versions
-    difference_files
+    pending difference_files
     client baseline report
     office judging
     budget diff_rules drift launch
@@ -43,7 +43,7 @@ LAYERS = """
     conversation service_cache
     transport
     outgoing
-    refusals view decoding
+    refusals view decoding writable
     read_ahead
     api cassette_files suite schema
     cassette

@@ -40,3 +40,11 @@ def unreadable(shown: str, wrong: str, record: str) -> str:
         f"the cassette {shown} {wrong}\n"
         f"restore it from version control, or replace it: {record} --dust-mode=rerecord"
     )
+
+
+def unwritable(shown: str, wrong: str) -> str:
+    """The cassette could not be written, so that no run is made."""
+    return (
+        f"the cassette {shown} {wrong}; no run was made\n"
+        "mend that, or name another folder: --dust-cassette-dir=DIR"
+    )

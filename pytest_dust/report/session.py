@@ -14,6 +14,8 @@ from pytest_dust.report.values import plural
 
 MAX_LISTED = 10
 """Cases named under one head of the summary; more are counted."""
+MAX_KEPT = 3
+"""Files named in the summary, in which answers are kept; more are counted."""
 NEW = ("recorded", "live")
 SOURCES = ("checked", "replayed", *NEW, "without a run")
 
@@ -65,6 +67,15 @@ def _left_out(cases: Iterable[Facts]) -> Iterator[str]:
         more = f" and {len(names) - MAX_LISTED:,} more" if len(names) > MAX_LISTED else ""
         listed = ", ".join(names[:MAX_LISTED])
         yield f"dust: not compared, as new in every run: {listed}{more} (baseline.volatile: keep compares it)"
+
+
+def in_no_cassette(kept: Iterable[Iterable[str]]) -> Iterator[str]:
+    """Where answers are that are in no cassette, as each process told."""
+    files = sorted({name for each in kept for name in each})
+    more = f" and {len(files) - MAX_KEPT:,} more" if len(files) > MAX_KEPT else ""
+    are = "is" if len(files) == 1 else "are"
+    where = f"{', '.join(files[:MAX_KEPT])}{more}"
+    yield f"dust: {plural(len(files), 'answer')} {are} in no cassette, but kept: {where}"
 
 
 def _spreads(cases: Sequence[Facts]) -> Iterator[str]:
