@@ -444,6 +444,94 @@ def test_usage_is_counted(shared: Api) -> None:
     assert not any("token_usage" in meta for meta in metas if meta)
 
 
+# the shapes of values
+
+
+@each_app
+def test_values_have_the_shape_of_their_blocks(shared: Api, app: str) -> None:
+    """What a block gives has the shape that blocks of its type have at Dust."""
+    shaped = {name.removeprefix("value_") for name in SCHEMA["$defs"] if name.startswith("value_")}
+    for (kind, _), rows in shared.blocking(app)["traces"]:
+        for one in (one for row in rows for one in row if one["value"] is not None and kind in shaped):
+            hold(one["value"], f"value_{kind}")
+
+
+def test_the_apps_have_every_shape() -> None:
+    """Among the apps there is a block of each type whose values have a shape of their own."""
+    kinds = {block.type for app in dust_server.APPS.values() for block in app.blocks}
+    assert {f"value_{kind}" for kind in kinds} >= {name for name in SCHEMA["$defs"] if "value_" in name}
+
+
+def test_some_values_are_new_in_every_run(shared: Api) -> None:
+    """Times, cookies and ids of curl, search and chat blocks differ from run to run; the answer does not."""
+    one, two = (shared.blocking(TRACK, inputs=[{"parcel": "PX-1"}]) for _ in range(2))
+    pairs = zip(one["traces"], two["traces"], strict=True)
+    assert {"TRACK", "NEWS", "REPLY"} <= {old[0][1] for old, new in pairs if old[1] != new[1]}
+    assert one["results"] == two["results"]
+    for run in (one, two):
+        headers = trace_of(run, "curl", "TRACK")[0][0][0]["value"]["headers"]
+        assert {"date", "set-cookie"} <= set(headers)
+    calls = [trace_of(run, "chat", "REPLY")[0][0][0]["value"]["message"] for run in (one, two)]
+    assert [[call["name"] for call in each["function_calls"]] for each in calls] == [["send_mail"]] * 2
+    assert calls[0]["function_calls"][0]["id"] != calls[1]["function_calls"][0]["id"]
+
+
+def test_scores_move_if_told_to(api: Api) -> None:
+    """The scores of a data source differ from run to run within a bound, and alike for the same seed."""
+
+    def scores() -> list[float]:
+        runs = [api.blocking(SUPPORT, inputs=INPUTS[SUPPORT][:1]) for _ in range(4)]
+        return [
+            trace_of(run, "data_source", "LOOKUP")[0][0][0]["value"][0]["chunks"][0]["score"] for run in runs
+        ]
+
+    still = scores()
+    assert len(set(still)) == 1
+    api.server.move_scores(0.001, seed=7)
+    moved = scores()
+    assert len(set(moved)) == 4
+    assert all(0 < abs(score - still[0]) <= 0.001 for score in moved)
+    api.server.move_scores(0.001, seed=7)
+    assert scores() == moved
+    api.server.behave()
+    assert scores() == still
+
+
+CONFIG_ERRORS = [
+    (SUPPORT, "CLASSIFY", None, "Missing configuration for llm block `CLASSIFY`"),
+    (SUPPORT, "CLASSIFY", {"provider_id": "openai"}, "Missing `model_id` in configuration for llm"),
+    (SUPPORT, "CLASSIFY", {"provider_id": 1, "model_id": "m"}, "Invalid `provider_id` in configuration"),
+    (SUPPORT, "LOOKUP", None, "Invalid or missing `data_sources` in configuration"),
+    (SUPPORT, "LOOKUP", {"data_sources": {}}, "Invalid or missing `data_sources` in configuration"),
+    (SUPPORT, "LOOKUP", {"data_sources": [{"id": "x"}]}, "Invalid or missing `data_sources`"),
+    (SUPPORT, "LOOKUP", {"data_sources": [{"data_source_id": "x"}]}, "Data source `x` not found"),
+    (TRACK, "NEWS", None, "Missing configuration for search block `NEWS`"),
+    (TRACK, "NEWS", {"use_cache": False}, "Missing `provider_id` in configuration for search block"),
+    (TRACK, "SCANS", None, "Invalid or missing `tables` in configuration"),
+    (TRACK, "SCANS", {"tables": [{"table_id": "t"}]}, "Invalid or missing `tables` in configuration"),
+    (TRACK, "REPLY", None, "Missing configuration for chat block `REPLY`"),
+    (TRACK, "REPLY", {"model_id": "m"}, "Missing `provider_id` in configuration for chat block"),
+]
+
+
+@pytest.mark.parametrize(("app", "block", "config", "told"), CONFIG_ERRORS)
+def test_a_block_without_its_config_errs(shared: Api, app: str, block: str, config: Any, told: str) -> None:
+    """A block that needs config and does not get it is the last one of a run that erred."""
+    whole = dict(dust_server.APPS[app].config)
+    given = {name: own for name, own in {**whole, block: config}.items() if own is not None}
+    run = shared.blocking(app, config=given)
+    assert run["status"]["run"] == "errored"
+    assert run["traces"][-1][0][1] == block
+    assert told in run["traces"][-1][1][0][0]["error"]
+
+
+@pytest.mark.parametrize("block", ["TRACK", "NOTICE"])
+def test_curl_and_browser_run_without_config(shared: Api, block: str) -> None:
+    """A curl and a browser block need no config."""
+    config = {name: own for name, own in dust_server.APPS[TRACK].config.items() if name != block}
+    assert shared.blocking(TRACK, config=config)["status"]["run"] == "succeeded"
+
+
 # versions
 
 
@@ -493,6 +581,74 @@ def test_listing_follows_what_is_saved(api: Api) -> None:
         saved = api.get(app["sId"], app["savedRun"])
         assert saved["specification_hash"] == api.server.hash(app["sId"], version)
         assert saved["status"]["run"] == "succeeded"
+
+
+def saved_state(api: Api, app: str = SUPPORT) -> tuple[str, str | None, str]:
+    """Return the versions of the saved blocks, of the saved run (None if deleted), and of `latest`."""
+    listed = next(one for one in api.http.get(api.path()).json()["apps"] if one["sId"] == app)
+    specs = [(block["name"], block["spec"]) for block in json.loads(listed["savedSpecification"])]
+    versions = {
+        name: [(block.name, dict(block.spec)) for block in dust_server.APPS[app].version(name)]
+        for name in ("v1", "v2")
+    }
+    saved = next(name for name, blocks in versions.items() if blocks == specs)
+    run = api.http.get(api.path(app, listed["savedRun"]))
+    of = {api.server.hash(app, name): name for name in ("v1", "v2")}
+    ran = of[run.json()["run"]["specification_hash"]] if run.status_code == 200 else None
+    latest = api.blocking(app, specification_hash="latest")["specification_hash"]
+    return saved, ran, of[latest]
+
+
+def test_what_is_saved_was_run_and_is_latest_are_three_things(api: Api) -> None:
+    """Saved blocks, saved run and `latest` are set together by a run in the editor, and each alone."""
+    assert saved_state(api) == ("v1", "v1", "v1")
+    api.server.save_unrun_edit(SUPPORT)
+    assert saved_state(api) == ("v2", "v1", "v1")
+    api.server.run_in_editor(SUPPORT, "v2")
+    assert saved_state(api) == ("v2", "v2", "v1")
+    api.server.register(SUPPORT, "v2")
+    api.server.delete_saved_run(SUPPORT)
+    assert saved_state(api) == ("v2", None, "v2")
+    api.server.save_unrun_edit(SUPPORT, "v1")
+    assert saved_state(api) == ("v1", None, "v2")
+    api.server.save_edited(SUPPORT)
+    assert saved_state(api) == ("v2", "v2", "v2")
+    assert saved_state(api, HALVE) == ("v1", "v1", "v1")
+
+
+def test_check_tells_which_hashes_exist(api: Api) -> None:
+    """`check` says for each app and hash whether that specification exists, and runs nothing."""
+    known, edited = (api.server.hash(SUPPORT, version) for version in ("v1", "v2"))
+    asked = [(SUPPORT, known), (SUPPORT, edited), (SUPPORT, "0" * 64), (HALVE, known), ("none", known)]
+    api.server.unregister(SUPPORT, "v2")
+    body = hold({"apps": [{"appId": app, "appHash": digest} for app, digest in asked]}, "check_body")
+    answer = hold(api.http.post(f"{api.path()}/check", json=body).json(), "check_answer")
+    assert [(one["appId"], one["appHash"]) for one in answer["apps"]] == asked
+    assert [one["deployed"] for one in answer["apps"]] == [True, False, False, False, False]
+    run = api.http.post(api.path(SUPPORT), json=api.body(SUPPORT, specification_hash=edited, blocking=True))
+    assert api.refused(run) == (500, "internal_server_error")
+    assert api.http.post(f"{api.path()}/check", json={"apps": []}).json() == {"apps": []}
+
+
+@pytest.mark.parametrize("body", [None, [], {}, {"apps": {}}, {"apps": [1]}, {"apps": [{"appId": "a"}]}])
+def test_check_refuses_a_bad_body(shared: Api, body: Any) -> None:
+    """A body of `check` without a list of app ids and hashes is a 400, and another method a 405."""
+    answer = shared.http.post(f"{shared.path()}/check", json=body)
+    assert shared.refused(answer) == (400, "invalid_request_error")
+    assert shared.refused(shared.http.get(f"{shared.path()}/check")) == (405, "method_not_supported_error")
+
+
+def test_the_saved_config_is_what_the_app_runs_with(shared: Api) -> None:
+    """`savedConfig` and the saved blocks hold the config without which the app does not run."""
+    apps = shared.http.get(shared.path()).json()["apps"]
+    for listed in apps:
+        config = json.loads(listed["savedConfig"])
+        assert config["INPUT"]["type"] == "input"
+        given = {name: own for name, own in config.items() if name != "INPUT"}
+        inputs = [dust_server.APPS[listed["sId"]].example]
+        assert shared.blocking(listed["sId"], config=given, inputs=inputs)["status"]["run"] == "succeeded"
+        own = {block["name"]: block["config"] for block in json.loads(listed["savedSpecification"])}
+        assert {name: one for name, one in own.items() if one} == dict(dust_server.APPS[listed["sId"]].config)
 
 
 def test_drift_changes_answers_under_the_same_hash(api: Api) -> None:
