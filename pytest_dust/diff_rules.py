@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 _TOP = ("status", "error", "result", "results", "blocks", "usage", "duration", "specification_hash", "run_id")
 
+MAX_QUOTED = 100
+"""Volatile values that are looked for in texts."""
+LONGEST_TEXT = 1_000_000
+"""Characters of a text in which they are looked for."""
+
 
 class DiffRules:
     """What counts of the values of two runs."""
@@ -28,6 +33,8 @@ class DiffRules:
         named = (Pattern(steps, len(steps) == 1 and steps[0] not in _TOP) for steps in rules.ignore)
         self._left_out = Patterns([*named, *volatile.patterns])
         self._passed_on = volatile.passed_on
+        pairs = sorted(([str(old), str(new)] for old, new in volatile.passed_on), key=_length)[-MAX_QUOTED:]
+        self._quoted = [[pair[side] for pair in reversed(pairs)] for side in (0, 1)]
         self._content = Content(unordered=rules.unordered, significant_digits=rules.significant_digits)
         self._aligner = Aligner()
         self._known: dict[tuple[Path, tuple[Pattern, ...]], list[Change]] = {}
@@ -76,6 +83,19 @@ class DiffRules:
             return False
         if (old, new) in self._passed_on:
             return True
+        if not (isinstance(old, str) and isinstance(new, str)):
+            return False
+        if self._passed_on and max(len(old), len(new)) <= LONGEST_TEXT:
+            old, new = (self._without_passed_on(text, at) for at, text in enumerate((old, new)))
         least = self.rules.similar
-        both = isinstance(old, str) and isinstance(new, str)
-        return least is not None and both and likeness(str(old), str(new), least) >= least
+        return old == new or (least is not None and likeness(old, new, least) >= least)
+
+    def _without_passed_on(self, text: str, side: int) -> str:
+        """A text of the old run (0) or the new one (1) without the volatile values that it quotes."""
+        for value in self._quoted[side]:
+            text = text.replace(value, "\0")
+        return text
+
+
+def _length(texts: list[str]) -> int:
+    return max(map(len, texts))

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from test_api import ran
-from test_baseline import compared, made
+from test_baseline import compared, names
+from test_baseline import made as made_run
 
-from conftest import ANY_CONFIG, SUPPORT, suite
+from conftest import ANY_CONFIG, SUPPORT, TRACK, suite
 from pytest_dust import baseline, volatile
 from pytest_dust.model import Baseline, Flavor
 
@@ -84,7 +85,7 @@ def held(old: Any, new: Any, rules: Baseline = Baseline(), *, plural: bool = Tru
 
 def last(kind: str, value: Any) -> Any:
     """Give a run whose last block is of a type and gives this value."""
-    return made(("input", "IN", [0]), (kind, "X", [ran(value)]))
+    return made_run(("input", "IN", [0]), (kind, "X", [ran(value)]))
 
 
 @each_type
@@ -151,7 +152,7 @@ def looping(kind: str, loop: str, values: list[Any], end: Any = 0) -> Any:
     closing = {"map": "reduce", "while": "end"}[loop]
     rounds = [ran([1] * len(values))] if loop == "map" else [*[True] * len(values), False]
     body = (kind, "X", [ran(value) for value in values])
-    return made((loop, "LOOP", rounds), body, (closing, "LOOP", [None]), ("code", "C", [end]))
+    return made_run((loop, "LOOP", rounds), body, (closing, "LOOP", [None]), ("code", "C", [end]))
 
 
 @pytest.mark.parametrize("loop", ["map", "while"])
@@ -171,7 +172,7 @@ def test_iterations_are_no_change_either(kind, loop):
 def test_a_filter_may_make_a_loop_the_last(loop):
     """Where a block inside a loop gives the result, its iterations are compared without what is new."""
     old, new = (
-        made((loop, "L", [ran([1, 1])] if loop == "map" else [True, True, False]), ("curl", "X", at))
+        made_run((loop, "L", [ran([1, 1])] if loop == "map" else [True, True, False]), ("curl", "X", at))
         for at in ([ran(curl(1)), ran(curl(2))], [ran(curl(3)), ran(curl(4))])
     )
     assert not held(old, new).changed
@@ -207,7 +208,7 @@ def test_every_compared_path_leaves_it_out(path):
 
 def test_several_inputs_are_each_compared_without_it():
     """With several inputs, each one's value is compared without what is new in every run."""
-    old, new = (made(("curl", "X", *([ran(curl(at + n))] for n in (0, 3)))) for at in (1, 2))
+    old, new = (made_run(("curl", "X", *([ran(curl(at + n))] for n in (0, 3)))) for at in (1, 2))
     assert not compared(old, new).blocks
     for path in ("blocks.X.outputs", "blocks.X.outputs[*].headers", "results[1]"):
         assert not held(old, new, Baseline(compare=(path,))).changed
@@ -225,15 +226,29 @@ def test_what_a_later_block_passes_on_is_known_again(passed):
             "all": {"got": value},
         }
         out = {"passed": given[passed], "answer": answer}
-        return made(("curl", "X", [ran(value)]), ("code", "C", [ran(out)]))
+        return made_run(("curl", "X", [ran(value)]), ("code", "C", [ran(out)]))
 
     assert not held(run(1), run(2)).blocks
     assert [change.path for change in held(run(1), run(2, 6)).values] == [("results", 0, "answer")]
 
 
+def test_what_a_later_text_quotes_is_known_again():
+    """Where a later text quotes a volatile value of an earlier block, that is no change; all else is."""
+
+    def run(at: int, words: str = "was fetched") -> Any:
+        value = curl(at)
+        text = f"At {value['created']} ({value['headers']['Date']}) it {words}."
+        prompt = {"prompt": {"text": text}, "completion": {"text": "ok"}}
+        return made_run(("curl", "X", [ran(value)]), ("llm", "L", [ran(prompt)]), ("code", "C", [text]))
+
+    assert not held(run(1), run(2)).blocks
+    assert names(held(run(1), run(2, "came"))) == ["L", "C"]
+    assert held(run(1), run(1, "came")).changed
+
+
 def test_what_is_short_is_not_known_again():
     """A short value, such as an age of seconds, is compared in other blocks."""
-    old, new = (made(("curl", "X", [ran(curl(1, age=age))]), ("code", "C", [age])) for age in ("1", "2"))
+    old, new = (made_run(("curl", "X", [ran(curl(1, age=age))]), ("code", "C", [age])) for age in ("1", "2"))
     assert held(old, new).changed
 
 
@@ -282,11 +297,8 @@ def fetching(project, server):
     return make
 
 
-NO_LLM = [kind for kind in VALUES if kind != "llm"]  # the server's models answer for themselves
-
-
 @each_flavor
-@pytest.mark.parametrize("kind", NO_LLM)
+@each_type
 def test_a_live_run_is_unchanged(fetching, kind, flavor):
     """A live run that brings nothing new but what always is passes the gate, and the summary tells of it."""
     result = fetching(kind, flavor=flavor).run("--dust-mode=live", ON_CHANGE)
@@ -296,7 +308,7 @@ def test_a_live_run_is_unchanged(fetching, kind, flavor):
     assert told.startswith(f"{kind} ")
 
 
-@pytest.mark.parametrize("kind", NO_LLM)
+@each_type
 def test_keep_brings_it_back(fetching, kind):
     """With `volatile: keep` the same run has changed, and nothing is told as left out."""
     example = fetching(kind, keys="baseline: {volatile: keep}\n")
@@ -304,6 +316,38 @@ def test_keep_brings_it_back(fetching, kind):
     assert result.outcomes == {"failed": 1}
     assert f"it begins in X ({kind})" in result.out
     assert TOLD.findall(result.out) == []
+
+
+PARCEL = "input: {parcel: PX-1041}\n"
+WHOLE = 'baseline: {{compare: [result, "blocks.*.output"], volatile: {}, on_change: fail}}\n'
+
+
+@each_flavor
+def test_an_app_of_such_blocks_is_unchanged(made, flavor):
+    """An app of curl, search and chat blocks has not changed while only what is new in every run has."""
+    example = made(TRACK, PARCEL, f"flavor: {flavor}\n{WHOLE.format('ignore')}")
+    result = example.run("--dust-mode=live")
+    assert result.outcomes == {"passed": 1}
+    (told,) = TOLD.findall(result.out)
+    assert {"curl created", "search search_metadata", "chat message.function_calls.*.id"} <= set(
+        told.split(", ")
+    )
+    kept = example.replacing("suite.dust.yaml", "ignore", "keep").run("--dust-mode=live")
+    assert kept.outcomes == {"failed": 1}
+    assert "it begins in TRACK (curl)" in kept.report
+
+
+def test_scores_that_move_are_no_change(made, server):
+    """The scores of a data source may move from run to run; what it finds may not."""
+    example = made(SUPPORT, "input: {question: Where is my refund?}\n", WHOLE.format("ignore"))
+    server.move_scores(0.001)
+    result = example.run("--dust-mode=live")
+    assert result.outcomes == {"passed": 1}
+    assert TOLD.findall(result.out) == ["data_source *.chunks.*.score"]
+    server.drift()
+    changed = example.run("--dust-mode=live")
+    assert "it begins in CLASSIFY (llm)" in changed.report
+    assert "score" not in changed.report.partition("dust: ")[0]
 
 
 def test_a_case_may_take_back_what_its_suite_keeps(project, server):
