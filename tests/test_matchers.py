@@ -432,6 +432,8 @@ def test_nothing_passes_no_matcher_but_exists(name: str) -> None:
         ({"json": {"not": {"gt": "x"}}}, "json: not: gt: needs a number", ("json", "not", "gt"), False),
         ({"word_count": {"lte": "x"}}, "word_count: lte: needs a number", ("word_count", "lte"), False),
         ({"schema": {"type": "str"}}, "schema: not a JSON Schema at $.type: ", ("schema",), False),
+        ({"schema": {"$schema": []}}, "schema: not a JSON Schema at $['$schema']: ", ("schema",), False),
+        ({"schema": {"$schema": 7}}, "schema: not a JSON Schema at $['$schema']: ", ("schema",), False),
         (
             {"schema": "nowhere.json"},
             "schema: cannot read nowhere.json beside the suite: ",

@@ -38,6 +38,11 @@ LONGEST = 3000
 # ── what is mutated ──────────────────────────────────────────────────────────────────────────────
 
 HEAD = {"app": {"id": SUPPORT}, "specification_hash": "latest"}
+RULES: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "properties": {"a": {"type": "string", "pattern": "a+"}, "b": {"$ref": "#/properties/a"}},
+}
 LONG: dict[str, Any] = {
     **HEAD,
     "config": {"A": {"x": 1}},
@@ -60,7 +65,7 @@ MATCHED: dict[str, Any] = {
     **HEAD,
     "input": {"q": "x"},
     "expect": {
-        "result": {"schema": {"type": "object"}, "json": {"includes": {"a": 1}}, "one_of": [1, 2]},
+        "result": {"schema": RULES, "json": {"includes": {"a": 1}}, "one_of": [1, 2]},
         "result.a": {"approx": {"value": 1, "abs": 2}, "every": {"type": ["string", "null"]}},
         "blocks.A.output": {"matches": "a+", "unordered": [1, 2], "any_of": [{"lt": 1}, "x"]},
     },
@@ -74,8 +79,6 @@ TABLE: dict[str, Any] = {
     },
 }
 ROWS: list[Any] = [{"id": "a", "q": "hi", "n": 1}, {"id": 2, "q": "x", "n": 2.5}, {"q": "y", "n": "t"}]
-RULES: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "string", "pattern": "a+"}}}
-
 odd_texts = st.sampled_from([
     "", " ", "é", "\u202e", "\x00", "\ud800", "x" * 300, "\n", "\t", "~", "<<", "[", "(", "*", "::",
     "${env.DUST_X}", "${env.NONE}", "${env.DUST_API_KEY}", "${", "$${", "${.}", "${matrix.m}",

@@ -28,6 +28,8 @@ def validator(written: Any, here: Here) -> Validator:
     schema = _loaded(written, here) if isinstance(written, str) else written
     if not isinstance(schema, dict | bool):
         raise ArgumentError("needs a JSON Schema: a mapping, or the name of a file that holds one")
+    if isinstance(schema, dict) and not isinstance(schema.get("$schema", ""), str):
+        raise ArgumentError("not a JSON Schema at $['$schema']: it is a text, the address of a draft")
     kind: Any = validator_for(schema, default=Draft202012Validator)
     try:
         with catch_warnings():
