@@ -20,8 +20,8 @@ LONGEST_NAME = 60
 """Characters of a key that may be the name of a header."""
 SHORTEST_TEXT = 10
 """Characters of the shortest text that may hold a header with its value."""
-SHORT, LONG = 8, 16
-"""Characters from which on what a cookie says is masked elsewhere: with a digit in it, and without."""
+SHORT, MIDDLE, LONG = 6, 10, 16
+"""Characters from which on what a cookie says is masked elsewhere: of letters and digits, digits, letters."""
 
 
 class Name(Enum):
@@ -163,13 +163,20 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _said(value: Any) -> Iterator[str]:
-    """What the texts of cookies and credentials say, without their names and attributes."""
+    """What the texts of cookies and credentials say: each cookie with its name and without, no attributes."""
     for text in _texts(value):
-        for found in _SAYS.finditer(text):
-            name, secret = re.split(r"=|\s+", found[0], maxsplit=1)
-            least = SHORT if any(map(str.isdigit, secret)) else LONG
-            if name.lower() not in _ATTRIBUTES and len(secret) >= least:
-                yield secret
+        pairs = [(found[0], *re.split(r"=|\s+", found[0], maxsplit=1)) for found in _SAYS.finditer(text)]
+        for whole, name, secret in pairs or [(text, "", text)]:
+            if name.lower() not in _ATTRIBUTES:
+                yield from (each for each in (whole, secret) if _is_known_again(each))
+
+
+def _is_known_again(text: str) -> bool:
+    """Whether a text that stands elsewhere too must be the same secret, and is no word or number."""
+    least = LONG
+    if any(map(str.isdigit, text)):
+        least = SHORT if any(map(str.isalpha, text)) else MIDDLE
+    return len(text) >= least
 
 
 def _text(text: str, said: set[str]) -> str:

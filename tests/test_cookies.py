@@ -45,6 +45,7 @@ HOLDING: dict[str, Any] = {
     "an error": f"403 from the shop (set-cookie: {COOKIE})",
     "a key": {f"Set-Cookie: {COOKIE}": 1},
     "elsewhere too": {"headers": {"set-cookie": COOKIE}, "prompt": f"The session is {SID}, go on."},
+    "of another form elsewhere": {"headers": {"authorization": SID}, "a": SID},
     "elsewhere before": [f"The session is {SID}", {"headers": [["cookie", f"a={SID}"]]}],
 }
 
@@ -55,6 +56,14 @@ def test_a_cookie_is_masked_wherever_it_stands(value):
     text = json.dumps(Mask().value(value))
     assert SID not in text
     assert MASKED in text
+
+
+def test_a_short_cookie_is_known_again():
+    """What a cookie says is masked in the rest of the value too if it is no mere word or number."""
+    value = {"set-cookie": "sid=abc123; Path=/", "a": ["abc123", "sid=abc123; Path=/", "the abc123!"]}
+    assert Mask().value(value)["a"] == [MASKED, f"{MASKED}; Path=/", f"the {MASKED}!"]
+    for said in ("english", "1000", "2026"):
+        assert Mask().value({"set-cookie": f"x={said}", "a": f"in {said}"})["a"] == f"in {said}"
 
 
 HARMLESS: dict[str, Any] = {
