@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 
 from pytest_dust import cassette
 from pytest_dust import cassette_places as places
-from pytest_dust.cassette_files import unfinished
+from pytest_dust.cassette_files import MAX_BYTES, unfinished
 from pytest_dust.cassette_places import SUFFIX
 from pytest_dust.errors import CassetteError
 from pytest_dust.file_names import case_file, earlier_case_file
@@ -240,9 +241,10 @@ def _cassettes(folder: Path, known: set[str]) -> list[Path]:
 
 def _is_ours(path: Path) -> bool:
     """Whether a file is a cassette that we wrote, and no link."""
-    if path.is_symlink() or not path.is_file():
-        return False
     try:
+        facts = path.lstat()
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > MAX_BYTES:
+            return False
         source = path.read_bytes()
         return b'"recorded_at"' in source and bool(cassette.loads(source))
     except (OSError, CassetteError):
