@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_dust.checks.binding import MAX_REASON, ArgumentError, Broken, Here, bind, judge
 from pytest_dust.checks.expectation import failures, read
 from pytest_dust.checks.matchers import MATCHERS, project
-from pytest_dust.model import MISSING, Attempt, Outcome, Run, Source, Status
+from pytest_dust.model import MISSING, Attempt, Outcome, Run, Source, Status, Tokens
 from pytest_dust.report import case as case_report
 
 BUILT_IN = Here(table=MATCHERS)
@@ -95,7 +95,7 @@ def test_a_failure_is_reported_in_short(name: str, argument: Any, value: Any) ->
     except ArgumentError:
         return
     found = failures(expect, {"result": value})
-    outcome = Outcome(Source.LIVE, (Attempt(RUN, 0, found),), 0.0)
+    outcome = Outcome(Source.LIVE, (Attempt(RUN, Tokens(), found),), 0.0)
     text = "\n".join(case_report.failed(case_report.Subject("a:1", "pytest"), outcome))
     assert len(text) < 20_000
     text.encode()

@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -28,6 +29,14 @@ def file_at(path):
     """A file, with the folders it needs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"x")
+
+
+def put_file(path):
+    """A file in place of a folder, which a probe may make anew at any time."""
+    while not path.is_file():
+        shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
+            path.write_bytes(b"x")
 
 
 def linked(path, folder):
@@ -57,10 +66,7 @@ def spoiling(server, project):
         def behaviour(_request):
             with lock:
                 for folder in ("cassettes", *others):
-                    path = project.root / folder
-                    if path.is_dir():
-                        shutil.rmtree(path)
-                    path.write_bytes(b"x")
+                    put_file(project.root / folder)
 
         server.behaviour = behaviour
 
