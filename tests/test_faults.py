@@ -69,9 +69,9 @@ def test_a_wrong_key(one, mode):
     [
         (
             "DUST_WORKSPACE_ID",
-            r"404 workspace_not_found.*workspace w_moved\).*check app\.id, space and workspace",
+            r"404 workspace_not_found.*workspace w_moved\).*check the workspace against .*eu\.dust\.tt",
         ),
-        ("DUST_SPACE_ID", r"404 space_not_found.*space w_moved,.*check app\.id, space and workspace"),
+        ("DUST_SPACE_ID", r"404 space_not_found.*space w_moved,.*has no space w_moved that the key"),
     ],
 )
 def test_an_unknown_place(one, variable, told):
@@ -240,7 +240,7 @@ def test_an_unknown_hash(one, server, mode):
     trouble(
         example,
         r"500 internal_server_error",
-        r"specification_hash gives this: check .*abababababab…",
+        r"unknown specification_hash .abababababab….*unequal keys",
         mode=mode,
     )
 

@@ -195,11 +195,11 @@ def test_the_whole_difference_is_kept(tests):
 
 
 def test_a_diff_dir_that_cannot_be_written_is_told(tests):
-    """A folder that cannot be made fails the test with a message and no traceback of ours."""
+    """A folder that cannot be made fails the test before its run, with a message and no traceback of ours."""
     example = tests(PASSING).having({"diffs": "a file"})
     result = example.run(LIVE, "--dust-diff-dir=diffs")
     assert result.outcomes == {"failed": 1}
-    assert "cannot write test_refund.diff to --dust-diff-dir" in result.report
+    assert "--dust-diff-dir=diffs cannot be a folder, as diffs is a file" in result.report
 
 
 def test_another_version_is_tried(tests, server):

@@ -365,6 +365,8 @@ def contents(folder):
 def test_no_link_leads_out(one, outside, link, mode, absolute):
     """A symbolic link out of the cassettes' folder is refused, for reading and for writing."""
     name, target = LINKS[link]
+    if absolute:  # one folder for all suites holds the way to each
+        name = name.replace("cassettes/a", "cassettes/a.dust.yaml")
     if absolute and link == "the folder of cassettes":
         pytest.skip("an absolute folder is the one that the user named")
     before = contents(outside)
@@ -472,6 +474,6 @@ def test_an_absolute_folder_keeps_everything_inside(one, outside):
     target = outside / "kept"
     result = one.run("--dust-mode=record", f"--dust-cassette-dir={target}")
     assert result.outcomes == {"passed": 1}
-    assert [path.relative_to(target).as_posix() for path in contents(target)] == ["a/a.json"]
+    assert [path.relative_to(target).parts[-2:] for path in contents(target)] == [("a.dust.yaml", "a.json")]
     assert result.example.cassettes == {}
     assert one.offline().run(f"--dust-cassette-dir={target}").outcomes == {"passed": 1}
