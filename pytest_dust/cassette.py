@@ -6,7 +6,7 @@ import codecs
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_dust.checks.equality import differences
@@ -74,6 +74,23 @@ def moved(cassette: Cassette, request: Mapping[str, Json]) -> tuple[Change, ...]
     if isinstance(app, dict) and isinstance(recorded, dict):
         now["app"] = {name: recorded.get(name) if given is None else given for name, given in app.items()}
     return tuple(differences(cassette.request, now))
+
+
+def redacted(cassette: Cassette, mask: Mask) -> Cassette:
+    """The cassette with its replies masked, if anything is redacted: it may be older than that."""
+    if not mask.patterns:
+        return cassette
+    return replace(cassette, replies=tuple(_redacted(reply, mask) for reply in cassette.replies))
+
+
+def _redacted(reply: Reply, mask: Mask) -> Reply:
+    def masked(exchange: Exchange) -> Exchange:
+        if exchange.events is None:
+            return replace(exchange, body=mask.answer(exchange.body))
+        events = tuple(each._replace(data=mask.answer(each.data)) for each in exchange.events)
+        return replace(exchange, events=events)
+
+    return replace(reply, exchanges=tuple(map(masked, reply.exchanges)))
 
 
 def ordered(value: Any, depth: int = MAX_DEPTH) -> Any:

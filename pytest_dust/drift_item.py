@@ -130,7 +130,8 @@ class DriftItem(Item):
         from pytest_dust import cassette
         from pytest_dust.pipeline import build
 
-        return self.shared.mask.covering(cassette.bound(build(case, self.shared.settings)))
+        bound = cassette.bound(build(case, self.shared.settings))
+        return self.shared.mask.covering(bound).redacting(case.redacted)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """What drifted, or why nobody can tell."""

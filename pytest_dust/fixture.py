@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,7 +163,7 @@ class Dust:
         try:
             outcome = self._outcome(case)
         except DustError as error:  # raised anew: its text masked, and no traceback of ours above it
-            raise type(error)(self._session.masked(str(error))) from None
+            raise type(error)(self._session.masked(str(error), case)) from None
         seen: RunView = _viewed(view(outcome.shown.run, plural=case.plural), RunView)
         return seen
 
@@ -176,7 +177,7 @@ class Dust:
         except BaseException as error:
             headline = error.headline if isinstance(error, DustError) else type(error).__name__
             spent = getattr(error, "spent", None) or spent
-            told = facts.of_no_run(case, self._session.masked(headline), spent)
+            told = facts.of_no_run(case, self._session.masked(headline, case), spent)
             fixture_runs.add(self._node, FixtureRun({"id": self._title(), **told}))
             raise
         fixture_runs.add(self._node, self._told(case, outcome))
@@ -201,19 +202,20 @@ class Dust:
         if session.differences is not None:
             shown = self._relative(self._node.path)
             with keeping(answer, desk):
-                session.differences.write(shown, case.id, self._title(), outcome, session.mask)
+                session.differences.write(shown, case.id, self._title(), outcome, session.mask.of_case(case))
         return outcome
 
     def _told(self, case: Case, outcome: Outcome) -> FixtureRun:
         """What the run leaves for the test's report and the summary."""
         session, settings = self._session, self._session.settings
-        told = {"id": self._title(), **facts.of_run(case, outcome, "", settings, session.masked)}
+        masked = partial(session.masked, case=case)
+        told = {"id": self._title(), **facts.of_run(case, outcome, "", settings, masked)}
         if not outcome.changed:
             return FixtureRun(told)
         other = settings.version_of(case.app.id, case.specification_hash) != case.specification_hash
         subject = Subject(self._where(), self._command(), pinned=other, home="test")
-        report = session.masked("\n".join(case_report.changed(subject, outcome)))
-        headline = session.masked(case_report.headline(outcome)) if outcome.gated else ""
+        report = masked("\n".join(case_report.changed(subject, outcome)))
+        headline = masked(case_report.headline(outcome)) if outcome.gated else ""
         return FixtureRun(told, report, headline)
 
     def _recording(self) -> Recording:

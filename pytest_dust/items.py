@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dust import facts, references, session, sources, suite
+from pytest_dust import facts, redacted_suites, references, session, sources, suite
 from pytest_dust.checks.binding import Here
 from pytest_dust.errors import DustError, SettingsError, SuiteError, did_you_mean
 from pytest_dust.item import CaseFailed, Item, SuiteFile, Unrun
@@ -18,12 +18,14 @@ from pytest_dust.model import Place, Problem, Source, Tokens
 from pytest_dust.report import case as case_report
 from pytest_dust.report.progress import progress
 from pytest_dust.report.terminal import CaseReport, Crash
+from pytest_dust.settings import Mode
 from pytest_dust.sources import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_dust.drift_item import DriftItem
+    from pytest_dust.masking import Mask
     from pytest_dust.model import App, Case, Mark, Outcome
     from pytest_dust.pipeline import Answer, Attempts, Estimate, Recording
 
@@ -42,9 +44,11 @@ class DustFile(SuiteFile):
         shared.collected[self.real_path] = None
         look_up = references.environment(os.environ, frozenset(shared.settings.env))
         here = Here(self.path.parent, session.matchers(self), self.roots)
-        cases = suite.load(self._source(), self.shown, look_up, here)
+        cases = suite.load(self._source(), self.shown, look_up, here, self._hiding())
         if revealing := [case for case in cases if shared.mask.text(case.id) != case.id]:
             raise SuiteError(self.shown, [Problem(case.place, REVEALING_ID) for case in revealing])
+        if renamed := [case.id for case in cases if case.renamed]:
+            shared.renamed[self.shown] = renamed
         items = [DustItem.from_parent(self, name=case.id, case=case) for case in cases]
         problems = [problem for item in items for problem in item.mark()]
         if problems:
@@ -54,6 +58,13 @@ class DustFile(SuiteFile):
         yield from items
         if shared.settings.drift:
             yield from self._drift_items(cases)
+
+    def _hiding(self) -> redacted_suites.Hiding:
+        """What of the file is hidden."""
+        settings = self.shared.settings
+        check = self.config.getoption("dust_check")
+        offline = check or (settings.mode is Mode.REPLAY and not settings.drift)
+        return redacted_suites.Hiding(self.shared.mask, frozenset(settings.secrets), offline)
 
     def _drift_items(self, cases: list[Case]) -> Iterator[DriftItem]:
         """One item per app and pinned hash that no suite before this one asks for."""
@@ -78,6 +89,17 @@ class DustFile(SuiteFile):
         except UnreadableError as error:
             raise SuiteError(self.shown, [Problem(Place(1, 1), f"cannot be read: {error}")]) from None
 
+    def _mask_of_text(self) -> Mask:
+        """The mask that covers what is redacted in the file, though it gave no cases."""
+        mask = self.shared.mask
+        if not mask.patterns:
+            return mask
+        try:
+            here = Here(self.path.parent, {}, self.roots)
+            return redacted_suites.of_text(self._source(), here, mask)
+        except (SuiteError, UnicodeDecodeError):
+            return mask
+
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """The mistakes as plain lines; a traceback only for what is no user's mistake."""
         mask = self.shared.mask
@@ -89,7 +111,8 @@ class DustFile(SuiteFile):
         if isinstance(excinfo.value, SuiteError):
             first, *others = excinfo.value.problems
             more = f" (+{len(others)} more)" if others else ""
-            headline = self.shared.masked(first.line(self.shown) + more)
+            mask = self._mask_of_text()
+            headline = "\n".join(case_report.safe_lines(mask.text(first.line(self.shown) + more)))
             return CaseReport(mask.text(str(excinfo.value)), Crash(self.shown, first.place.line, headline))
         crash = Crash(self.shown, 1, mask.text(excinfo.exconly()))
         return CaseReport(mask.text(str(super().repr_failure(excinfo))), crash)
@@ -116,12 +139,16 @@ class DustItem(Item):
         """The line on which the case begins."""
         return self.case.place.line
 
+    def masked(self, text: str) -> str:
+        """The text, safe to print, with every known secret in it masked, and what is redacted of the case."""
+        return self.shared.masked(text, self.case)
+
     def mark(self) -> list[Problem]:
         """Put the suite's marks on the item; gives those that `--strict-markers` refuses."""
         return [problem for one in self.case.marks for problem in self._mark(one)]
 
     def _mark(self, mark: Mark) -> Iterator[Problem]:
-        mask = self.shared.mask
+        mask = self.shared.mask.of_case(self.case)
         kwargs: dict[str, Any] = mask.value(dict(mark.kwargs))
         if mark.name == "xfail" and self.config.getoption("dust_check"):
             return  # a check runs nothing that could be expected to fail
@@ -218,7 +245,7 @@ class DustItem(Item):
         """Write all that changed to the folder that --dust-diff-dir names."""
         if self.shared.differences is None:
             return
-        mask = self.shared.mask
+        mask = self.shared.mask.of_case(self.case)
         self.shared.differences.write(self.suite.shown, self.case.id, self.title, outcome, mask)
 
     def teardown(self) -> None:
@@ -260,8 +287,7 @@ class DustItem(Item):
     @property
     def description(self) -> str:
         """The case's description on one line, with secrets and redacted values masked, safe to print."""
-        asked = {"config": self.case.config, "inputs": self.case.inputs}
-        words = self.shared.mask.covering(asked).text(self.case.description).split()
+        words = self.shared.mask.of_case(self.case).text(self.case.description).split()
         return "\n".join(case_report.safe_lines(" ".join(words)[:MAX_DESCRIPTION]))
 
 

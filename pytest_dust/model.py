@@ -135,6 +135,10 @@ class Case:
     repeat: Repeat | None = None
     row: str = ""
     """The row of a dataset that the case is made of, such as `questions.jsonl:17`."""
+    renamed: bool = False
+    """Whether its id hides a redacted value of its row or combination."""
+    redacted: tuple[str | float, ...] = ()
+    """What is redacted of its row and combination."""
 
     @property
     def times(self) -> int:

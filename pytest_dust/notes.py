@@ -27,6 +27,8 @@ class Notes:
     document: yamlio.Document
     problems: list[Problem] = field(default_factory=list)
     row: str = ""
+    stand_in: references.StandIn | None = None
+    """What is filled in for variables that are not set; nothing if they must be set."""
     as_text: set[Place] = field(default_factory=set)
     """Where a number is read as the text it is written as."""
     _room: references.Room = field(default_factory=references.Room)
@@ -56,7 +58,7 @@ class Notes:
         Raises Invalid where the file's values become too large.
         """
         try:
-            filled, wrong = references.fill(value, look_up, self._room)
+            filled, wrong = references.fill(value, look_up, self._room, self.stand_in)
         except references.TooMuchError:
             most = references.MAX_FILLED // 1024 // 1024
             what = f"filled in, the values of this file take more than {most} MB"

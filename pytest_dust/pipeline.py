@@ -26,6 +26,7 @@ from pytest_dust.launch import Launcher, Ticket, Watch, Work
 from pytest_dust.masking import Mask
 from pytest_dust.missing import refuse_missing
 from pytest_dust.model import (
+    MISSING,
     App,
     Attempt,
     Case,
@@ -165,9 +166,9 @@ def obtain(
     """
     request = build(case, desk.settings)
     bound = _bound(case, request)
-    mask = desk.mask.covering(bound)
+    mask = desk.mask.covering(bound).redacting(case.redacted)
     with _bounded_depth():
-        recording = load(recording, mask.value(bound))
+        recording = load(recording, bound, mask)
         source = choose(desk.settings.mode, recording)
         if source is Source.REPLAYED:
             made = _replayed(request, recording, desk.network)
@@ -367,20 +368,35 @@ def _bound(case: Case, request: RunRequest) -> dict[str, Json]:
 def _held(case: Case, recording: Recording, settings: Settings, mask: Mask) -> Recording:
     """The recording, read and held against the case as it is now."""
     bound = _bound(case, build(case, settings))
-    return load(recording, mask.covering(bound).value(bound))
+    return load(recording, bound, mask.covering(bound).redacting(case.redacted))
 
 
-def load(recording: Recording, request: dict[str, Json]) -> Recording:
-    """The recording with its cassette read and held against the request."""
+def load(recording: Recording, bound: dict[str, Json], mask: Mask) -> Recording:
+    """The recording with its cassette read, masked, and held against what the case asks."""
+    request = mask.value(bound)
     try:
         found = recording.read(recording.spot)
     except CassetteError as error:
         return replace(recording, broken=str(error))
     if found is not None:
-        return replace(recording, cassette=found, moved=cassette.moved(found, request))
+        return replace(recording, cassette=cassette.redacted(found, mask), moved=_moved(found, request, mask))
     # What an earlier version recorded may be another suite's, unless it fits.
     fitting = (one for one in cassette_files.earlier(recording.spot) if not cassette.moved(one, request))
-    return replace(recording, cassette=next(fitting, None))
+    fitted = next(fitting, None)
+    return replace(recording, cassette=None if fitted is None else cassette.redacted(fitted, mask))
+
+
+def _moved(found: Cassette, request: dict[str, Json], mask: Mask) -> tuple[Change, ...]:
+    """The fields that moved, shown as they may be: an older cassette may hold what is redacted now."""
+    covering = mask.covering(found.request)
+
+    def shown(path: Path, value: object) -> object:
+        return value if value is MISSING else covering.at(path, value)
+
+    return tuple(
+        replace(change, old=shown(change.path, change.old), new=shown(change.path, change.new))
+        for change in cassette.moved(found, request)
+    )
 
 
 def choose(mode: Mode, recording: Recording) -> Source:
@@ -424,7 +440,7 @@ def launch(
         known += tuple(desk.saved_blocks(request.app))
         config = service_cache.without_cache(config, known)
     sent = replace(request, specification_hash=_version(request, settings), config=config)
-    mask = desk.mask.covering(cassette.bound(request))
+    mask = desk.mask.covering(cassette.bound(request)).redacting(case.redacted)
     order = Order(sent, case.flavor, case.timeout or settings.timeout, mask)
     together = _Together()
     works = [_work(order, desk, together, known) for _ in range(case.times)]

@@ -12,7 +12,7 @@ import pytest
 import pytest_dust.clock  # noqa: F401  # before a conftest.py can freeze the time
 from pytest_dust import hints, hooks, settings
 from pytest_dust.errors import SettingsError
-from pytest_dust.stash import COLLECTED, FOUND, KEPT, LEFT, LINES, OFFICE, SEEN, SETTINGS, STOP_FILE
+from pytest_dust.stash import COLLECTED, FOUND, KEPT, LEFT, LINES, OFFICE, RENAMED, SEEN, SETTINGS, STOP_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -209,7 +209,7 @@ def _stop_file(config: pytest.Config) -> str:
 def pytest_testnodedown(node: Any) -> None:
     """Take over what an xdist worker found."""
     told = getattr(node, "workeroutput", {})
-    for name, key in (("dust", FOUND), ("dust_left", LEFT), ("dust_kept", KEPT)):
+    for name, key in (("dust", FOUND), ("dust_left", LEFT), ("dust_kept", KEPT), ("dust_renamed", RENAMED)):
         if name in told:
             node.config.stash.setdefault(key, []).append(told[name])
 
@@ -289,5 +289,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         from pytest_dust.report.session import in_no_cassette
 
         lines = [*lines, *in_no_cassette(kept)]
+    if names := config.stash.get(RENAMED, []):
+        from pytest_dust.report.session import renamed
+
+        lines = [*lines, *renamed(names)]
     for line in lines:
         terminalreporter.write_line(line)

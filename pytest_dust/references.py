@@ -28,6 +28,32 @@ class ReferenceProblem(ValueError):
     """A reference that cannot be filled in; its text says why and what to do."""
 
 
+class UnsetVariable(ReferenceProblem):
+    """A reference to an environment variable that is not set."""
+
+    def __init__(self, name: str) -> None:
+        """Say which, and what to do."""
+        super().__init__(f"the environment has no {name}; set it: export {name}=…")
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """What is filled in for variables that are not set, as it stands in their place in a cassette."""
+
+    text: str
+    names: frozenset[str]
+    keys: frozenset[str]
+    """The keys of a case or suite below which it may be filled in."""
+
+    def instead(self, problem: ReferenceProblem, path: Path) -> str | None:
+        """What is filled in at a place in spite of this problem; None if nothing may be."""
+        unset = isinstance(problem, UnsetVariable) and problem.name in self.names
+        if not unset or not path or path[0] not in self.keys:
+            return None
+        return re.escape(self.text) if "matches" in path else self.text
+
+
 def environment(environ: Mapping[str, str], allowed: frozenset[str]) -> LookUp:
     """Look up `env.NAME` in the environment: names that start with DUST_, and those allowed by ini."""
 
@@ -49,7 +75,7 @@ def environment(environ: Mapping[str, str], allowed: frozenset[str]) -> LookUp:
                 f"${{env.{name}}} may not be read; name it DUST_…, or list {name} in ini dust_env"
             )
         if name not in environ:
-            raise ReferenceProblem(f"the environment has no {name}; set it: export {name}=…")
+            raise UnsetVariable(name)
         return environ[name]
 
     return look_up
@@ -96,7 +122,9 @@ class Room:
             raise TooMuchError
 
 
-def fill(value: Json, look_up: LookUp, room: Room | None = None) -> tuple[Any, list[tuple[Path, str]]]:
+def fill(
+    value: Json, look_up: LookUp, room: Room | None = None, stand_in: StandIn | None = None
+) -> tuple[Any, list[tuple[Path, str]]]:
     """The value with every reference filled in, and what is wrong with those that cannot be.
 
     A text that is one reference and nothing else becomes the value itself, of whatever type. Raises
@@ -105,10 +133,20 @@ def fill(value: Json, look_up: LookUp, room: Room | None = None) -> tuple[Any, l
     problems: list[tuple[Path, str]] = []
     room = room or Room()
 
+    def found(reference: re.Match[str], path: Path) -> Json:
+        try:
+            return _found(reference, look_up)
+        except ReferenceProblem as problem:
+            text = None if stand_in is None else stand_in.instead(problem, path)
+            if text is not None:
+                return text
+            problems.append((path, str(problem)))
+            return ""
+
     def walk(value: Any, path: Path) -> Any:
         room.take(EACH)
         if isinstance(value, str):
-            return _text(value, look_up, problems, path, room) if "${" in value else value
+            return _text(value, lambda each: found(each, path), room) if "${" in value else value
         if isinstance(value, dict):
             return {key: walk(each, (*path, key)) for key, each in value.items()}
         if isinstance(value, list):
@@ -118,14 +156,7 @@ def fill(value: Json, look_up: LookUp, room: Room | None = None) -> tuple[Any, l
     return walk(value, ()), problems
 
 
-def _text(written: str, look_up: LookUp, problems: list[tuple[Path, str]], path: Path, room: Room) -> Json:
-    def found(reference: re.Match[str]) -> Json:
-        try:
-            return _found(reference, look_up)
-        except ReferenceProblem as problem:
-            problems.append((path, str(problem)))
-            return ""
-
+def _text(written: str, found: Callable[[re.Match[str]], Json], room: Room) -> Json:
     def text(reference: re.Match[str]) -> str:
         filled = _as_text(found(reference))
         room.take(len(filled))

@@ -122,9 +122,10 @@ def crashed(crash: Crash) -> ServiceError:
     cause = "an empty list into a map does that; check the inputs and that block, and run the case again"
     if crash.empty_map:
         cause = f"{crash.empty_map} (map) got an empty list, which crashes a run; give it an element"
+    run = "" if crash.run_id is None else f" (run {crash.run_id})"
     error = ServiceError(
         f"the service's run crashed {where} and stays running for ever, so it was neither waited for nor "
-        f"recorded (run {crash.run_id}): {cause}"
+        f"recorded{run}: {cause}"
     )
     error.spent = Tokens(crash.tokens, unknown=1)
     return error

@@ -18,7 +18,7 @@ from pytest_dust.pending import Keeper
 from pytest_dust.read_ahead import ReadAhead
 from pytest_dust.report.case import safe_lines
 from pytest_dust.settings import Mode
-from pytest_dust.stash import COLLECTED, KEPT, SETTINGS
+from pytest_dust.stash import COLLECTED, KEPT, RENAMED, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -47,6 +47,8 @@ class Session:
     """The ids of each collected suite's cases; None where the suite has mistakes."""
     partial: bool = False
     """Whether only part of the suites was selected."""
+    renamed: dict[str, list[str]] = field(default_factory=dict)
+    """By suite: the ids of cases that hide a redacted value."""
     drifts: set[tuple[App, str]] = field(default_factory=set)
     """The apps and pinned hashes of which an item asks already."""
     recordings: dict[App, list[tuple[SuiteFile, Case]]] = field(default_factory=dict)
@@ -90,9 +92,10 @@ class Session:
             self._network = Network(self.settings.base_url, os.environ, self.settings.barred)
         return self._network
 
-    def masked(self, text: str) -> str:
-        """The text, safe to print, with every known secret in it masked."""
-        return "\n".join(safe_lines(self.mask.text(text)))
+    def masked(self, text: str, case: Case | None = None) -> str:
+        """The text, safe to print, with every known secret in it masked, and what is redacted of a case."""
+        mask = self.mask if case is None else self.mask.of_case(case)
+        return "\n".join(safe_lines(mask.text(text)))
 
     def catalog(self, app: App) -> Catalog:
         """Who to ask for the apps of an app's space."""
@@ -200,20 +203,26 @@ class Session:
         session.config.stash[COLLECTED] = None if self.partial else self.collected
         if self.keeper.kept:
             self._tell_kept(session.config)
+        if self.renamed:
+            _hand_over(session.config, "dust_renamed", RENAMED, self.renamed)
 
     def _tell_kept(self, config: pytest.Config) -> None:
         """Say where answers are kept that are in no cassette."""
-        kept = [self.keeper.shown(path) for path in self.keeper.kept]
-        if hasattr(config, "workeroutput"):
-            config.workeroutput["dust_kept"] = kept
-        else:
-            config.stash.setdefault(KEPT, []).append(kept)
+        _hand_over(config, "dust_kept", KEPT, [self.keeper.shown(path) for path in self.keeper.kept])
 
     def pytest_unconfigure(self) -> None:
         """End what is under way, and close the network if it was opened."""
         self.live.launcher.close()
         if self._network is not None:
             self._network.close()
+
+
+def _hand_over(config: pytest.Config, name: str, key: pytest.StashKey[list[Any]], told: Any) -> None:
+    """Leave something for the summary, from an xdist worker by way of its controller."""
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[name] = told
+    else:
+        config.stash.setdefault(key, []).append(told)
 
 
 KEY = pytest.StashKey[Session]()

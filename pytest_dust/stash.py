@@ -24,5 +24,7 @@ LEFT = pytest.StashKey[list[tuple[int, int]]]()
 """Of each process: how many runs were made, and how many under way, for which no case waited."""
 KEPT = pytest.StashKey[list[list[str]]]()
 """The files in which each process keeps answers that are in no cassette, as the user types them."""
+RENAMED = pytest.StashKey[list[dict[str, list[str]]]]()
+"""By suite, as each process told: the ids of cases that hide a redacted value."""
 STOP_FILE = pytest.StashKey[str]()
 """A file that an xdist worker makes when no further run is to be recorded."""

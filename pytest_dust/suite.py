@@ -10,15 +10,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from pytest_dust import references, tables, yamlio
+from pytest_dust import redacted_suites, references, tables, yamlio
 from pytest_dust.ceiling import MAX_CASES, Size
 from pytest_dust.checks import expectation
 from pytest_dust.checks.binding import ArgumentError, Here
 from pytest_dust.checks.paths import PathError
 from pytest_dust.errors import SuiteError
 from pytest_dust.keys import KEYS, Key, meant, unknown
-from pytest_dust.model import Baseline, Case, Expectation, Flavor, Path, Place, Problem, Repeat
+from pytest_dust.masking import Mask
+from pytest_dust.model import Baseline, Case, Expectation, Flavor, Json, Path, Place, Problem, Repeat
 from pytest_dust.notes import Invalid, Notes, kind
+from pytest_dust.redacted_suites import Hiding
 
 SUFFIX = ".dust.yaml"
 MAX_BYTES = 8 * 1024 * 1024
@@ -29,20 +31,25 @@ NEEDED = {
 
 
 def load(
-    source: bytes, file: str, look_up: references.LookUp, here: Here = expectation.BUILT_IN
+    source: bytes,
+    file: str,
+    look_up: references.LookUp,
+    here: Here = expectation.BUILT_IN,
+    hiding: Hiding | None = None,
 ) -> list[Case]:
     """The cases of a suite file; raises SuiteError with every mistake in it."""
+    hiding = hiding or Hiding()
     stem = file.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(SUFFIX)
     try:
         text = _decoded(source, stem)
     except _NotText as error:
         raise SuiteError(file, [error.problem]) from None
     document = yamlio.read(text)
-    notes = Notes(document, list(document.problems))
+    notes = Notes(document, list(document.problems), stand_in=hiding.stand_in(document.value))
     cases: list[Case] = []
     if not notes.problems:
         with suppress(Invalid):  # noted
-            cases = _Reader(notes, look_up, here).suite(document.value, stem)
+            cases = _Reader(notes, look_up, here, hiding.mask).suite(document.value, stem)
     if problems := notes.all():
         raise SuiteError(file, problems, text)
     return cases
@@ -71,10 +78,12 @@ def _decoded(source: bytes, stem: str) -> str:
 class _Variant(NamedTuple):
     """One case that a written case gives: what its id adds, its row's place, what its references find."""
 
-    parts: list[str]
+    parts: list[tables.Part]
     row: str
     look_up: references.LookUp
     value: Mapping[str, Any] | None
+    roots: Mapping[str, Json] = {}
+    """The row and the combination, as references name them."""
 
     @property
     def alone(self) -> list[Mapping[str, Any]] | None:
@@ -95,6 +104,8 @@ class _Written:
     read: Mapping[str, Any]
     expect: tuple[Expectation, ...]
     """Its expectations, those of the suite alone where its own read the row or combination."""
+    hidden: frozenset[str] = frozenset()
+    """The references in it that stand where it is redacted."""
 
     @property
     def plural(self) -> bool:
@@ -112,9 +123,9 @@ class _Written:
         attempts = 0 if "repeat" in self.moving else own.runs if own else 1
         return Size(combinations=combinations, attempts=attempts)
 
-    def id_of(self, variant: _Variant) -> str | None:
+    def id_of(self, parts: list[str]) -> str | None:
         """The id of one of the cases that it becomes."""
-        return tables.suffixed(self.id or "", variant.parts) if variant.parts else self.id
+        return tables.suffixed(self.id or "", parts) if parts else self.id
 
 
 @dataclass(slots=True)
@@ -124,6 +135,7 @@ class _Reader:
     notes: Notes
     look_up: references.LookUp
     here: Here
+    mask: Mask = field(default_factory=Mask)
     top: frozenset[str] = frozenset()
     """The keys at the top of the file, those that are misspelt there included."""
     shared: Mapping[str, Any] = field(default_factory=dict)
@@ -250,7 +262,8 @@ class _Reader:
         expect = self.expect(_entries(filled), path, plural="inputs" in there)
         if not there & {"dataset", "matrix"} <= read.keys():
             raise Invalid
-        return _Written(id_, path, there, moving, read, expect)
+        hidden = redacted_suites.hidden_references(self.mask, known)
+        return _Written(id_, path, there, moving, read, expect, hidden)
 
     def circular(self, written: Mapping[str, Any], path: Path) -> bool:
         """Whether what makes the case's rows or combinations refers to them itself, which is noted."""
@@ -284,7 +297,7 @@ class _Reader:
     def row_variants(self, case: _Written, number: int, row: tables.Row | None) -> Iterator[_Variant]:
         """One row of a dataset, if there is one, with each combination of the matrix, if there is one."""
         roots: dict[str, Any] = {}
-        parts: list[str] = []
+        parts: list[tables.Part] = []
         place, alone = "", None
         if row is not None:
             name = case.read["dataset"]
@@ -295,11 +308,11 @@ class _Reader:
             except tables.TableError as error:
                 raise self.notes.invalid((*case.path, "dataset"), str(error)) from None
         if "matrix" not in case.read:
-            yield _Variant(parts, place, references.table(roots, self.look_up), alone)
+            yield _Variant(parts, place, references.table(roots, self.look_up), alone, roots)
             return
         for told, chosen in tables.combinations(case.read["matrix"]):
-            look_up = references.table({**roots, "matrix": chosen}, self.look_up)
-            yield _Variant([*parts, told], place, look_up, alone)
+            both = {**roots, "matrix": chosen}
+            yield _Variant([*parts, *told], place, references.table(both, self.look_up), alone, both)
 
     def take(self, size: Size, path: Path) -> None:
         """Count what a case becomes; raises Invalid where the file then has too much, which is noted once."""
@@ -317,16 +330,19 @@ class _Reader:
         moving = written.moving
         changed = self.notes.fill(moving, path, variant.look_up) if moving else moving
         own = {**written.read, **self.keys(changed, path)} if changed else written.read
-        id_ = written.id_of(variant)
-        if id_ in seen:
-            what, key = ("row", "dataset") if "dataset" in written.there else ("combination", "matrix")
-            self.notes.problem((*path, key), f'a second {what} gives the id "{id_}"; rename one')
-        seen.add(id_ or "")
         expect = written.expect
         if "expect" in changed:
             expect = self.expect(_entries(changed), path, plural=written.plural)
         merged = {**self.shared, **own}
         inputs = merged.get("inputs") or merged.get("input") or variant.alone
+        config = _merged(self.shared.get("config", {}), own.get("config", {}))
+        redacted = self.mask.named(variant.roots)
+        mask = self.mask.covering({"inputs": inputs, "config": config}).redacting(redacted)
+        id_, renamed = self.variant_id(written, variant, mask)
+        if id_ in seen:
+            what, key = ("row", "dataset") if "dataset" in written.there else ("combination", "matrix")
+            self.notes.problem((*path, key), f'a second {what} gives the id "{id_}"; rename one')
+        seen.add(id_ or "")
         if id_ is None or inputs is None or any(name not in merged for name in NEEDED):
             return None
         if "repeat" in changed and "repeat" in own:
@@ -336,7 +352,7 @@ class _Reader:
             place=self.notes.document.place(path),
             app=merged["app"],
             specification_hash=merged["specification_hash"],
-            config=_merged(self.shared.get("config", {}), own.get("config", {})),
+            config=config,
             inputs=inputs,
             plural=written.plural,
             block_filter=merged.get("block_filter"),
@@ -348,7 +364,16 @@ class _Reader:
             baseline=Baseline(**{**self.shared.get("baseline", {}), **own.get("baseline", {})}),
             repeat=merged.get("repeat"),
             row=variant.row,
+            renamed=renamed,
+            redacted=tuple(redacted),
         )
+
+    def variant_id(self, written: _Written, variant: _Variant, mask: Mask) -> tuple[str | None, bool]:
+        """The id of a case, and whether it is neutral as it would give away what `mask` hides."""
+        plain = shown = [part.text for part in variant.parts]
+        if plain and (mask.secrets or mask.patterns):
+            shown = redacted_suites.id_parts(variant.parts, mask, written.hidden)
+        return written.id_of(shown), shown != plain
 
     def expect(self, own: Mapping[str, Any], path: Path, *, plural: bool) -> tuple[Expectation, ...]:
         """The expectations of a case and of its suite, the case's own winning."""

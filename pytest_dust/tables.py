@@ -81,14 +81,25 @@ def read(name: str, here: Here, most: int) -> Table:
     return Table(kept, count, wrong)
 
 
-def row_id(row: Row, number: int, name: str) -> str:
+class Part(NamedTuple):
+    """What a row, or a value of a matrix, adds to the id of its case."""
+
+    text: str
+    neutral: str
+    """What is added instead if the text gives away what is redacted."""
+    reference: str
+    """How the suite refers to it: `row.id`, `matrix.model`."""
+    value: Json
+
+
+def row_id(row: Row, number: int, name: str) -> Part:
     """What names a row: its `id`, else its number, from 1."""
-    own = row.value.get("id")
+    own, neutral = row.value.get("id"), f"r{number}"
     if own is None or own == "":
-        return f"r{number}"
+        return Part(neutral, neutral, "row.id", None)
     if isinstance(own, bool) or not isinstance(own, str | int | float):
         raise TableError(f"{name}:{row.line}: the row's id is a text or a number, not {_shown(own)}")
-    return _shortened(str(own))
+    return Part(_shortened(str(own)), neutral, "row.id", own)
 
 
 def combination_count(matrix: Mapping[str, list[Json]]) -> int:
@@ -96,14 +107,14 @@ def combination_count(matrix: Mapping[str, list[Json]]) -> int:
     return prod(map(len, matrix.values()))
 
 
-def combinations(matrix: Mapping[str, list[Json]]) -> Iterator[tuple[str, dict[str, Json]]]:
+def combinations(matrix: Mapping[str, list[Json]]) -> Iterator[tuple[list[Part], dict[str, Json]]]:
     """Each combination of a matrix: what names it, and its values."""
     named = [
-        [(_value_id(value, name, at), name, value) for at, value in enumerate(values)]
+        [(name, _value_part(value, name, at)) for at, value in enumerate(values)]
         for name, values in matrix.items()
     ]
     for chosen in product(*named):
-        yield "-".join(told for told, _, _ in chosen), {name: value for _, name, value in chosen}
+        yield [part for _, part in chosen], {name: part.value for name, part in chosen}
 
 
 def suffixed(case: str, parts: list[str]) -> str:
@@ -122,6 +133,10 @@ def _is_shown(char: str) -> bool:
 def _shortened(text: str) -> str:
     """A text that is no longer than MAX_PART, and another one for each text."""
     return text if len(text) <= MAX_PART else f"{text[:MAX_PART]}~{digest(text)}"
+
+
+def _value_part(value: Json, name: str, at: int) -> Part:
+    return Part(_value_id(value, name, at), f"{name}{at}", f"matrix.{name}", value)
 
 
 def _value_id(value: Json, name: str, at: int) -> str:

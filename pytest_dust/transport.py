@@ -385,7 +385,7 @@ def _masked(value: Any, text: str, tape: Tape) -> Any:
     if cookies.may_hold(text):
         value, said = cookies.masked(value)
         tape.mask = tape.mask.knowing(said)
-    return tape.mask.without_secrets(value)
+    return tape.mask.answer(value)
 
 
 def _parsed(text: str, kind: str) -> Any:

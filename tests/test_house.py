@@ -46,7 +46,7 @@ LAYERS = """
     refusals view decoding writable
     read_ahead
     api cassette_files suite schema
-    cassette
+    cassette redacted_suites
     keys tables
     checks stash hints
     notes settings masking ceiling missing

@@ -22,6 +22,23 @@ TOP = ("status", "error", "usage", "blocks", "duration", "specification_hash", "
 BLOCK = ("type", "status", "iterations", "success_count", "error_count", "usage", "duration")
 _NUMBERED = {"output": "outputs", "error": "errors", "result": "results"}
 
+MEASURING = frozenset(
+    {
+        "length",
+        "min_length",
+        "max_length",
+        "word_count",
+        "gt",
+        "gte",
+        "lt",
+        "lte",
+        "approx",
+        "similar",
+        "schema",
+    }
+)
+"""Matchers whose argument is no value that a block might give."""
+
 BUILT_IN = Here(table=MATCHERS)
 SUCCEEDS = Expectation("status", bind("succeeded", BUILT_IN))
 """What a case expects that says nothing of its status or error."""
@@ -41,25 +58,44 @@ def names_outcome(path: str) -> bool:
 
 def masked(expect: Iterable[Expectation], mask: Mask) -> tuple[Expectation, ...]:
     """The expectations with the secrets in them masked, as they are in the run that they are held against."""
-    covered = ((one, tuple(_masked(bound, mask) for bound in one.matchers)) for one in expect)
+    covered = (
+        (one, tuple(_masked(bound, mask, of_a_block=_is_of_a_block(one.path)) for bound in one.matchers))
+        for one in expect
+    )
     return tuple(
         one if matchers == one.matchers else Expectation(one.path, matchers) for one, matchers in covered
     )
 
 
-def _masked(bound: Bound, mask: Mask) -> Bound:
-    """The matcher with secrets in its texts masked; prepared things, such as patterns, stay as they are."""
-    if mask.value(bound.written) == bound.written:
+def _is_of_a_block(path: str) -> bool:
+    """Whether a path finds what a block gives: no count, name or usage, nor what a function makes of it."""
+    found = paths.beginnings(path)
+    return bool(found) and "(" not in path and all(map(_leads_to_a_value, found))
+
+
+def _leads_to_a_value(steps: paths.Steps) -> bool:
+    of_a_block = len(steps) > 2 and steps[0] == "blocks" and steps[2] in ("output", "outputs")
+    return of_a_block or steps[0] in ("result", "results")
+
+
+def _masked(bound: Bound, mask: Mask, *, of_a_block: bool) -> Bound:
+    """The matcher with secrets in its texts masked; prepared things, such as patterns, stay as they are.
+
+    A number is masked only if it is compared with a value itself, not with its length or its size.
+    """
+    compared = of_a_block and bound.name not in MEASURING
+    written = mask.expected(bound.written, of_a_block=compared)
+    if written == bound.written:
         return bound
-    return replace(bound, written=mask.value(bound.written), argument=_covered(bound.argument, mask))
+    return replace(bound, written=written, argument=_covered(bound.argument, mask, of_a_block=compared))
 
 
-def _covered(argument: Any, mask: Mask) -> Any:
+def _covered(argument: Any, mask: Mask, *, of_a_block: bool) -> Any:
     if isinstance(argument, Bound):
-        return _masked(argument, mask)
+        return _masked(argument, mask, of_a_block=of_a_block)
     if isinstance(argument, tuple):
-        return tuple(_covered(each, mask) for each in argument)
-    return mask.value(argument)
+        return tuple(_covered(each, mask, of_a_block=of_a_block) for each in argument)
+    return mask.expected(argument, of_a_block=of_a_block)
 
 
 def failures(expect: Iterable[Expectation], view: dict[str, Any]) -> tuple[Failure, ...]:

@@ -78,6 +78,19 @@ def in_no_cassette(kept: Iterable[Iterable[str]]) -> Iterator[str]:
     yield f"dust: {plural(len(files), 'answer')} {are} in no cassette, but kept: {where}"
 
 
+def renamed(told: Iterable[Mapping[str, Sequence[str]]]) -> Iterator[str]:
+    """Which cases have neutral ids, as each process told."""
+    suites = {suite: ids for each in told for suite, ids in each.items()}
+    for suite, ids in sorted(suites.items())[:MAX_LISTED]:
+        more = f" and {len(ids) - MAX_KEPT:,} more" if len(ids) > MAX_KEPT else ""
+        yield (
+            f"dust: {suite}: {', '.join(ids[:MAX_KEPT])}{more}: numbered, "
+            "as a secret or redacted value would stand in the id"
+        )
+    if len(suites) > MAX_LISTED:
+        yield f"dust: … and {len(suites) - MAX_LISTED:,} more suites with numbered cases"
+
+
 def _spreads(cases: Sequence[Facts]) -> Iterator[str]:
     for case in cases[:MAX_LISTED]:
         yield f"dust: {case['id']}: {case['spread']} attempts passed"
