@@ -61,7 +61,8 @@ def _certificates(error: Exception) -> str:
     logged = os.environ.get(KEY_LOG)
     if logged and (not named or getattr(error, "filename", None) == logged):
         named = KEY_LOG
-    return f"{named} ({os.environ[named]})" if named else ""
+    value = "".join(char if char.isprintable() else repr(char)[1:-1] for char in os.environ.get(named, ""))
+    return f"{named} ({value})" if named else ""
 
 
 def _is_bad(name: str) -> bool:

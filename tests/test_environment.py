@@ -63,6 +63,7 @@ WRONG = {
     "no file of certificates": ({"SSL_CERT_FILE": "/no/such/file"}, "SSL_CERT_FILE"),
     "the first of two": ({"SSL_CERT_FILE": "/no/such/file", "SSL_CERT_DIR": "/no"}, "SSL_CERT_FILE"),
     "no certificates in it": ({"SSL_CERT_FILE": __file__}, "SSL_CERT_FILE"),
+    "a line break in a path": ({"SSL_CERT_FILE": "/no/such\nfile"}, "SSL_CERT_FILE"),
     "a folder": ({"SSL_CERT_FILE": str(Path(__file__).parent)}, "SSL_CERT_FILE"),
     "a log in no folder": ({"SSLKEYLOGFILE": "/no/such/log"}, "SSLKEYLOGFILE"),
     "a log that is a folder": ({"SSLKEYLOGFILE": str(Path(__file__).parent)}, "SSLKEYLOGFILE"),
