@@ -125,7 +125,7 @@ def _within(
     seconds: float, call: Callable[[Callable[[Note], None]], _T], tape: transport.Tape
 ) -> Work[_T, Note]:
     """Work with an end: httpx times each read alone, and a byte a second would keep us for ever."""
-    return Work(call, seconds, tape.end, refusals.timed_out(seconds))
+    return Work(call, seconds, tape.end, lambda: refusals.timed_out(seconds, tape.stands))
 
 
 def relay(watch: Watch[Event] | None) -> Watch[Note]:

@@ -53,8 +53,8 @@ class Conversation:
         created = self._create()
         if created.events is not None:
             self._refuse_error(created)
-        crash = api.crash(created, self.flavor)
-        if crash is not None:
+        # A recording may hold such an answer with the run that was asked for after it.
+        if self.timeout is not None and (crash := api.crash(created, self.flavor)):
             raise refusals.crashed(crash)
         run_id = api.pending(created, self.request.specification_hash)
         if run_id is not None:
@@ -88,7 +88,8 @@ class Conversation:
             exchange = self.get(path)
             if api.pending(exchange, self.request.specification_hash) is None:
                 return exchange
-            self._pause(_growing(attempt), refusals.timed_out(self.timeout or 0, api.standing(exchange)))
+            self.tape.stands = api.standing(exchange)
+            self._pause(_growing(attempt), self._timed_out())
         raise AssertionError  # pragma: no cover  # count() does not end
 
     def get(self, path: str) -> Exchange:
@@ -118,7 +119,7 @@ class Conversation:
                 failures += 1
                 if failures == ASKS or not httpx.codes.is_server_error(exchange.status):
                     return exchange
-            self._pause(_growing(failures), refusals.timed_out(self.timeout or 0))
+            self._pause(_growing(failures), self._timed_out())
 
     def _send(self, method: str, path: str, body: Mapping[str, Json] | None = None) -> Exchange:
         seconds = None if self.timeout is None else min(max(0.001, self.tape.left), MOST_SECONDS)
@@ -142,8 +143,11 @@ class Conversation:
     def _trouble(self, error: httpx.HTTPError, told: Callable[..., ServiceError]) -> ServiceError:
         """What to say of an error: that the time is up only where it is, for others set timeouts too."""
         if isinstance(error, httpx.TimeoutException) and self.tape.left <= MOMENT:
-            return refusals.timed_out(self.timeout or 0)
+            return self._timed_out()
         return told(self.line.base_url, error, self.tape.proxy)
+
+    def _timed_out(self) -> ServiceError:
+        return refusals.timed_out(self.timeout or 0, self.tape.stands)
 
     def _may_wait(self, exchange: Exchange) -> bool:
         """Wait as a rate limit asks; False where there is none."""

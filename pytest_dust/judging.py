@@ -48,5 +48,5 @@ def in_thread(seconds: float, call: Callable[[], _T], watch: Watch[None] | None 
     """
     launcher: Launcher[_T, None] = Launcher(1)
     judge = partial(copy_context().run, in_seconds, seconds, call)
-    work: Work[_T, None] = Work(lambda _tell: judge(), seconds, lambda: None, TimeIsUp())
+    work: Work[_T, None] = Work(lambda _tell: judge(), seconds, lambda: None, TimeIsUp)
     return launcher.wait(launcher.launch([work]), watch)[0]

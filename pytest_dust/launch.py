@@ -28,13 +28,13 @@ TICK = 0.1
 class Work(Generic[_T, _E]):
     """Something to do: `call` is given a function to tell of events; `stop` bids it end early.
 
-    Where it takes longer than its seconds, `late` is raised in its place.
+    Where it takes longer than its seconds, what `late` then gives is raised in its place.
     """
 
     call: Callable[[Callable[[_E], None]], _T]
     seconds: float
     stop: Callable[[], None]
-    late: Exception
+    late: Callable[[], Exception]
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +46,8 @@ class Ticket(Generic[_T, _E]):
     events: SimpleQueue[_E] = field(default_factory=SimpleQueue)
     seconds: float = 0.0
     """How long the work took, once it has ended."""
+    late: bool = False
+    """Whether it was left behind when its time was up."""
 
     def told(self) -> list[_E]:
         """The events since this was last asked."""
@@ -167,9 +169,8 @@ class Launcher(Generic[_T, _E]):
         """Count what ended and nobody has waited for."""
         if ticket in self._untaken:
             self._untaken.remove(ticket)
-            error = ticket.future.exception()
-            self.wasted += error is None
-            self.left += error is ticket.work.late
+            self.wasted += ticket.future.exception() is None
+            self.left += ticket.late
 
     def close(self) -> None:
         """Begin nothing more, bid all end, and keep nothing that nobody has waited for."""
@@ -222,4 +223,5 @@ class Launcher(Generic[_T, _E]):
         with self._lock:
             for ticket in [each for each, due in self._due.items() if due <= now]:
                 ticket.work.stop()
-                self._end(ticket, partial(ticket.future.set_exception, ticket.work.late))
+                ticket.late = True
+                self._end(ticket, partial(ticket.future.set_exception, ticket.work.late()))

@@ -63,6 +63,8 @@ class Tape:
     mask: Mask = field(default_factory=Mask)
     tell: Callable[[Note], None] = field(default=lambda _note: None)
     limited: Callable[[float], None] = field(default=lambda _seconds: None)
+    stands: str = ""
+    """The block at which the run stood when it was last asked for."""
     proxy: str = ""
     """The proxy by which the last request went, as messages name it, if it went by one."""
 

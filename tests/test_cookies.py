@@ -173,13 +173,16 @@ def leaks(result: Any) -> list[str]:
     return [name for name, text in left.items() if name != "a.dust.yaml" and SID.encode() in text]
 
 
-@each_flavor
-@pytest.mark.parametrize("later", LATER)
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("place", "later", "flavor"),
+    [
+        *(("headers", later, "blocking") for later in LATER),
+        *((place, "passed on", "stream") for place in PLACES),
+        *((place, "the last", "poll") for place in PLACES),
+    ],
+)
 def test_no_cookie_is_kept_or_shown(project, server, place, later, flavor):
     """A cookie that an app fetches is in no cassette and no report, by any road, and the case replays."""
-    if later in ("told", "in an error") and place != "headers":
-        return
     blocks = [("input", "INPUT", None), ("curl", "FETCH", PLACES[place])]
     server.become(*blocks, *([("code", "AFTER", LATER[later])] if LATER[later] else []))
     text = suite(server, SUPPORT, CASE, f"flavor: {flavor}\n")

@@ -34,7 +34,7 @@ LIMIT = 60
 def judged(project, server):
     """A function that runs one case, whose result is WORDS, in live mode; gives the result."""
 
-    def run(expect: str, code: str = "pass", mode: str = "live", extra: str = "timeout: 1\n"):
+    def run(expect: str, code: str = "pass", mode: str = "live", extra: str = "timeout: 0.5\n"):
         def answer(run):
             run["results"][0][0]["value"] = {"text": WORDS, WORDS: 1}
             run["traces"][-1][1][0][0]["value"] = {"text": WORDS, WORDS: 1}
@@ -89,7 +89,7 @@ def test_what_never_ends_fails_when_the_time_is_up(judged, expect):
     path = re.match(r'"?(.+?)"?: [\[{]', expect)
     assert path
     assert f"\n  {path[1]}\n" in result.report
-    assert "took longer than 1 s; simplify it, or raise timeout: in the suite" in result.report
+    assert "took longer than 0.5 s; simplify it, or raise timeout: in the suite" in result.report
     assert "what is expected after it (1) was not judged" in result.report
 
 
@@ -102,7 +102,7 @@ def test_time_is_bounded_in_every_mode(judged, server, mode):
         return
     replayed = result.example.offline().run()
     assert replayed.outcomes == {"failed": 1}
-    assert "this matcher took longer than 1 s" in replayed.report
+    assert "this matcher took longer than 0.5 s" in replayed.report
     assert server.runs == 1
 
 

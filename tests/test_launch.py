@@ -42,7 +42,7 @@ class Stage:
                 with self.lock:
                     self.under_way -= 1
 
-        return Work(call, seconds, lambda: self.stopped.append(at), Late(at))
+        return Work(call, seconds, lambda: self.stopped.append(at), lambda: Late(at))
 
     def stuck(self, at, seconds=SOON * 4):
         """Work that ends only when all is over."""

@@ -224,7 +224,7 @@ def test_a_repeated_case_takes_what_its_attempts_take(having, counter):
     counter.seconds = {"c00": 0.2}
     result = having(1, c00="repeat: {runs: 3}").run("--dust-mode=live", "--durations=0", "-vv")
     seconds = float(re.search(r"^([\d.]+)s call", result.out, re.MULTILINE)[1])
-    assert 0.6 <= seconds < 1.2
+    assert 0.6 <= seconds < PROMPT
 
 
 def test_a_case_whose_run_is_late_takes_its_time(having, server):
@@ -516,9 +516,7 @@ def test_runs_of_python_tests_go_ahead_of_those_that_wait(having, counter, limit
 # ── with pytest-xdist ────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    ("workers", "dist", "most"), [(2, "load", 4), (3, "load", 4), (2, "loadfile", 4), (3, "worksteal", 4)]
-)
+@pytest.mark.parametrize(("workers", "dist", "most"), [(2, "loadfile", 4), (3, "worksteal", 4)])
 def test_workers_share_the_limit(project, counter, workers, dist, most):
     """Of several workers each has its share of the limit; each case is asked once, and recorded whole."""
     server = counter.server

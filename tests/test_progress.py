@@ -105,9 +105,6 @@ def verdicts(told, columns):
     ("flags", "columns", "room"),
     [
         (("-v",), 100, True),
-        (("-v",), 44, True),
-        (("-v",), 30, False),
-        ((), 100, True),
         ((), 30, False),
         (("-q",), 30, True),
         (("-vv", "-s"), 44, True),

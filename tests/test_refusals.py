@@ -301,3 +301,11 @@ def test_the_server_crashes_a_run_as_dust_does(server):
         created = client.post(url, json=body).json()["run"]
         polled = client.get(f"{url}/{created['run_id']}").json()["run"]
         assert polled["status"]["run"] == "running"
+
+
+def test_a_run_whose_time_is_up_while_it_is_asked_for_says_where_it_stands(network, server):
+    """Where the time ends in the middle of a question, the message still names the block told before."""
+    server.misbehave(Faults.crashed("LOOKUP"), on="GET")
+    server.misbehave(Faults.stalled(), times=None, on="GET")
+    found = refused(network, server, "poll", timeout=1.5)
+    assert re.search(r"longer than 1\.5 s.*it stands at LOOKUP \(data_source\)", found)
