@@ -16,7 +16,7 @@ APP = "9f1d3b5a7c"
 TWO = SUPPORT_CASES.partition("  - id: wrong")[0]
 ORPHAN = "cassettes/answer/wrong.json"
 BROKEN = {"broken.dust.yaml": "app: {id: 9f1d3b5a7c}\nspecification_hash: latest\ninptu: {}\n"}
-each_way = pytest.mark.parametrize("way", [(), ("-n", "4")], ids=["alone", "xdist"])
+each_way = pytest.mark.parametrize("way", [(), ("-n", "2")], ids=["alone", "xdist"])
 
 
 def check(example, *way):
@@ -33,10 +33,9 @@ def shrunk(recorded, server):
 # ── the check ────────────────────────────────────────────────────────────────────────────────────
 
 
-@each_way
-def test_what_fits_is_no_finding(recorded, server, way):
+def test_what_fits_is_no_finding(recorded, server):
     """With every cassette there and fitting, the check ends well and runs nothing, failing cases included."""
-    result = check(recorded, *way)
+    result = check(recorded)
     assert (result.ret, result.outcomes) == (0, {"checked": 3})
     assert "dust: 3 checked" in result.out
     assert server.requests == []
@@ -136,11 +135,10 @@ def test_the_check_opens_no_socket_in_any_mode(recorded, server, mode):
     assert result.example.cassettes == example.cassettes
 
 
-@each_way
-def test_other_tests_are_left_out(recorded, way):
+def test_other_tests_are_left_out(recorded):
     """Python tests do not run, and are counted as deselected; they are no part left out of the suites."""
     python = {"test_it.py": "def test_it(): open('ran', 'w').close()\n"}
-    result = check(recorded.having(python), *way)
+    result = check(recorded.having(python))
     assert result.ret == 0
     assert result.outcomes["checked"] == 3
     assert "ran" not in result.example.files
@@ -163,9 +161,9 @@ def test_a_selection_is_checked_alone(shrunk):
 
 
 def test_processes_find_together_what_one_finds(recorded):
-    """With `-n 4` a missing cassette, a broken one and a broken suite are told as in one process."""
+    """With `-n 2` a missing cassette, a broken one and a broken suite are told as in one process."""
     change = {"cassettes/answer/refund.json": None, "cassettes/answer/parcel.json": "{", **BROKEN}
-    result = check(recorded.having(change), "-n", "4")
+    result = check(recorded.having(change), "-n", "2")
     assert (result.ret, result.outcomes) == (1, {"checked": 1, "failed": 2, "error": 1})
     assert all(words in result.out for words in ("no cassette", "is not JSON", "broken.dust.yaml:3:1: "))
 
@@ -173,13 +171,12 @@ def test_processes_find_together_what_one_finds(recorded):
 # ── orphans ──────────────────────────────────────────────────────────────────────────────────────
 
 
-@each_way
-def test_orphans_are_one_line_with_a_count(recorded, way):
+def test_orphans_are_one_line_with_a_count(recorded):
     """The summary of a whole run counts orphans in one line and names the first three."""
     extra = {
         f"cassettes/answer/old{at}.json": recorded.files["cassettes/answer/refund.json"] for at in range(9)
     }
-    result = recorded.having(extra).run(*way, subprocess=bool(way))
+    result = recorded.having(extra).run()
     lines = [line for line in result.out.splitlines() if "orphaned" in line and line.startswith("dust")]
     assert lines == [
         (
