@@ -136,11 +136,11 @@ class Held:
         try:
             self._path = self._keeper.keep(self._file, self._name, self._content())
         except Exception as error:  # noqa: BLE001  # whatever is wrong with it, another trouble is told first
-            self._told = f"its answer has no place: {error}"
+            self._told = f"the answer has no place: {error}"
             if self._runs:
                 self._told += f"; Dust keeps it for some days as run {', '.join(self._runs)}"
         else:
-            self._told = f"its answer is kept in {self._keeper.shown(self._path)}"
+            self._told = f"the answer is kept in {self._keeper.shown(self._path)}"
         return self._told
 
     def watch(self, _events: object) -> None:

@@ -10,7 +10,17 @@ from math import ceil
 from pathlib import Path as FilePath
 from typing import NamedTuple
 
-from pytest_dust import api, baseline, cassette, cassette_files, clock, judging, service_cache, writable
+from pytest_dust import (
+    api,
+    baseline,
+    cassette,
+    cassette_files,
+    clock,
+    judging,
+    pending,
+    service_cache,
+    writable,
+)
 from pytest_dust import view as views
 from pytest_dust.api import Block
 from pytest_dust.baseline import Seen
@@ -170,14 +180,13 @@ def obtain(
     with _bounded_depth():
         recording = load(recording, bound, mask)
         source = choose(desk.settings.mode, recording)
+        answer = partial(Answer, case, recording, bound, mask, source)
         if source is Source.REPLAYED:
-            made = _replayed(request, recording, desk.network)
-        else:
-            if not launched:
-                launched = launch(case, recording, desk, recorded_blocks(recording.cassette), urgent=True)
-            made = _waited(launched, desk, watch)
-            bound["specification_hash"] = _version(request, desk.settings)
-    return Answer(case, recording, bound, mask, source, tuple(made))
+            return answer(tuple(_replayed(request, recording, desk.network)))
+        if not launched:
+            launched = launch(case, recording, desk, recorded_blocks(recording.cassette), urgent=True)
+        bound["specification_hash"] = _version(request, desk.settings)
+        return _waited(launched, desk, answer, watch)
 
 
 @contextmanager
@@ -469,14 +478,23 @@ class _Together:
     failed: Exception | None = None
 
 
-def _waited(attempts: Attempts, desk: Desk, watch: Watch[Event] | None) -> list[Made]:
-    """The runs, once all have ended; where one fails, its error tells what the others have used."""
+def _waited(
+    attempts: Attempts,
+    desk: Desk,
+    answer: Callable[[tuple[Made, ...]], Answer],
+    watch: Watch[Event] | None,
+) -> Answer:
+    """The answer, once all runs have ended; where one fails, those that have ended are kept and counted."""
     try:
-        return desk.launcher.wait(attempts, relay(watch))
-    except DustError as error:
+        return answer(tuple(desk.launcher.wait(attempts, relay(watch))))
+    except (DustError, KeyboardInterrupt) as error:
         futures = [ticket.future for ticket in attempts]
-        made = (each.result() for each in futures if each.done() and each.exception() is None)
-        error.spent = _tokens(made) + (error.spent or Tokens())
+        ended = tuple(each.result() for each in futures if each.done() and each.exception() is None)
+        if ended:
+            kept = answer(ended).held(desk.keeper).keep()
+            pending.tell(error, f"{len(ended)} of its {len(attempts)} runs had ended; {kept}")
+        if isinstance(error, DustError):
+            error.spent = _tokens(ended) + (error.spent or Tokens())
         raise
 
 

@@ -449,7 +449,7 @@ def screen(told, columns):
 @pytest.fixture
 def slow(project, server):
     """A project of one streamed case whose blocks take a moment each."""
-    server.delay = 0.1
+    server.delay = 0.3  # more than the time between two looks, on a busy machine too
     return project.having({"a.dust.yaml": suite(server, SUPPORT, CASE, "flavor: stream\n")}).using(server)
 
 

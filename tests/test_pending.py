@@ -142,14 +142,14 @@ def test_a_replay_writes_nothing(one, server):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_an_answer_without_a_cassette_is_kept(one, server, spoiling, mode):
-    """Where the cassette can no longer be written, its answer is kept in that form, told, and counted."""
+    """Where the cassette can no longer be written, the answer is kept in that form, told, and counted."""
     spoiling()
     result = one.run(f"--dust-mode={mode}")
     assert result.outcomes == {"failed": 1}
     assert pending(result) == {PENDING}
     for told in (
         "the cassette cassettes/a/a.json cannot be written: ",
-        f"the run itself went well; its answer is kept in {PENDING}",
+        f"the run itself went well; the answer is kept in {PENDING}",
         "then move the answer to cassettes/a/a.json, or record the case again: pytest a.dust.yaml::a",
         f"dust: 1 answer is in no cassette, but kept: {PENDING}",
     ):
@@ -262,7 +262,7 @@ def test_without_a_place_in_the_project_it_is_the_temporary_folder(one, spoiling
     spoiling(".dust")
     result = one.run("--dust-mode=record")
     (kept,) = tmp_path.glob("pytest-dust-*/a.dust.yaml/a.json")
-    assert f"its answer is kept in {kept}" in result.report
+    assert f"the answer is kept in {kept}" in result.report
     assert cassette.loads(kept.read_bytes()).replies
     assert tokens(result) > 0
 
@@ -280,7 +280,7 @@ def test_without_any_place_the_run_is_named(one, server, spoiling, monkeypatch, 
     server.behaviour = behaviour
     result = one.run("--dust-mode=record")
     assert re.search(
-        r"its answer has no place: cannot be written: .*; Dust keeps it for some days as run \w",
+        r"the answer has no place: cannot be written: .*; Dust keeps it for some days as run \w",
         result.report,
     )
     assert tokens(result) > 0
@@ -447,7 +447,7 @@ def test_a_live_run_whose_difference_cannot_be_written_is_kept(one, server):
     server.alter(change)
     result = recorded.run("--dust-mode=live", "--dust-diff-dir=diffs")
     assert result.outcomes == {"failed": 1}
-    assert f"its answer is kept in {PENDING}" in result.report
+    assert f"the answer is kept in {PENDING}" in result.report
 
 
 def test_a_fixtures_live_run_is_kept(one, monkeypatch):

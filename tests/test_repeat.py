@@ -363,3 +363,26 @@ def test_an_interrupt_ends_all_attempts_at_once(repeated, server, mode):
     assert "INTERNALERROR" not in out
     assert server.runs == 3
     assert example.left().cassettes == example.cassettes
+
+
+# ── what has ended is kept ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("mode", ["record", "live"])
+def test_runs_that_ended_before_another_failed_are_kept(repeated, actor, mode):
+    """Where one run of a repeated case fails, the answers of those before it are kept, told and counted."""
+    actor.say(GOOD, GOOD)
+    answered = actor.server.behaviour
+
+    def failing(request):
+        refused = request.method == "POST" and actor.asked == 2
+        return dust_server.Reply([b"{}"], 400) if refused else answered(request)
+
+    actor.server.behaviour = failing
+    result = repeated.run(f"--dust-mode={mode}", "--dust-concurrency=1")
+    assert result.outcomes == {"failed": 1}
+    kept = ".dust/pending/answer.dust.yaml/refund.json"
+    assert f"2 of its 5 runs had ended; the answer is kept in {kept}" in result.report
+    assert len(json.loads(result.example.files[kept])["attempts"]) == 2
+    assert re.search(r"[1-9]\d* tokens used", result.out)
+    assert result.example.cassettes == {}
