@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_dust.characters import safe
+from pytest_dust.model import Source
 from pytest_dust.report import case as case_report
 from pytest_dust.report.gate import NO_RECORDING
 
@@ -12,9 +13,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_dust.model import Case, Outcome, Tokens
+    from pytest_dust.pipeline import Answer
     from pytest_dust.settings import Settings
 
 WITHOUT_A_RUN = "without a run"
+NOT_RECORDED = "not recorded"
+NOT_JUDGED = "not judged"
+
+
+def without_outcome(answer: Answer | None, *, recorded: bool) -> str:
+    """What became of a case that has no outcome, as the summary counts it."""
+    if answer is None:
+        return WITHOUT_A_RUN
+    if answer.source is Source.RECORDED and not recorded:
+        return NOT_RECORDED
+    return str(answer.source) if recorded else NOT_JUDGED
 
 
 def of_no_run(case: Case, headline: str, spent: Tokens, source: str = WITHOUT_A_RUN) -> dict[str, Any]:

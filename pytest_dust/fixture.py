@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_dust import cassette_files, facts, fixture_runs
 from pytest_dust.errors import CassetteError, DustError
 from pytest_dust.fixture_runs import FixtureRun
-from pytest_dust.model import Case, Place, Tokens
+from pytest_dust.model import Case, Place, Source, Tokens
 from pytest_dust.report import case as case_report
 from pytest_dust.report.case import Subject
 from pytest_dust.report.values import as_typed
@@ -169,15 +169,20 @@ class Dust:
 
     def _outcome(self, case: Case) -> Outcome:
         """The case's outcome, noted for the test's report and the summary; raises DustError."""
-        spent = Tokens()
+        from pytest_dust.pipeline import record
+
+        answer: Answer | None = None
+        recorded = False
         try:
             answer = self._answer(case)
-            spent = answer.spent
+            record(answer, self._session.desk())
+            recorded = answer.source is Source.RECORDED
             outcome = self._judged(case, answer)
         except BaseException as error:
             headline = error.headline if isinstance(error, DustError) else type(error).__name__
-            spent = getattr(error, "spent", None) or spent
-            told = facts.of_no_run(case, self._session.masked(headline, case), spent)
+            spent = getattr(error, "spent", None) or (answer.spent if answer else Tokens())
+            source = facts.without_outcome(answer, recorded=recorded)
+            told = facts.of_no_run(case, self._session.masked(headline, case), spent, source)
             fixture_runs.add(self._node, FixtureRun({"id": self._title(), **told}))
             raise
         fixture_runs.add(self._node, self._told(case, outcome))
@@ -193,11 +198,10 @@ class Dust:
         return obtain(case, self._recording(), session.desk())
 
     def _judged(self, case: Case, answer: Answer) -> Outcome:
-        """The run recorded, judged and compared; raises DustError."""
-        from pytest_dust.pipeline import judge, keeping, record
+        """The run judged and compared; raises DustError."""
+        from pytest_dust.pipeline import judge, keeping
 
         session, desk = self._session, self._session.desk()
-        record(answer, desk)
         outcome = judge(answer, desk)
         if session.differences is not None:
             shown = self._relative(self._node.path)

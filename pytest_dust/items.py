@@ -126,6 +126,8 @@ class DustItem(Item):
         super().__init__(**kwargs)
         self.case = case
         self.answer: Answer | None = None
+        self.recorded = False
+        """Whether the answer is in the case's cassette."""
         self.outcome: Outcome | None = None
         self.estimated: Estimate | None = None
         self.launched: Attempts = ()
@@ -175,6 +177,7 @@ class DustItem(Item):
 
         self.headline, self.spent = "", Tokens()  # a plugin may run the item again
         self.answer = self.outcome = None
+        self.recorded = False
         try:
             if self.config.getoption("dust_check"):
                 check_case(self.case, self.recording(), self.shared.settings, self.shared.mask)
@@ -185,7 +188,8 @@ class DustItem(Item):
             raise Unrun(self.masked(str(error))) from None
         finally:
             self.took = sum(ticket.seconds for ticket in self.launched)
-            self.give_up()  # if it is run again, it gets new runs
+            self.shared.live.launcher.give_up(self.launched)
+            self.launched = ()  # if it is run again, it gets new runs
         if self.headline:
             raise CaseFailed(self.headline)
 
@@ -198,6 +202,7 @@ class DustItem(Item):
             self.answer = answer = obtain(self.case, self.recording(), desk, self.launched, watch)
         self.spent = answer.spent
         record(answer, desk)
+        self.recorded = answer.source is Source.RECORDED
         self.outcome = outcome = judge(answer, desk)
         with keeping(answer, desk):
             self._keep_difference(outcome)
@@ -236,10 +241,15 @@ class DustItem(Item):
         blocks = self.estimate().blocks
         self.launched = self.launched or launch(self.case, self.recording(), self.shared.desk(), blocks)
 
-    def give_up(self) -> None:
-        """End runs that no turn waits for, and forget them."""
-        self.shared.live.launcher.give_up(self.launched)
-        self.launched = ()
+    def give_up(self) -> Tokens:
+        """End runs that no turn waits for, and keep those that have ended; gives the tokens of these."""
+        if not self.launched:
+            return Tokens()
+        from pytest_dust.pipeline import keep_ended
+
+        launched, self.launched = self.launched, ()
+        self.shared.live.launcher.give_up(launched)
+        return keep_ended(self.case, self.recording(), self.shared.desk(), launched)
 
     def _keep_difference(self, outcome: Outcome) -> None:
         """Write all that changed to the folder that --dust-diff-dir names."""
@@ -278,7 +288,8 @@ class DustItem(Item):
     def facts(self) -> dict[str, Any]:
         """What the summary needs to know of the case, fit to travel from an xdist worker."""
         if self.outcome is None:
-            source = "checked" if self.config.getoption("dust_check") else facts.WITHOUT_A_RUN
+            checked = self.config.getoption("dust_check")
+            source = "checked" if checked else facts.without_outcome(self.answer, recorded=self.recorded)
             told = facts.of_no_run(self.case, self.headline, self.spent, source)
         else:
             told = facts.of_run(self.case, self.outcome, self.headline, self.shared.settings, self.masked)

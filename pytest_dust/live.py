@@ -55,6 +55,10 @@ class Live:
         """The first case of each stretch of live cases, and all of it."""
         self._to_come = 0
         """How many runs are in stretches that are not launched yet."""
+        self._launched: list[Any] = []
+        """The cases whose runs were launched."""
+        self._unasked = Tokens()
+        """The tokens of runs that no case waited for."""
         self._met: set[Any] = set()
         """The cases that came into sight of an xdist worker."""
         self._began = clock.seconds()
@@ -130,6 +134,7 @@ class Live:
         for case in cases if not self.refusal else ():
             with suppress(DustError):  # told when the case's turn comes
                 case.launch()
+                self._launched.append(case)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(
@@ -148,7 +153,7 @@ class Live:
             return (yield)
         finally:
             if _is_case(item):
-                item.give_up()
+                self._unasked += item.give_up()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count the cases that failed."""
@@ -156,13 +161,14 @@ class Live:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Give up all that no turn came for, and say what may cost all the same."""
+        """Give up all that no turn came for, keep what was paid for, and say what it cost."""
         self.launcher.close()
-        made, under_way = self.launcher.wasted, self.launcher.left
+        unasked = sum((case.give_up() for case in self._launched), self._unasked)
+        left = (self.launcher.wasted, self.launcher.left, unasked.told, unasked.unknown)
         if hasattr(session.config, "workeroutput"):
-            session.config.workeroutput["dust_left"] = (made, under_way)
+            session.config.workeroutput["dust_left"] = left
         else:
-            session.config.stash.setdefault(LEFT, []).append((made, under_way))
+            session.config.stash.setdefault(LEFT, []).append(left)
 
 
 def _is_case(item: object) -> TypeGuard[Any]:

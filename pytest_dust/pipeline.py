@@ -247,6 +247,17 @@ def keeping(answer: Answer, desk: Desk) -> Iterator[Watch[None] | None]:
         yield held.watch
 
 
+def keep_ended(case: Case, recording: Recording, desk: Desk, attempts: Attempts) -> Tokens:
+    """Keep as pending what has ended of runs that the case did not wait for; gives the tokens they used."""
+    made = _ended(attempts)
+    if made:
+        request = build(case, desk.settings)
+        bound = {**_bound(case, request), "specification_hash": _version(request, desk.settings)}
+        mask = desk.mask.covering(bound).redacting(case.redacted)
+        Answer(case, recording, bound, mask, Source.LIVE, made).held(desk.keeper).keep()
+    return _tokens(made)
+
+
 def keep_unreported(answer: Answer, keeper: Keeper) -> None:
     """Keep a live run's answer as pending, as nobody got to see its verdict."""
     if answer.source is Source.LIVE:
@@ -488,14 +499,18 @@ def _waited(
     try:
         return answer(tuple(desk.launcher.wait(attempts, relay(watch))))
     except (DustError, KeyboardInterrupt) as error:
-        futures = [ticket.future for ticket in attempts]
-        ended = tuple(each.result() for each in futures if each.done() and each.exception() is None)
-        if ended:
+        if ended := _ended(attempts):
             kept = answer(ended).held(desk.keeper).keep()
             pending.tell(error, f"{len(ended)} of its {len(attempts)} runs had ended; {kept}")
         if isinstance(error, DustError):
             error.spent = _tokens(ended) + (error.spent or Tokens())
         raise
+
+
+def _ended(attempts: Attempts) -> tuple[Made, ...]:
+    """The runs that have ended well."""
+    futures = [ticket.future for ticket in attempts]
+    return tuple(each.result() for each in futures if each.done() and each.exception() is None)
 
 
 def _work(order: Order, desk: Desk, together: _Together, known: Sequence[Block]) -> Work[Made, Note]:

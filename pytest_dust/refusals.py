@@ -110,25 +110,32 @@ def timed_out(seconds: float, block: str = "") -> ServiceError:
     goes_on = "it may still go on at the service"
     if block:
         goes_on = f"it stands at {block}, where {goes_on}, or has crashed and never ends"
-    return ServiceError(
+    return _spent(
         f"the run took longer than {seconds:g} s and was given up ({goes_on}); "
         "raise timeout: in the suite, or --dust-timeout"
     )
 
 
+def _spent(text: str, told: int = 0) -> ServiceError:
+    """An error of a run that was made, or may have been, with the tokens that the service told of it."""
+    error = ServiceError(text)
+    error.spent = Tokens(told, unknown=1)
+    return error
+
+
 def crashed(crash: Crash) -> ServiceError:
     """A run at which the service stopped working: it stays `running` for ever."""
     where = f"{'after' if crash.ended else 'in'} {crash.block}" if crash.block else "before its first block"
-    cause = "an empty list into a map does that; check the inputs and that block, and run the case again"
+    check = "the inputs and that block" if crash.block else "the inputs"
+    cause = f"check {check}, and run the case again (a known cause is an empty list into a map)"
     if crash.empty_map:
         cause = f"{crash.empty_map} (map) got an empty list, which crashes a run; give it an element"
     run = "" if crash.run_id is None else f" (run {crash.run_id})"
-    error = ServiceError(
-        f"the service's run crashed {where} and stays running for ever, so it was neither waited for nor "
-        f"recorded{run}: {cause}"
+    return _spent(
+        f"the service's run crashed {where} and stays running for ever, so it was not waited for{run}: "
+        f"{cause}",
+        crash.tokens,
     )
-    error.spent = Tokens(crash.tokens, unknown=1)
-    return error
 
 
 def unreachable(base_url: str, error: httpx.HTTPError, proxy: str = "") -> ServiceError:
@@ -143,7 +150,7 @@ def unreachable(base_url: str, error: httpx.HTTPError, proxy: str = "") -> Servi
         case httpx.DecodingError():
             text = f"the answer of {way} cannot be read: {reason}; check that it is Dust itself"
         case _:
-            text = (
+            return _spent(
                 f"the connection to {way} broke during the run: {reason}; "
                 "the run may have started, so it was not repeated: run the case again"
             )
@@ -172,8 +179,8 @@ def unanswered(base_url: str, error: httpx.HTTPError, proxy: str = "") -> Servic
 
 def nameless_stream() -> ServiceError:
     """A stream broke off before it told the id by which its run could be asked for."""
-    return ServiceError(
-        "the event stream broke off before it named its run; the run may have started, so it was not "
+    return _spent(
+        "the event stream ended before it named its run; the run may have started, so it was not "
         "repeated: run the case again"
     )
 
@@ -185,8 +192,10 @@ def stream_error(code: str, message: str, request: RunRequest) -> ServiceError:
         "invalid_specification_error": "open the app in Dust, and correct what it shows",
         "invalid_inputs_error": "check inputs: all inputs of one run must have the same keys",
     }
-    check = checks.get(code, "run the case again")
-    return ServiceError(f"the service ended the stream with {code}: {message[:300]}; {check}")
+    text = f"the service ended the stream with {code}: {message[:300]}"
+    if code in checks:  # of what it refuses, it makes no run
+        return ServiceError(f"{text}; {checks[code]}")
+    return _spent(f"{text}; run the case again")
 
 
 def waits_too_long(exchange: Exchange, request: RunRequest, pause: float, timeout: float) -> ServiceError:
@@ -222,7 +231,7 @@ def _check(exchange: Exchange, request: RunRequest, flavor: Flavor | None) -> st
 
 def _by_type(kind: str, exchange: Exchange) -> str:
     status = exchange.status
-    if kind == "workspace_not_found" and "relocation" in _said(exchange.body):
+    if kind == "workspace_not_found" and "relocat" in _said(exchange.body):
         return f"the workspace has moved: {_REGIONS}"
     if kind == "app_not_found" and status == httpx.codes.FORBIDDEN:
         return _UNREADABLE
@@ -256,13 +265,11 @@ def odd_number(text: str) -> ServiceError:
     document = decode_loosely(text)
     found = list(odd_numbers(document))
     path, number = next((each for each in found if "results" not in each[0][:2]), found[0])
-    error = ServiceError(
+    return _spent(
         f"the service's answer holds {number}, a number that JSON text cannot give back, "
-        f"{_place(document, path)}; it was not recorded, as no replay could read it: "
+        f"{_place(document, path)}, so it was refused: no recording could hold it; "
         "let the app give null or a text there"
     )
-    error.spent = Tokens(unknown=1)
-    return error
 
 
 def _place(document: Any, path: Path) -> str:

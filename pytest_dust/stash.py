@@ -20,8 +20,9 @@ LINES = pytest.StashKey[list[str]]()
 """What the summary says after the cases."""
 OFFICE = pytest.StashKey[tuple[str, bytes]]()
 """Where xdist's controller keeps the budget of all workers, and the key to it."""
-LEFT = pytest.StashKey[list[tuple[int, int]]]()
-"""Of each process: how many runs were made, and how many under way, for which no case waited."""
+LEFT = pytest.StashKey[list[tuple[int, int, int, int]]]()
+"""Of each process, of runs for which no case waited: how many were made, how many under way, the tokens of
+those made, and for how many of them the tokens are unknown."""
 KEPT = pytest.StashKey[list[list[str]]]()
 """The files in which each process keeps answers that are in no cassette, as the user types them."""
 RENAMED = pytest.StashKey[list[dict[str, list[str]]]]()

@@ -46,6 +46,11 @@ def test_true_holds(using, verdict):
         ("'it is rude'", "it is rude"),
         ("value.nope", "the matcher raised AttributeError: 'str' object has no attribute 'nope'"),
         ("1 / 0", "the matcher raised ZeroDivisionError: division by zero"),
+        ("pytest.fail('no')", "the matcher raised Failed: no"),
+        ("pytest.skip('no')", "the matcher raised Skipped: no"),
+        ("pytest.xfail('no')", "the matcher raised XFailed: no"),
+        ("pytest.exit('no')", "the matcher raised Exit: no"),
+        ("exit(3)", "the matcher raised SystemExit: 3"),
     ],
 )
 def test_false_and_a_text_and_an_exception_fail(using, verdict, words):

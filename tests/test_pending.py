@@ -330,10 +330,7 @@ def pytest_dust_matchers():
     return {{"odd": odd}}
 """
 ENDS = {
-    "a failure of pytest": "pytest.fail('no')",
-    "a skip of pytest": "pytest.skip('no')",
     "Ctrl-C": "raise KeyboardInterrupt",
-    "the end of Python": "sys.exit(3)",
     "the end of the process, after a while": "time.sleep(4) or os._exit(3)",  # as pytest-timeout ends it
 }
 
@@ -466,6 +463,6 @@ def test_a_fixtures_live_run_is_kept(one, monkeypatch):
 def test_a_run_of_another_version_is_kept_as_that(odd, server):
     """A pending answer of another version of the app is bound to the version that ran."""
     other = server.hash(SUPPORT, "v2")
-    result = odd("pytest.fail('no')").run(f"--dust-specification-hash={other}")
+    result = odd("raise KeyboardInterrupt").run(f"--dust-specification-hash={other}", subprocess=True)
     kept = cassette.loads(result.example.files[PENDING])
     assert kept.request["specification_hash"] == other

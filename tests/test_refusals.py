@@ -221,7 +221,7 @@ def test_what_says_that_a_run_crashed(said, flavor, found):
     [
         (
             Crash("r1", "B (llm)", False, ""),
-            r"crashed in B \(llm\) .*\(run r1\): an empty list into a map does that",
+            r"crashed in B \(llm\) .*\(run r1\): check the inputs and that block",
         ),
         (Crash("r1", "B (llm)", True, "EACH"), r"crashed after B \(llm\) .*: EACH \(map\) got an empty list"),
         (Crash("r1", "", False, ""), "crashed before its first block"),

@@ -141,22 +141,23 @@ MAX_REASON = 300
 def judge(value: object, bound: Bound) -> Verdict:
     """Whether one matcher holds for a value; nothing found holds only for `exists`, however it is wrapped.
 
-    A matcher that raises does not hold. Raises TimeIsUp alone.
+    A matcher that raises does not hold, whatever it raises: `pytest.skip()` would hide a failing case. Raises
+    TimeIsUp and KeyboardInterrupt alone.
     """
     if value is MISSING and bound.name not in ("exists", "not", "any_of", "all_of"):
         return False
     try:
         verdict = bound.holds(value, bound.argument)
-    except TimeIsUp:
+    except (TimeIsUp, KeyboardInterrupt):
         raise
-    except Exception as error:  # noqa: BLE001  # a value may be anything, and so may a project's matcher
+    except BaseException as error:  # noqa: BLE001  # a value may be anything, and so may a project's matcher
         return Broken(f"the matcher raised {_told(error)}")
     if isinstance(verdict, str) and len(verdict) > MAX_REASON:
         return type(verdict)(f"{verdict[:MAX_REASON]}…")
     return verdict
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     """An exception in one line, whatever its own text does."""
     try:
         text = str(error)[:MAX_REASON].replace("\n", " ")

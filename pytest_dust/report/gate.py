@@ -44,8 +44,9 @@ def nothing_compared(app: str, runs: Sequence[Facts], cases: int, selected: int)
     """Why nothing was compared for an app that has so many cases in suites, of which so many are selected."""
     reasons = Counter(run["apart"] for run in runs if run["apart"])
     parts = [f"{plural(count, 'run')} not compared, as {reason}" for reason, count in reasons.most_common()]
-    failed = sum(run["source"] == "without a run" for run in runs)
-    parts += [f"{plural(failed, 'case')} without a run"] if failed else []
+    sources = Counter(run["source"] for run in runs)
+    for without in ("without a run", "not judged"):
+        parts += [f"{plural(sources[without], 'case')} {without}"] if sources[without] else []
     idle = max(0, selected - len(runs))
     parts += [f"{plural(idle, 'selected case')} skipped or not run"] if idle else []
     if cases and not selected and not runs:

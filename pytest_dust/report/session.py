@@ -9,7 +9,7 @@ from typing import Any
 from pytest_dust.model import Tokens
 from pytest_dust.report.cache import cached
 from pytest_dust.report.gate import by_app
-from pytest_dust.report.tokens import in_all, uncounted
+from pytest_dust.report.tokens import in_all, uncounted, used
 from pytest_dust.report.values import plural
 
 MAX_LISTED = 10
@@ -17,7 +17,7 @@ MAX_LISTED = 10
 MAX_KEPT = 3
 """Files named in the summary, in which answers are kept; more are counted."""
 NEW = ("recorded", "live")
-SOURCES = ("checked", "replayed", *NEW, "without a run")
+SOURCES = ("checked", "replayed", *NEW, "not recorded", "not judged", "without a run")
 
 Facts = Mapping[str, Any]
 """What a case told: its source, tokens, and where it changed."""
@@ -53,11 +53,15 @@ def summary(cases: Iterable[Facts], *, versions: bool = False, ceiling: bool = F
     yield from _changed([case for case in cases if case["begins"] and not case["headline"]])
 
 
-def unwaited(left: Iterable[tuple[int, int]]) -> Iterator[str]:
-    """What may cost though no case waited for it: runs that were made, and under way, by each process."""
-    made, under_way = map(sum, zip(*left, strict=True))
+def unwaited(left: Iterable[tuple[int, int, int, int]]) -> Iterator[str]:
+    """What may cost though no case waited for it, by each process.
+
+    That is: runs that were made, runs under way, tokens of those made, and for how many these are unknown.
+    """
+    made, under_way, told, unknown = map(sum, zip(*left, strict=True))
     if made or under_way:
-        yield f"dust: {plural(made, 'run')} made and {under_way:,} under way that no case waited for"
+        tokens = f" ({used(Tokens(told, unknown))})" if made else ""
+        yield f"dust: {plural(made, 'run')} made{tokens} and {under_way:,} under way that no case waited for"
 
 
 def _left_out(cases: Iterable[Facts]) -> Iterator[str]:
