@@ -11,6 +11,7 @@ import re
 from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +22,10 @@ LONGEST_NAME = 60
 SHORTEST_TEXT = 10
 """Characters of the shortest text that may hold a header with its value."""
 SHORT, MIDDLE, LONG = 6, 10, 16
-"""Characters from which on what a cookie says is masked elsewhere: of letters and digits, digits, letters."""
+"""Characters from which on a session's cookie is masked elsewhere: of letters and digits, digits, letters.
+
+Any other cookie, as one that holds the last page, is masked elsewhere from LONG on, of letters and digits.
+"""
 
 
 class Name(Enum):
@@ -34,27 +38,35 @@ class Name(Enum):
     """A header, if it stands among headers or its value looks like one: a shop may sell a `cookie`."""
     HEADERS = 3
     """A collection of headers."""
+    JAR = 4
+    """A collection of cookies by their names, or the sweets of a shop."""
 
 
 _SECRET = frozenset({"setcookie", "setcookie2", "proxyauthorization"})
 _PERHAPS = frozenset({"cookie", "cookie2", "authorization"})
+_JAR = frozenset({"cookies", "cookiejar", "setcookies", "requestcookies", "responsecookies"})
+_SESSION = re.compile(
+    r"sess|sid$|auth|token|csrf|xsrf|jwt|secret|login|passw|credential|ticket", re.IGNORECASE
+)
+"""What names of cookies have in them that let somebody in."""
 _ATTRIBUTES = frozenset({"path", "domain", "expires", "max-age", "samesite", "version", "comment", "port"})
-_PAIR_NAMES = ("name", "key", "header", "field")
-_PAIR_VALUES = ("value", "values")
+_PAIR_NAMES = ("name", "key", "header", "field", "k")
+_PAIR_VALUES = ("value", "values", "v")
 
-_COOKIE = r"[^\s=;,:\"'\\]+=[^\s;,\"'\\]+"
-"""`sid=abc`."""
+_COOKIE = r"[^\s=;,:\"'\\]+=(?:\\*\")?[^\s;,\"'\\]+"
+"""`sid=abc`, or `sid="abc"`."""
 _CREDENTIAL = r"(?:basic|bearer|digest|token|apikey|negotiate|ntlm|aws4-hmac-sha256)\s+[^\s\"'\\]+"
 _LOOKS_SECRET = re.compile(rf"\s*(?:{_COOKIE}|{_CREDENTIAL})", re.IGNORECASE)
-_QUOTED = r"b?(?P<{0}>\\*[\"'])(?:(?!(?P={0}))[^\r\n])*(?P={0})"
+_QUOTED = r"b?(?P<{0}>\\*[\"'])(?:(?!(?<!\\)(?P={0}))[^\r\n])*(?P={0})"
 _IN_TEXT = re.compile(
     rf"""
     (?<![a-z]) (?: (?P<secret> set[-_]?cookie2? | proxy[-_]?authorization ) | cookie2? | authorization )
-    \\*["']? \s* [:=,] \s*
+    (?: \\*["'] | \*{{1,2}} | &(?:quot|\#34); )? \s* (?: => | [:=,] ) \**\s*
     (?P<value>
         \[ (?: \s* {_QUOTED.format("each")} \s* ,? )+ \]?
         | {_QUOTED.format("quote")}
-        | \\*["']? (?: {_CREDENTIAL} | {_COOKIE} (?(secret) [^\r\n]* | (?: ;\s*{_COOKIE} )* ) )
+        | (?: \\*["'] | &(?:quot|\#34); )?
+          (?: {_CREDENTIAL} | {_COOKIE} (?(secret) [^\r\n]* | (?: ;\s*{_COOKIE} )* ) )
     )
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -109,6 +121,8 @@ def _mapping(value: dict[str, Any], said: set[str], *, among_headers: bool) -> d
         if _is_secret(known, each, among_headers=among_headers):
             said.update(_said(each))
             found[key] = MASKED
+        elif known is Name.JAR:
+            found[key] = _jar(each, said)
         else:
             below = among_headers or known is Name.HEADERS
             found[_text(key, said)] = _masked(each, said, among_headers=below)
@@ -130,6 +144,29 @@ def _list(values: Sequence[Any], said: set[str], *, among_headers: bool) -> list
     return found
 
 
+def _jar(value: Any, said: set[str]) -> Any:
+    """A collection of cookies: by their names, each as a mapping of its own, or as they are sent."""
+    match value:
+        case {"name": str(name), "value": str(text)}:
+            return {**_masked(value, said, among_headers=False), "value": _cookie(name, text, said)}
+        case dict():
+            return {name: _cookie(name, each, said) for name, each in value.items()}
+        case list() | tuple():
+            return [_jar(each, said) for each in value]
+        case str() if _LOOKS_SECRET.match(value):
+            said.update(_said(value))
+            return MASKED
+    return _masked(value, said, among_headers=False)
+
+
+def _cookie(name: str, value: Any, said: set[str]) -> Any:
+    """The value of a cookie, masked unless it is a word: a shop may sell cookies."""
+    if not isinstance(value, str) or not (_SESSION.search(name) or _is_known_again(value)):
+        return _masked(value, said, among_headers=False)
+    said.update(_said(f"{name}={value}"))
+    return MASKED
+
+
 @lru_cache(maxsize=4096)
 def name_of(key: str) -> Name:
     """What a key says of its value, in whatever letters it is written: `Set-Cookie`, `setCookie`."""
@@ -140,6 +177,8 @@ def name_of(key: str) -> Name:
         return Name.SECRET
     if plain in _PERHAPS:
         return Name.PERHAPS
+    if plain in _JAR:
+        return Name.JAR
     return Name.HEADERS if plain.endswith(("headers", "header")) else Name.OTHER
 
 
@@ -165,18 +204,29 @@ def _texts(value: Any) -> Iterator[str]:
 def _said(value: Any) -> Iterator[str]:
     """What the texts of cookies and credentials say: each cookie with its name and without, no attributes."""
     for text in _texts(value):
-        pairs = [(found[0], *re.split(r"=|\s+", found[0], maxsplit=1)) for found in _SAYS.finditer(text)]
-        for whole, name, secret in pairs or [(text, "", text)]:
-            if name.lower() not in _ATTRIBUTES:
-                yield from (each for each in (whole, secret) if _is_known_again(each))
+        for pair in [found[0] for found in _SAYS.finditer(text)] or [text]:
+            name, equals, secret = pair.partition("=")
+            if equals and name.lower() in _ATTRIBUTES:
+                continue
+            if not equals or re.match(_CREDENTIAL, pair, re.IGNORECASE):
+                name, secret = "", pair.rpartition(" ")[2]
+            secret = secret.lstrip('\\"')
+            opens = not name or _SESSION.search(name) is not None
+            yield from (each for each in {pair, secret} if _is_known_again(each, opens=opens or each is pair))
+            if (plain := unquote(secret)) != secret and _is_known_again(plain, opens=opens):
+                yield plain
 
 
-def _is_known_again(text: str) -> bool:
-    """Whether a text that stands elsewhere too must be the same secret, and is no word or number."""
-    least = LONG
-    if any(map(str.isdigit, text)):
-        least = SHORT if any(map(str.isalpha, text)) else MIDDLE
-    return len(text) >= least
+def _is_known_again(text: str, *, opens: bool = True) -> bool:
+    """Whether a text that stands elsewhere too must be the same secret, and is no word or number.
+
+    A cookie that `opens` a session is one already where it is short.
+    """
+    mixed = any(map(str.isdigit, text)) and any(map(str.isalpha, text))
+    if not opens:
+        return mixed and len(text) >= LONG
+    least = SHORT if mixed else MIDDLE if any(map(str.isdigit, text)) else LONG
+    return len(text) >= least and not any(map(str.isspace, text))
 
 
 def _text(text: str, said: set[str]) -> str:

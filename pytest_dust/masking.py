@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
 from fnmatch import fnmatchcase
@@ -57,6 +57,8 @@ class Mask:
     """Redacted texts that are too short to be found in others: masked where a value is nothing else."""
     numbers: frozenset[int | float] = frozenset()
     """Secret and redacted numbers."""
+    sent: Any = field(default=None, compare=False)
+    """The request, without its cookies: what stands in it in clear is no secret where a cookie says it."""
 
     def __repr__(self) -> str:
         """Tell how much is masked, and never what."""
@@ -96,12 +98,14 @@ class Mask:
         return value if idle else self._value(value, (), scope)
 
     def knowing(self, texts: frozenset[str]) -> Mask:
-        """A mask that covers these texts too, as what a cookie said."""
-        return replace(self, secrets=_longest_first({*self.secrets, *texts})) if texts else self
+        """A mask that covers these texts too, as what a cookie said, but none that stands in the request."""
+        unknown = {text for text in texts if not _stands_in(self.sent, text)}
+        return replace(self, secrets=_longest_first({*self.secrets, *unknown})) if unknown else self
 
     def covering(self, request: Any) -> Mask:
         """A mask that also covers what patterns name in a request and what its cookies say, anywhere."""
-        mask = self.knowing(cookies.masked(request).said)
+        plain, said = cookies.masked(request)
+        mask = replace(self.knowing(said), sent=plain)
         return mask.redacting(self.named(request)) if self.patterns else mask
 
     def of_case(self, case: Case) -> Mask:
@@ -170,6 +174,15 @@ class Mask:
             len(pattern) <= len(path) and all(map(fnmatchcase, path[len(path) - len(pattern) :], pattern))
             for pattern in self.patterns
         )
+
+
+def _stands_in(value: Any, text: str) -> bool:
+    """Whether a text stands in a JSON value, in a key or in another text."""
+    if isinstance(value, str):
+        return text in value
+    if isinstance(value, Mapping):
+        return any(_stands_in(each, text) for each in (*value, *value.values()))
+    return isinstance(value, list | tuple) and any(_stands_in(each, text) for each in value)
 
 
 def mask(environ: Mapping[str, str], variables: Sequence[str], redact: Sequence[str]) -> Mask:

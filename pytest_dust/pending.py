@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-DUST = ".dust"
-"""The folder of the project that git is told to ignore."""
+FOLDER = Path(".dust", "pending")
+"""Where in a project the answers are; git is told to ignore the first of these folders."""
 SLOW = 1.0
 """Seconds of judging after which an answer is kept: something may end the process before it is judged."""
 
@@ -34,8 +34,8 @@ def below(root: Path, file: Path) -> Path:
 
 def place(root: Path, file: Path, name: str) -> Spot:
     """Where the pending answer of a case is in the project; `name` is that of its cassette's file."""
-    real = Path(os.path.realpath(root), DUST, "pending")
-    return Spot(Path(root, DUST, "pending", below(root, file), name), str(real))
+    real = Path(os.path.realpath(root), FOLDER)
+    return Spot(Path(root, FOLDER, below(root, file), name), str(real))
 
 
 @dataclass(slots=True)

@@ -237,12 +237,16 @@ def _cassettes_of_no_case(config: pytest.Config) -> dict[str, Any]:
     collected = config.stash.get(COLLECTED, {})
     if collected is None or any("::" in arg or arg.endswith(SUFFIX) for arg in config.args):
         return {"partial": True, "orphans": [], "unfinished": [], "linked": []}
+    from pytest_dust import pending
     from pytest_dust.upkeep import Search
 
     folder = config.invocation_params.dir
     roots = [(folder / arg).resolve() for arg in config.args if (folder / arg).is_dir()]
-    setting, seen = config.stash[SETTINGS].cassette_dir, config.stash.get(SEEN, set())
-    return {"partial": False, **Search(setting, collected, seen, roots).found()}
+    chosen, seen = config.stash[SETTINGS], config.stash.get(SEEN, set())
+    others = [config.rootpath.resolve() / pending.FOLDER]
+    if chosen.diff_dir is not None:
+        others.append(Path(os.path.normpath(folder.resolve() / chosen.diff_dir)))
+    return {"partial": False, **Search(chosen.cassette_dir, collected, seen, roots, others).found()}
 
 
 def _look_after_cassettes(session: pytest.Session) -> None:

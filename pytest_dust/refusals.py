@@ -180,8 +180,8 @@ def unanswered(base_url: str, error: httpx.HTTPError, proxy: str = "") -> Servic
 def nameless_stream() -> ServiceError:
     """A stream broke off before it told the id by which its run could be asked for."""
     return _spent(
-        "the event stream ended before it named its run; the run may have started, so it was not "
-        "repeated: run the case again"
+        "the event stream ended or broke off before it named its run; "
+        "the run may have started, so it was not repeated: run the case again"
     )
 
 

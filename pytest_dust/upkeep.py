@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from glob import escape
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,8 @@ class Search:
     """The folders in which the collection met files that may be cassettes."""
     roots: Iterable[Path]
     """The directories that were collected."""
+    others: Iterable[Path] = ()
+    """Folders of other files that may be half written, in all their folders."""
 
     def found(self) -> dict[str, list[str]]:
         """The orphans, the files that are half written, and the folders that links lead to."""
@@ -61,6 +64,8 @@ class Search:
             if _is_direct(folder):
                 orphans.update(map(str, self._orphans(folder, owners)))
                 halves.update(map(str, unfinished(folder)))
+        for folder in chain.from_iterable(map(_all_below, self.others)):
+            halves.update(map(str, unfinished(folder)))
         homes = (places.place(file, self.setting) for file in self.collected)
         linked = {str(home) for home in homes if os.path.lexists(home) and not _is_direct(home)}
         return {"orphans": sorted(orphans), "unfinished": sorted(halves), "linked": sorted(linked)}
@@ -229,6 +234,12 @@ def _folders(parent: Path) -> list[Path]:
             return sorted(parent / entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
     except OSError:
         return []
+
+
+def _all_below(folder: Path) -> Iterator[Path]:
+    """A folder and all those in it; none where links lead."""
+    for above, _, _ in os.walk(folder) if _is_direct(folder) else ():
+        yield Path(above)
 
 
 def _cassettes(folder: Path, known: set[str]) -> list[Path]:

@@ -404,6 +404,17 @@ def test_half_written_files_are_told_and_pruned(recorded, server, name):
     assert name not in result.example.files
 
 
+@pytest.mark.parametrize("folder", [".dust/pending/a.dust.yaml", "diffs/answer.dust.yaml"])
+def test_half_written_files_of_other_kinds_are_told_and_pruned(recorded, folder):
+    """What a killed run left beside pending answers and differences is found as well."""
+    name = f"{folder}/{HALF.rpartition('/')[2]}"
+    example = left_by_a_killed_run(recorded, name, 7200)
+    assert f"1 unfinished file of a killed run: {name}" in example.run("--dust-diff-dir=diffs").out
+    result = example.run("--dust-prune", "--dust-diff-dir=diffs")
+    assert f"dust: pruned 1 unfinished file: {name}" in result.out
+    assert name not in result.example.files
+
+
 def test_xdist_prunes_half_written_files(recorded):
     """With `-n 2` each half-written file is removed and counted once."""
     example = left_by_a_killed_run(recorded, HALF, 7200)

@@ -46,6 +46,17 @@ HOLDING: dict[str, Any] = {
     "a key": {f"Set-Cookie: {COOKIE}": 1},
     "elsewhere too": {"headers": {"set-cookie": COOKIE}, "prompt": f"The session is {SID}, go on."},
     "of another form elsewhere": {"headers": {"authorization": SID}, "a": SID},
+    "cookies by name": {"cookies": {"sid": SID, "theme": "dark"}},
+    "a jar": {"cookieJar": {"id": SID}, "said": f"it is {SID}"},
+    "a browser's": {"cookies": [{"name": "sid", "value": SID, "domain": "shop.example", "httpOnly": True}]},
+    "as they are sent": {"cookies": [f"sid={SID}", "oat"], "setCookies": f"sid={SID}"},
+    "quoted": {"set-cookie": f'sid="{SID}"; Path=/', "a": f"it is {SID}"},
+    "quoted in JSON in a text": json.dumps({"set-cookie": f'sid="{SID}"; Path=/'}),
+    "signed": {"set-cookie": f"id=s%3A{SID}.abc; Path=/", "a": f"s:{SID}.abc"},
+    "an arrow": f"set-cookie => sid={SID}; Path=/",
+    "in bold": f"**Set-Cookie**: sid={SID}; Path=/",
+    "in HTML": f"&quot;set-cookie&quot;: &quot;sid={SID}; Path=/&quot;",
+    "k and v": [{"k": "Set-Cookie", "v": COOKIE}],
     "elsewhere before": [f"The session is {SID}", {"headers": [["cookie", f"a={SID}"]]}],
 }
 
@@ -66,6 +77,29 @@ def test_a_short_cookie_is_known_again():
         assert Mask().value({"set-cookie": f"x={said}", "a": f"in {said}"})["a"] == f"in {said}"
 
 
+@pytest.mark.parametrize(
+    ("said", "elsewhere"),
+    [
+        ("last_parcel=PX-1041", "PX-1041 is in Graz"),
+        ("last_visit=2026-11-26", "on 2026-11-26"),
+        ("consent=application/json", "application/json"),
+        ("theme=dark2", "dark2"),
+    ],
+)
+def test_what_a_cookie_says_that_opens_nothing_is_not_masked_elsewhere(said, elsewhere):
+    """A date, a page or a word that some cookie holds too stays where it stands."""
+    masked = Mask().value({"set-cookie": f"{said}; Path=/", "a": elsewhere})
+    assert masked == {"set-cookie": MASKED, "a": elsewhere}
+
+
+def test_what_the_request_says_in_clear_is_no_secret():
+    """A text of the inputs stays where a cookie holds it too; what the request's own cookie says is masked."""
+    order, own = "order-4711-of-2026", "another-1-0f-mine"
+    mask = Mask().covering({"inputs": [{"order": order, "headers": {"cookie": f"sid={own}"}}]})
+    answer = {"set-cookie": f"session={order}; Path=/", "a": f"{order} and {own}"}
+    assert mask.value(answer) == {"set-cookie": MASKED, "a": f"{order} and {MASKED}"}
+
+
 HARMLESS: dict[str, Any] = {
     "another header": {"headers": {"content-type": "text/plain", "x": "sid=1"}},
     "a sweet": {"cookie": "chocolate chip", "cookies": ["oat", "ginger"], "label": "cookie"},
@@ -74,6 +108,10 @@ HARMLESS: dict[str, Any] = {
     "prose": "The cookie: a story of flour. A header called Set-Cookie, authorization and more.",
     "a question": "Do you accept cookies? authorization: please ask",
     "numbers": [1, 2.5, True, None],
+    "a baker's": {
+        "cookies": {"oat": "3 EUR", "ginger": "sold out"},
+        "Cookies": [{"name": "oat", "value": "4"}],
+    },
 }
 
 

@@ -135,7 +135,7 @@ def test_covering_takes_no_words_for_secrets():
 def test_covering_without_patterns_is_the_mask_itself():
     """Where nothing is redacted, a request adds nothing to hide."""
     found = Mask((KEY,))
-    assert found.covering(REQUEST) is found
+    assert found.covering(REQUEST) == found
 
 
 # ── whatever comes ───────────────────────────────────────────────────────────────────────────────
