@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_dust import git_marks
 from pytest_dust.checks.equality import differences
 from pytest_dust.cookies import may_hold
 from pytest_dust.errors import CassetteError
@@ -29,9 +30,6 @@ LARGEST = 1e9
 """What no status, duration or offset reaches."""
 
 
-_CONFLICT = re.compile(r"^(<{7}|\|{7}|={7}|>{7})(?=[ \r\n]|$)", re.MULTILINE)
-_GIT_LFS = ("version https://git-lfs.github.com/", "version https://hawser.github.com/")
-_GIT_ANNEX = "/annex/objects/"
 _MARKUP = re.compile(r"\s*<(?:!doctype\s+(html)|(html|head|body)\b|[?!a-z])", re.IGNORECASE)
 
 
@@ -213,13 +211,8 @@ def _no_json(text: str, error: json.JSONDecodeError) -> str:
         return f"the file is empty; JSON is expected at line {error.lineno}, column {error.colno}"
     if "\0" in text[:4]:
         return "it is UTF-16 or UTF-32 text, or zero bytes; save it as UTF-8"
-    if text.startswith(_GIT_LFS):
-        return "it is a Git LFS pointer; fetch the file itself: git lfs pull"
-    if text.startswith(_GIT_ANNEX):
-        return "it is a git-annex pointer; fetch the file itself: git annex get"
-    if conflict := _CONFLICT.search(text):
-        line = text.count("\n", 0, conflict.start()) + 1
-        return f"it holds a merge conflict ({conflict[0][:7]}) at line {line}, column 1; resolve it"
+    if left := git_marks.suspected(text):
+        return left.told
     if markup := _MARKUP.match(text):
         kind = "an HTML page" if markup[1] or markup[2] else "XML"
         return f"it is {kind}, which a server may give in place of a file"

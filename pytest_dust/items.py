@@ -87,7 +87,9 @@ class DustFile(SuiteFile):
         try:
             return sources.read(self.path.parent, self.path.name, self.roots, suite.MAX_BYTES)
         except UnreadableError as error:
-            raise SuiteError(self.shown, [Problem(Place(1, 1), f"cannot be read: {error}")]) from None
+            raise SuiteError(
+                self.shown, [Problem(Place(error.line, 1), f"cannot be read: {error}")]
+            ) from None
 
     def _mask_of_text(self) -> Mask:
         """The mask that covers what is redacted in the file, though it gave no cases."""

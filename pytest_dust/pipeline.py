@@ -19,9 +19,9 @@ from pytest_dust import (
     judging,
     pending,
     service_cache,
+    token_counts,
     writable,
 )
-from pytest_dust import view as views
 from pytest_dust.api import Block
 from pytest_dust.baseline import Seen
 from pytest_dust.budget import Budget
@@ -43,7 +43,6 @@ from pytest_dust.model import (
     Change,
     Comparison,
     Event,
-    Expectation,
     Json,
     Outcome,
     Path,
@@ -82,19 +81,20 @@ class Recording:
         return self.cassette is not None and not self.moved
 
 
+UNKNOWN = Tokens(unknown=1)
+"""The tokens of a run that cannot be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """A run that was made at the service, as it came and as it is read, or what reading it raised."""
 
     reply: Reply
     run: Run | Exception
+    tokens: Tokens = UNKNOWN
+    """The tokens that the run used, with those of blocks that a filter hides."""
     cached: tuple[str, ...] = ()
     """The blocks that the service may have answered from its cache."""
-
-    @property
-    def tokens(self) -> Tokens:
-        """The tokens that the run used."""
-        return views.tokens([self.run]) if isinstance(self.run, Run) else Tokens(0, 1)
 
 
 Attempts = Sequence[Ticket[Made, Note]]
@@ -294,7 +294,10 @@ def _attempts(answer: Answer, seconds: float, watch: Watch[None] | None) -> tupl
     case, recorded = answer.case, answer.recording.cassette
     seen = [baseline.seen(run, plural=case.plural) for run in answer.runs()]
     expect = expectation.masked(case.expect, answer.mask)
-    judged = [_attempt(expect, one, seconds, watch) for one in seen]
+    judged = [
+        Attempt(one.run, made.tokens, judging.failures(expect, one.view, seconds, watch))
+        for one, made in zip(seen, answer.made, strict=True)
+    ]
     if recorded is None or answer.source is Source.REPLAYED:
         return tuple(judged)
     compare = _comparing(case, answer.recording, recorded)
@@ -302,13 +305,6 @@ def _attempts(answer: Answer, seconds: float, watch: Watch[None] | None) -> tupl
         replace(attempt, comparison=_compared(compare, one, seconds, watch))
         for attempt, one in zip(judged, seen, strict=True)
     )
-
-
-def _attempt(
-    expect: tuple[Expectation, ...], seen: Seen, seconds: float, watch: Watch[None] | None
-) -> Attempt:
-    failures = judging.failures(expect, seen.view, seconds, watch)
-    return Attempt(seen.run, views.tokens([seen.run]), failures)
 
 
 def _compared(
@@ -362,10 +358,19 @@ def recorded(found: Cassette | None) -> Estimate:
         runs = recorded_runs(found) if found else []
     except (ServiceError, RecursionError):
         runs = []
-    used = views.tokens(runs)
-    saved = found.specification.blocks if found and found.specification else None
-    blocks = (*service_cache.blocks_in(saved), *service_cache.blocks_of(runs))
+    if found is None or not runs:
+        return Estimate(0, 0, blocks=_saved(found))
+    replies = zip(found.replies, runs, strict=True)
+    used = sum(
+        (token_counts.of_run(reply, run, _filter(found), _saved(found)) for reply, run in replies), Tokens()
+    )
+    blocks = (*_saved(found), *service_cache.blocks_of(runs))
     return Estimate(len(runs), used.told, used.unknown, tuple(dict.fromkeys(blocks)))
+
+
+def _saved(found: Cassette | None) -> tuple[Block, ...]:
+    """The app's blocks as they were saved when it was recorded."""
+    return service_cache.blocks_in(found.specification.blocks if found and found.specification else None)
 
 
 def recorded_blocks(found: Cassette | None) -> tuple[Block, ...]:
@@ -541,7 +546,8 @@ def _read(reply: Reply, request: RunRequest, budget: Budget, known: Sequence[Blo
     try:
         run = api.run(reply, request.block_filter, request.specification_hash)
         hidden = None if request.block_filter is None else known
-        made = Made(reply, run, service_cache.may_have_answered(request.config, run, hidden))
+        used = token_counts.of_run(reply, run, request.block_filter, known)
+        made = Made(reply, run, used, service_cache.may_have_answered(request.config, run, hidden))
         budget.note(made.tokens.told, made.tokens.unknown)
     except DustError:
         raise
@@ -561,14 +567,17 @@ def _replayed(request: RunRequest, recording: Recording, network: Network) -> li
     asked = _recorded(request, recording.cassette)
     try:
         replies = [network.replay(asked, reply) for reply in recording.cassette.replies]
-        return [
-            Made(reply, api.run(reply, request.block_filter, request.specification_hash)) for reply in replies
-        ]
+        return [_replay(reply, request, _saved(recording.cassette)) for reply in replies]
     except CassetteError as error:
         raise CassetteError(unreadable(recording.shown, str(error), recording.record)) from None
     except ServiceError as error:
         wrong = f"holds no run: {error.headline}"
         raise CassetteError(unreadable(recording.shown, wrong, recording.record)) from None
+
+
+def _replay(reply: Reply, request: RunRequest, known: Sequence[Block]) -> Made:
+    run = api.run(reply, request.block_filter, request.specification_hash)
+    return Made(reply, run, token_counts.of_run(reply, run, request.block_filter, known))
 
 
 def _recorded(request: RunRequest, recorded: Cassette) -> RunRequest:

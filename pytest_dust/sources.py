@@ -8,11 +8,15 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from pytest_dust import links
+from pytest_dust import git_marks, links
 
 
 class UnreadableError(Exception):
-    """A file cannot be read; its text says why."""
+    """A file cannot be read; its text says why, and `line` where, if that can be told."""
+
+    def __init__(self, why: str, line: int = 1) -> None:
+        super().__init__(why)
+        self.line = line
 
 
 def read(folder: Path, name: str, allowed: Iterable[str], most: int) -> bytes:
@@ -29,9 +33,19 @@ def read(folder: Path, name: str, allowed: Iterable[str], most: int) -> bytes:
             raise UnreadableError("Is a directory" if stat.S_ISDIR(mode) else "it is no regular file")
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size  # read() allocates all that it may read
-            return file.read(min(size, most) + 1)
+            content = file.read(min(size, most) + 1)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise UnreadableError(getattr(error, "strerror", None) or "no file has such a name") from None
+    _refuse_git_marks(content)
+    return content
+
+
+def _refuse_git_marks(content: bytes) -> None:
+    """Raise UnreadableError for a pointer or a merge conflict, which would else be read as data."""
+    if b"<<<<<<<" in content or content.startswith((b"version https://", b"/annex/")):
+        left = git_marks.found(content.decode("utf-8-sig", "replace"))
+        if left is not None:
+            raise UnreadableError(left.told, left.line)
 
 
 def _how(name: str) -> str:

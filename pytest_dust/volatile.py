@@ -21,10 +21,11 @@ _HEADERS = (
     # which request it was, as clouds and gateways number them
     "set-cookie", "set-cookie2", "*request-id", "*requestid", "*correlation-id", "*trace-id", "*traceid",
     "*trace-context", "traceparent", "tracestate", "x-b3-*", "x-amz-id-2", "x-amz-cf-*", "x-vercel-id",
-    "cf-ray", "nel", "report-to",
+    "*transaction-id", "x-azure-ref", "x-guploader-uploadid", "cf-ray", "nel", "report-to",
     # which machine answered, how fast, and how much is left of a limit
-    "x-served-by", "x-cache", "x-cache-hits", "x-timer", "cf-cache-status", "x-runtime", "x-response-time",
-    "x-envoy-upstream-service-time", "server-timing", "*processing-ms", "*ratelimit*", "*rate-limit*",
+    "via", "x-served-by", "x-cache", "x-cache-hits", "x-timer", "cf-cache-status", "x-runtime",
+    "x-response-time", "x-envoy-upstream-service-time", "server-timing", "*processing-ms",
+    "*ratelimit*", "*rate-limit*",
 )  # fmt: skip
 TABLE: Mapping[str, tuple[str, ...]] = {
     "curl": ("created", *(f"headers.{name}" for name in _HEADERS)),
@@ -42,6 +43,7 @@ TABLE: Mapping[str, tuple[str, ...]] = {
         "created*",
         "processed_at",
         "search_metadata.*",
+        "search_parameters.*request*id",
         "search_information.*time*",
     ),
     "data_source": ("*.chunks.*.score",),

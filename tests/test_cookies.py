@@ -93,7 +93,7 @@ def test_what_a_cookie_says_that_opens_nothing_is_not_masked_elsewhere(said, els
 
 
 def test_what_the_request_says_in_clear_is_no_secret():
-    """A text of the inputs stays where a cookie holds it too; what the request's own cookie says is masked."""
+    """An input stays where a cookie holds it too; what the request's own cookie says is masked."""
     order, own = "order-4711-of-2026", "another-1-0f-mine"
     mask = Mask().covering({"inputs": [{"order": order, "headers": {"cookie": f"sid={own}"}}]})
     answer = {"set-cookie": f"session={order}; Path=/", "a": f"{order} and {own}"}

@@ -40,7 +40,7 @@ LAYERS = """
     office judging
     budget diff_rules drift launch
     volatile
-    conversation service_cache
+    conversation service_cache token_counts
     transport
     outgoing
     refusals view decoding writable
@@ -52,7 +52,7 @@ LAYERS = """
     notes settings masking ceiling missing
     json_values cassette_places
     references yamlio sources cookies
-    links file_names
+    links file_names git_marks
     hooks
     model errors clock
     characters

@@ -172,3 +172,36 @@ def test_a_run_that_crashed_counts_what_it_told(one, server):
 def test_tokens_in_words(used, case, session, about):
     """A case, a session and an estimate tell what is known, and of how many runs it is not."""
     assert (tokens.used(used), tokens.in_all(used), tokens.about(used)) == (case, session, about)
+
+
+# ── blocks that a filter hides ───────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("flavor", "names", "told"),
+    [
+        ("blocking", "[ANSWER]", "0 tokens used, unknown for 1 run"),
+        ("stream", "[ANSWER]", "28 tokens used"),
+        ("poll", "[ANSWER]", "28 tokens used"),
+        ("stream", "[INPUT, CLASSIFY]", "28 tokens used"),
+    ],
+)
+def test_what_a_filter_hides_is_not_taken_for_free(one, flavor, names, told):
+    """The tokens of blocks that a filter hides are counted where the service tells them, else unknown."""
+    example = one.flavoured(flavor)
+    text = f"block_filter: {names}\n" + example.files["a.dust.yaml"].decode().replace(
+        "result.label", "status"
+    )
+    filtered = example.having({"a.dust.yaml": text.replace("status: billing", "status: succeeded")})
+    recorded = filtered.run("--dust-mode=record")
+    assert f"dust: 1 recorded, {told}" in recorded.out
+    assert recorded.example.offline().run().outcomes == {"passed": 1}
+
+
+def test_a_filter_that_hides_no_model_leaves_the_tokens_known(one):
+    """Where the saved blocks show that only blocks without a model are hidden, nothing is unknown."""
+    text = "block_filter: [INPUT, CLASSIFY]\n" + one.files["a.dust.yaml"].decode()
+    filtered = one.having({"a.dust.yaml": text.replace("result.label: billing", "status: succeeded")})
+    recorded = filtered.run("--dust-mode=record")
+    assert "unknown for 1 run" in recorded.out
+    assert "dust: 1 live, 28 tokens used\n" in recorded.example.run("--dust-mode=live").out
