@@ -47,6 +47,12 @@ def estimate(item: pytest.Item, session: Session) -> Estimate | None:
     return Estimate(len(found), sum(each.tokens for each in made), sum(each.unknown for each in made))
 
 
+def recorded_apps(item: pytest.Item, session: Session) -> set[str]:
+    """The ids of the apps that a test ran when it was recorded; none where it has no recording."""
+    apps = (each.request.get("app") for each in _recordings(item, session))
+    return {str(app["id"]) for app in apps if isinstance(app, dict) and "id" in app}
+
+
 def _recordings(item: pytest.Item, session: Session) -> Iterator[Cassette]:
     """The recordings of a test's runs, in their order, up to the first that is missing or broken."""
     for number in count(1):

@@ -50,10 +50,11 @@ class Gate:
         if workers.is_idle(config):
             return
         self.asks_drift = any(hasattr(item, "drift_facts") for item in session.items)
-        self.tried.tests = sum("dust" in getattr(item, "fixturenames", ()) for item in session.items)
-        shared = sessions.open(config) if self.tried.tests else config.stash.get(sessions.KEY, None)
+        tests = [item for item in session.items if "dust" in getattr(item, "fixturenames", ())]
+        shared = sessions.open(config) if tests else config.stash.get(sessions.KEY, None)
         if shared is not None:
             self._count(session, shared)
+            self._count_tests(tests, shared)
         try:
             self._refuse_misfits(shared, unread=bool(session.testsfailed))
         except SettingsError as error:
@@ -69,18 +70,30 @@ class Gate:
         items: list[Any] = [item for item in session.items if hasattr(item, "estimate")]
         tried.selected = dict(Counter(item.case.app.id for item in items))
 
+    def _count_tests(self, tests: Sequence[pytest.Item], shared: sessions.Session) -> None:
+        """Note which apps the session's Python tests ran when they were recorded."""
+        if not self.settings.specification_hash:
+            self.tried.tests = len(tests)
+            return
+        from pytest_dust.fixture import recorded_apps
+
+        apps = [recorded_apps(test, shared) for test in tests]
+        self.tried.tests = sum(not each for each in apps)
+        self.tried.recorded = dict(Counter(app for each in apps for app in each))
+
     def _refuse_misfits(self, shared: sessions.Session | None, *, unread: bool) -> None:
         settings, tried = self.settings, self.tried
         suites = bool(tried.cases or unread)
         if settings.specification_hash and (
-            suites or tried.tests or not settings.only_ini("specification-hash")
+            suites or tried.tests or tried.recorded or not settings.only_ini("specification-hash")
         ):
             tried.refuse_misfit(unread=unread)
         pinned = shared is not None and bool(shared.drifts)
         if settings.drift and not (pinned or unread) and (suites or not settings.only_ini("drift")):
             raise SettingsError(
-                "--dust-drift: no suite of this session pins a hash, so there is nothing to ask; give "
-                "specification_hash: 64 hex digits in a suite, or leave the option out"
+                "--dust-drift: no suite of this session pins a hash, so there is nothing to ask (what Python "
+                "tests pin is not asked); give specification_hash: 64 hex digits in a suite, or leave the "
+                "option out"
             )
 
     def pytest_runtest_logreport(self, report: Any) -> None:
@@ -107,7 +120,7 @@ class Gate:
         config = session.config
         if workers.is_worker(config):
             tried = self.tried
-            known = {"cases": tried.cases, "selected": tried.selected, "tests": tried.tests}
+            known = {name: getattr(tried, name) for name in ("cases", "selected", "recorded", "tests")}
             config.workeroutput[TOLD] = {**known, "drift": self.asks_drift}  # type: ignore[attr-defined]
         elif self.settings.mode is Mode.LIVE and not self._is_over(session.exitstatus, config):
             self.failing = list(self._failing())

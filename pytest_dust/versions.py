@@ -25,44 +25,52 @@ class Tried:
     """How many cases of each app the suites hold."""
     selected: dict[str, int] = field(default_factory=dict)
     """How many of them are selected."""
+    recorded: dict[str, int] = field(default_factory=dict)
+    """By app: how many selected tests use the fixture `dust` and ran the app when they were recorded."""
     tests: int = 0
-    """How many selected tests use the fixture `dust`, whose apps are known only when they run."""
+    """How many such tests have no recording, so that their apps are known only when they run."""
     met: set[str] = field(default_factory=set)
     """The apps that such tests ran."""
 
     @property
     def apps(self) -> list[str]:
         """The apps of which another version is tried, as far as they are known."""
-        everywhere = {*self.cases, *self.met} if EVERY in self.versions else set()
+        everywhere = {*self.cases, *self.recorded, *self.met} if EVERY in self.versions else set()
         return sorted(everywhere.union(self.versions) - {EVERY})
 
     def refuse_misfit(self, *, unread: bool) -> None:
         """Raise SettingsError if a version fits no app; `unread` suites might hold any app."""
-        if not (self.cases or self.tests or unread):
+        known = {*self.cases, *self.recorded}
+        if not (known or self.tests or unread):
             raise SettingsError(
                 f"{OPTION}: this session has no suite, and no test that uses the fixture dust, so no version "
                 "is tried; select some, or leave the option out"
             )
-        self._refuse_two_apps({app for app, count in self.selected.items() if count} or self.cases)
+        selected = {*self._selected(), *self.recorded}
+        self._refuse_two_apps(selected or self.cases)
         if self.tests or unread:
             return
         for app in self.versions:
-            if app not in (EVERY, *self.cases):
-                raise SettingsError(unknown(app, self.cases))
-        if EVERY in self.versions and self.versions[EVERY] != LATEST and not self._rest(self.cases):
+            if app not in (EVERY, *known):
+                raise SettingsError(unknown(app, known))
+        if EVERY in self.versions and self.versions[EVERY] != LATEST and not self._rest(known):
             raise SettingsError(
-                f"{OPTION}: {self.versions[EVERY]} fits no app: {named(self.cases)} have a version of their "
+                f"{OPTION}: {self.versions[EVERY]} fits no app: {named(known)} have a version of their "
                 "own; leave it out"
             )
-        if any(self.selected.values()) and not any(self.selected.get(app) for app in self.apps):
+        if selected and selected.isdisjoint(self.apps):
             raise SettingsError(
                 f"{OPTION}: no selected case is of {named(self.apps)}; select one, or leave the option out"
             )
 
     def meet(self, app: str) -> None:
         """Note an app that a test is about to run; raises SettingsError if a bare hash then has two apps."""
-        self._refuse_two_apps({*(each for each, count in self.selected.items() if count), *self.met, app})
+        self._refuse_two_apps({*self._selected(), *self.met, app})
         self.met.add(app)
+
+    def _selected(self) -> list[str]:
+        """The apps of selected cases."""
+        return [app for app, count in self.selected.items() if count]
 
     def _rest(self, apps: Collection[str]) -> list[str]:
         """The apps without a version of their own."""
@@ -83,7 +91,7 @@ def unknown(app: str, apps: Collection[str]) -> str:
     """What to say of a version for an app that the session does not run."""
     has = f"it has: {named(apps)}" if apps else "it ran no app"
     return (
-        f"{OPTION}: this session has no suite of the app {app}{did_you_mean(app, apps)}; {has}; "
+        f"{OPTION}: this session has no suite or test of the app {app}{did_you_mean(app, apps)}; {has}; "
         "mend the app id, or leave the option out"
     )
 

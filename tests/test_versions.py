@@ -83,7 +83,7 @@ def test_a_version_for_no_app_is_refused(both, server, source):
     """From each source, a version for an app that no suite has is a usage error with the nearest app."""
     example, args = both.given("specification-hash", f"{TYPO}=latest", by=source)
     message = refused(example.run(*args), server)
-    assert f"no suite of the app {TYPO} (did you mean {SUPPORT}?)" in message
+    assert f"no suite or test of the app {TYPO} (did you mean {SUPPORT}?)" in message
     assert f"it has: {QUOTE}, {SUPPORT}" in message
 
 
@@ -128,7 +128,7 @@ def test_a_broken_suite_might_have_the_app(both):
     result = both.having({"broken.dust.yaml": "app: {"}).run(f"{OPTION}={TYPO}=latest")
     assert result.ret == 1
     assert "broken.dust.yaml:1" in result.out
-    assert any(f"no suite of the app {TYPO}" in line for line in lines(result))
+    assert any(f"no suite or test of the app {TYPO}" in line for line in lines(result))
 
 
 # ── a bare hash ──────────────────────────────────────────────────────────────────────────────────
@@ -306,11 +306,20 @@ def test_an_app_of_the_fixture_alone_fits(test, server):
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_an_app_that_no_test_was_recorded_with_is_refused(test, server, workers):
+    """The apps of Python tests are known by their recordings: a typo is refused before the first run."""
+    message = refused(test.run(f"{OPTION}={TYPO}=latest", *workers, subprocess=bool(workers)), server)
+    assert f"no suite or test of the app {TYPO} (did you mean {SUPPORT}?)" in message
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_an_app_that_no_test_ran_fails_the_session(test, workers):
-    """A version that fits neither a suite nor a run of a test fails the session at its end, by name."""
-    result = test.run(f"{OPTION}={TYPO}=latest", *workers)
+    """Where tests have no recordings, a version that fits no run fails the session at its end, by name."""
+    unrecorded = test.having(dict.fromkeys(test.cassettes))
+    result = unrecorded.run(f"{OPTION}={TYPO}=latest", *workers)
     assert (result.ret, result.outcomes) == (1, {"passed": 1})
-    assert any(f"no suite of the app {TYPO} (did you mean {SUPPORT}?)" in line for line in lines(result))
+    told = f"no suite or test of the app {TYPO} (did you mean {SUPPORT}?)"
+    assert any(told in line for line in lines(result))
 
 
 def test_a_bare_hash_for_two_apps_of_tests_is_refused(test, server):
@@ -328,9 +337,8 @@ def test_a_bare_hash_for_the_apps_of_a_suite_and_a_test_is_refused(test, server)
     """The apps of suites count with those of tests."""
     example = test.having({"order.dust.yaml": suite(server, QUOTE, ORDERS)})
     example = example.run("--dust-mode=record").example
-    result = example.run(f"{OPTION}={server.hash(QUOTE)}")
-    assert result.outcomes == {"passed": 1, "failed": 1}
-    assert "this session has 2" in result.report
+    server.requests.clear()
+    assert "this session has 2" in refused(example.run(f"{OPTION}={server.hash(QUOTE)}"), server)
 
 
 def test_a_test_without_a_recording_fails_the_gate(test):
@@ -380,7 +388,7 @@ TABLE = {
     "one of two selected": ({"": HASH}, {A: 1, B: 0}, 0, ""),
     "own": ({A: HASH}, {A: 1, B: 1}, 0, ""),
     "typo": ({"a" * 9 + "b": HASH}, {A: 1}, 0, "did you mean aaaaaaaaaa?"),
-    "far from any": ({"zz": HASH}, {A: 1}, 0, "no suite of the app zz; it has: aaaaaaaaaa"),
+    "far from any": ({"zz": HASH}, {A: 1}, 0, "no suite or test of the app zz; it has: aaaaaaaaaa"),
     "typo with tests": ({"zz": HASH}, {A: 1}, 1, ""),
     "two apps with tests": ({"": HASH}, {A: 1, B: 1}, 1, "has 2"),
     "no apps": ({"": "latest"}, {}, 0, "has no suite"),
@@ -396,7 +404,7 @@ TABLE = {
 def test_which_versions_fit(row):
     """A version fits the app it names, a bare hash one app, `latest` all."""
     versions, selected, tests, words = TABLE[row]
-    tried = Tried(versions, dict.fromkeys(selected, 1), selected, tests)
+    tried = Tried(versions, dict.fromkeys(selected, 1), selected, tests=tests)
     if not words:
         tried.refuse_misfit(unread=False)
         return
