@@ -130,7 +130,9 @@ class Conversation:
         if exchange.status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
             raise refusals.proxy_refused(self.tape.proxy, "407 Proxy Authentication Required")
         if exchange.status != httpx.codes.OK:
-            raise refusals.refused(exchange, self.request, self.flavor)
+            in_clear = self.line.base_url.startswith("http:")  # else no proxy can answer in Dust's place
+            proxy = self.tape.proxy if in_clear else ""
+            raise refusals.refused(exchange, self.request, self.flavor, proxy)
         if isinstance(exchange.body, str):
             raise refusals.no_json(exchange, self.line.base_url)
         return exchange

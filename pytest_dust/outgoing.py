@@ -29,6 +29,9 @@ def client(base_url: str) -> httpx.Client:
     except (OSError, ValueError) as error:
         raise refusals.bad_certificates(_certificates(error), str(error)) from None
     near = is_this_machine(httpx.URL(base_url).host)
+    hostless = [] if near else [name for name in _given(*PROXIES) if not _host(os.environ[name])]
+    if hostless:
+        raise refusals.bad_proxy(hostless, "it has no host")
     try:
         return httpx.Client(verify=trusted, trust_env=not near, limits=LIMITS)
     except (ImportError, ValueError, httpx.InvalidURL) as error:
@@ -41,8 +44,22 @@ def client(base_url: str) -> httpx.Client:
 def proxy(host: str, port: int) -> str:
     """How messages name a proxy: by its address, without its password, and the variables that name it."""
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    names = [name for name in _given(*PROXIES) if host in os.environ[name].lower()]
+    given = {name: os.environ[name] for name in _given(*PROXIES)}
+    names = [name for name, value in given.items() if host == _host(value) or host in value.lower()]
     return f"{address} ({', '.join(names)})" if names else address
+
+
+def _host(address: str) -> str:
+    """The host of a proxy's address as it is connected to; the address itself if it has none."""
+    try:
+        return httpx.URL(_with_scheme(address)).raw_host.decode("ascii").strip("[]")
+    except (ValueError, httpx.InvalidURL):
+        return address
+
+
+def _with_scheme(address: str) -> str:
+    """A proxy's address as httpx takes it."""
+    return address if "://" in address else f"http://{address}"
 
 
 def _without_quotes(error: Exception) -> str:
@@ -67,10 +84,10 @@ def _certificates(error: Exception) -> str:
 
 def _is_bad(name: str) -> bool:
     """Whether httpx can use no proxy of this address."""
-    value = os.environ[name]
-    address = value if "://" in value else f"http://{value}"  # as httpx takes it
     try:
-        httpx.HTTPTransport(proxy=address, verify=False).close()  # it connects to nothing
+        httpx.HTTPTransport(
+            proxy=_with_scheme(os.environ[name]), verify=False
+        ).close()  # it connects to nothing
     except (ImportError, ValueError, httpx.InvalidURL):
         return True
     return False

@@ -206,13 +206,18 @@ def waits_too_long(exchange: Exchange, request: RunRequest, pause: float, timeou
     )
 
 
-def refused(exchange: Exchange, request: RunRequest, flavor: Flavor | None = None) -> ServiceError:
-    """An answer that is no run, in one or two sentences."""
+def refused(
+    exchange: Exchange, request: RunRequest, flavor: Flavor | None = None, proxy: str = ""
+) -> ServiceError:
+    """An answer that is no run, in one or two sentences; a `proxy` on the way may have given it."""
     app = request.app
     places = {"app": app.id, "space": app.space, "workspace": app.workspace}
     where = ", ".join(f"{name} {place}" for name, place in places.items() if place)
     check = _check(exchange, request, flavor)
-    error = ServiceError(f"the service answered {exchange.status} {_said(exchange.body)} ({where}); {check}")
+    who = "the service"
+    if proxy and not _type(exchange.body):
+        who, check = f"the service, or the proxy {proxy},", f"check the proxy; if it was the service: {check}"
+    error = ServiceError(f"{who} answered {exchange.status} {_said(exchange.body)} ({where}); {check}")
     error.status = exchange.status
     return error
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from inspect import signature
 from typing import Any
 
@@ -67,6 +67,8 @@ class Tape:
     """The block at which the run stood when it was last asked for."""
     proxy: str = ""
     """The proxy by which the last request went, as messages name it, if it went by one."""
+    tunnelling: bool = False
+    """Whether a proxy was asked for a way to the service (CONNECT), and has not answered."""
 
     _ended: threading.Event = field(default_factory=threading.Event)
 
@@ -187,10 +189,15 @@ class _Normalising(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         tape: Tape = request.extensions[TAPE]
         _TAPE.set(tape)  # for this run, which has a thread of its own
-        request.extensions["trace"] = self._trace
+        request.extensions["trace"] = partial(self._trace, tape)
+        tape.tunnelling = False
         began = clock.seconds()
         try:
             response = _sent(self._client, request)
+        except httpx.TransportError as error:
+            if tape.tunnelling:  # nothing got to the service
+                raise httpx.ConnectError(str(error), request=request) from None
+            raise
         finally:
             tape.proxy = self._proxy
         try:
@@ -200,9 +207,13 @@ class _Normalising(httpx.BaseTransport):
         finally:
             response.close()
 
-    def _trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Note which machine is connected to: the service, or a proxy before it."""
-        if event.endswith("connect_tcp.started"):
+    def _trace(self, tape: Tape, event: str, info: Mapping[str, Any]) -> None:
+        """Note which machine is connected to, the service or a proxy, and whether the proxy answers."""
+        if event.endswith("send_request_headers.started"):
+            tape.tunnelling = info["request"].method == b"CONNECT"
+        elif event.endswith("receive_response_headers.complete"):
+            tape.tunnelling = False
+        elif event.endswith("connect_tcp.started"):
             host, port = info["host"], info["port"]
             self._proxy = "" if (host, port) == self._service else outgoing.proxy(host, port)
 

@@ -258,6 +258,39 @@ def test_a_proxy_that_hangs_up_is_named(one):
     assert f"through the proxy {proxy.address}" in message
 
 
+@pytest.mark.parametrize("answer", [b"", b"garbage\r\n\r\n"], ids=["nothing", "garbage"])
+def test_a_proxy_that_does_not_answer_is_named(one, answer):
+    """Where the proxy gives no way to the service, it is named, and no run can have been started."""
+    with proxying(9, answer, silent=True) as proxy:
+        environ = {"DUST_BASE_URL": HTTPS, "HTTPS_PROXY": f"http://{proxy.address}"}
+        message = told(one.exporting(**environ))
+    assert f"cannot connect to {HTTPS}/ through the proxy {proxy.address} (HTTPS_PROXY): " in message
+    assert "may have started" not in message
+
+
+def test_a_refusal_in_clear_may_be_that_of_the_proxy(one):
+    """Over plain http nobody can tell who answered, so a refusal that is not Dust's own names the proxy."""
+    refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>"
+    with proxying(9, refusal) as proxy:
+        environ = {"DUST_BASE_URL": HTTP, "DUST_ALLOW_HTTP": "1", "HTTP_PROXY": f"http://{proxy.address}"}
+        message = told(one.exporting(**environ))
+    assert f"the service, or the proxy {proxy.address} (HTTP_PROXY), answered 403" in message
+    assert "check the proxy; if it was the service: " in message
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("http://pröxy.invalid:9", r"through the proxy xn--prxy-6qa\.invalid:9 \(HTTPS_PROXY\)"),
+        ("http://", r"no proxy can be used that HTTPS_PROXY names: it has no host"),
+        ("http://:8080", r"no proxy can be used that HTTPS_PROXY names: it has no host"),
+    ],
+)
+def test_a_proxy_is_named_by_its_variable_however_it_is_written(one, value, words):
+    """A proxy whose name is spelled otherwise when it is looked up, or has none, is told by its variable."""
+    assert re.search(words, told(one.exporting(DUST_BASE_URL=HTTPS, HTTPS_PROXY=value)))
+
+
 # ── certificates ─────────────────────────────────────────────────────────────────────────────────
 
 

@@ -91,15 +91,15 @@ class Proxy:
 
 
 @contextmanager
-def proxying(to: int, refusal: bytes = b"") -> Iterator[Proxy]:
-    """Run a proxy, which answers each request with `refusal` if that is given."""
+def proxying(to: int, refusal: bytes = b"", *, silent: bool = False) -> Iterator[Proxy]:
+    """Run a proxy, which answers each request with `refusal` alone, if that is given or it is `silent`."""
     proxy = Proxy()
 
     def serve(connection: socket.socket) -> None:
         head = head_of(connection)
         proxy.seen.append(head)
         proxy.asked.append(head.split(b"\r\n")[0].decode())
-        if refusal:
+        if refusal or silent:
             connection.sendall(refusal)
             return
         with socket.create_connection(("127.0.0.1", to)) as target:
