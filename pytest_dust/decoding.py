@@ -28,7 +28,7 @@ def decoded(parts: Iterator[bytes], encodings: Sequence[str], stage: Stage) -> I
     """
     names = [name for name in (each.strip().lower() for each in encodings) if name not in ("", "identity")]
     if len(names) > MOST or any(name not in WINDOWS for name in names):
-        shown = ", ".join(names)[:60]
+        shown = ", ".join(names[:MOST]) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
         raise httpx.DecodingError(f"it is encoded as {shown}, and gzip or deflate was asked for")
     parts = stage(parts)
     for name in reversed(names):

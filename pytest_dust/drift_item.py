@@ -51,7 +51,8 @@ class DriftItem(Item):
             reason = report.undecided(facts, found)
             raise self._unknown(reason, reason)
         if found.drifted or exists is False:
-            self.headline = f"app {self.app.id} drifted: {report.headline(facts, found)}"
+            drifted = " drifted" if found.drifted else ""
+            self.headline = f"app {self.app.id}{drifted}: {report.headline(facts, found)}"
             raise CaseFailed("\n".join(report.drifted(facts, found, self._command(facts))))
         pins = sum(app == self.app for app, _ in self.shared.drifts)
         which = f" ({self.pinned[:8]}…)" if pins > 1 else ""

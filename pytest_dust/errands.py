@@ -45,9 +45,14 @@ def _print(lines: Iterable[str]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+LEAST_COLUMNS = 20
+"""Columns of the narrowest table that can be read."""
+
+
 def _columns() -> int | None:
     """The columns that stdout has: those of a terminal, or as COLUMNS says; None for a pipe."""
-    return shutil.get_terminal_size((0, 0)).columns or None
+    columns = shutil.get_terminal_size((0, 0)).columns
+    return max(columns, LEAST_COLUMNS) if columns else None
 
 
 def _schema(_config: pytest.Config, _settings: Settings) -> Iterator[str]:

@@ -124,8 +124,15 @@ def _no_suite(folder: Path, path: str) -> list[str]:
     except OSError:
         return []
     stems = [each.removesuffix(SUFFIX) for each in names if each.endswith(SUFFIX)]
+    file, colon, case = name.partition(":")
+    if colon and file.removesuffix(SUFFIX) in stems:
+        return [f"there is no {path} (did you mean {beside}{slash}{file}::{case}?)"]
     meant = nearest((suite_name(name) or name).removesuffix(SUFFIX), stems)
-    return [f"there is no {path} (did you mean {beside}{slash}{meant}{SUFFIX}?)"] if meant else []
+    if meant:
+        return [f"there is no {path} (did you mean {beside}{slash}{meant}{SUFFIX}?)"]
+    more = f", … and {len(stems) - MAX_TOLD:,} more" if len(stems) > MAX_TOLD else ""
+    listed = ", ".join(f"{beside}{slash}{stem}{SUFFIX}" for stem in sorted(stems)[:MAX_TOLD])
+    return [f"there is no {path}; there is: {listed}{more}"] if stems else []
 
 
 def _no_case(path: str, name: str, names: list[str]) -> str:

@@ -282,7 +282,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         chosen = config.stash[SETTINGS]
         typed = chosen.on_change == "fail" and chosen.sources["on-change"].startswith("--")
         if typed and chosen.mode is not settings.Mode.LIVE:
-            lines = ["dust: 0 compared: --dust-on-change=fail is for live runs (--dust-mode=live)", *lines]
+            nothing = chosen.mode is settings.Mode.REPLAY
+            what = "0 compared" if nothing else "changes of new recordings are told and do not fail"
+            lines = [f"dust: {what}: --dust-on-change=fail is for live runs (--dust-mode=live)", *lines]
         told = {"versions": bool(chosen.specification_hash), "ceiling": chosen.max_tokens is not None}
         lines = [*summary(cases, **told), *lines]
     if left := config.stash.get(LEFT, []):

@@ -24,6 +24,8 @@ class ReadAhead:
     def keep(self, spot: Spot) -> Cassette | None:
         """Read a cassette that will be needed again; raises CassetteError as reading it does."""
         found: Cassette | CassetteError | None
+        if spot.path in self._kept:
+            return _given(self._kept[spot.path][1])
         try:
             found = cassette_files.read(spot)
         except CassetteError as error:

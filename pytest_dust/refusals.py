@@ -40,7 +40,7 @@ _BY_TYPE = {
     f"try again later; {_REPLAY}",
     "method_not_supported_error": "check that --dust-base-url is Dust itself",
     "content_too_large": "the input and config are larger than the service's 4 MB; shorten them",
-    "rate_limit_error": "the app's runs of the day are used up; wait, or replay from cassettes",
+    "rate_limit_error": "too many runs, at once or in a day; wait, or replay from cassettes",
 }
 """What to do, by the type of the service's error."""
 _BY_STATUS = {
@@ -101,7 +101,7 @@ def proxy_refused(proxy: str, reason: str) -> ServiceError:
     login = " (give its user and password: http://USER:PASSWORD@HOST:PORT)" if "407" in reason else ""
     return ServiceError(
         f"the proxy {proxy or 'on the way'} refused: {reason}{login}; "
-        "check HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY"
+        f"check {'it' if '(' in proxy else 'HTTPS_PROXY and ALL_PROXY'}, or name the host in NO_PROXY"
     )
 
 
@@ -272,7 +272,7 @@ def odd_number(text: str) -> ServiceError:
     path, number = next((each for each in found if "results" not in each[0][:2]), found[0])
     return _spent(
         f"the service's answer holds {number}, a number that JSON text cannot give back, "
-        f"{_place(document, path)}, so it was refused: no recording could hold it; "
+        f"{_place(document, path)}; it was refused, as no recording could hold it: "
         "let the app give null or a text there"
     )
 
@@ -313,7 +313,7 @@ def _reason(error: httpx.HTTPError) -> str:
 
 def _shown(text: str) -> str:
     """A text of others on one line, without a password in an address, as far as it may be shown."""
-    line = re.sub(r"//[^/@\s]*@", "//…@", " ".join(text.split()))
+    line = re.sub(r"//[^/@\s]*@", "//…@", " ".join(text.split())).removesuffix(".")
     return f"{line[:200]}…" if len(line) > 200 else line
 
 

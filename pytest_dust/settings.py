@@ -391,10 +391,10 @@ def _barred(chosen: Settings) -> str:
     ignored = chosen.allow_http and sources["allow-http"].startswith(FILE)
     if address.scheme == "https" or (chosen.allow_http and not ignored):
         return ""
-    instead = f" on the command line, for {sources['allow-http']} does not count" if ignored else ""
+    instead = f" on the command line ({sources['allow-http']} does not count)" if ignored else ""
     return (
         f"{url} is not encrypted, and the API key would be sent to it; "
-        f"use https://, or --dust-allow-http{instead} if you must"
+        f"use https:// or, if you must, --dust-allow-http{instead}"
     )
 
 

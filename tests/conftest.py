@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import certifi
 import deepdiff  # noqa: F401  # loaded once here, else pytester unloads it after each run within this process
 import pytest
 import respx  # noqa: F401  # likewise
@@ -108,6 +109,14 @@ class Service(dust_server.DustServer):
             self.save_original(app)
 
     @property
+    def is_untouched(self) -> bool:
+        """Whether it answers as it does at first."""
+        changed = self.behaviour, self.drifted, self._faults, self._unregistered, self.published_shape
+        slow = self.delay, self.poll_steps, not self.stores_logs
+        first = self._versions[SUPPORT, "v1"] == dust_server.APPS[SUPPORT].version("v1")
+        return first and not any((*changed, *slow))
+
+    @property
     def runs(self) -> int:
         """How many runs were asked for."""
         return sum(request.path.endswith("/runs") for request in self.requests)
@@ -145,9 +154,19 @@ def network(server) -> Iterator[Network]:
     opened.close()
 
 
+@pytest.fixture(scope="session")
+def _one_certificate(tmp_path_factory) -> Path:
+    """A file of one certificate to trust: to load all that there are takes longer than most runs."""
+    everyone = Path(certifi.where()).read_text(encoding="utf-8")
+    path: Path = tmp_path_factory.mktemp("certificates") / "one.pem"
+    path.write_text(re.search(r"-----BEGIN[\s\S]*?-----END.*\n", everyone)[0], encoding="utf-8")
+    return path
+
+
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch) -> None:
+def _clean_environment(monkeypatch, _one_certificate) -> None:
     """Take from the environment what would steer the plugin, pytest or the network."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(_one_certificate))
     steering = re.compile(r"DUST_.*|.*_PROXY|CI|BUILD_NUMBER|PYTEST_ADDOPTS|.*_COLORS?", re.IGNORECASE)
     for name in list(os.environ):
         if steering.fullmatch(name):
@@ -258,6 +277,13 @@ class Example:
         out, err = "\n".join(done.outlines), "\n".join(done.errlines)
         return Result(self.left(), int(done.ret), out, err, _outcomes(done.outlines))
 
+    def recorded(self) -> Example:
+        """The project after a recording from the service as it is at first, which is made once and kept."""
+        key = frozenset(self.files.items())
+        if key not in _RECORDED:
+            _RECORDED[key] = self.run("--dust-mode=record").example.files
+        return replace(self, files=_RECORDED[key])
+
     def write(self) -> None:
         """Put the project on disk; files that are right already stay untouched."""
         for path in _files(self.root):
@@ -273,6 +299,10 @@ class Example:
         """The project as it stands on disk."""
         files = {path.relative_to(self.root).as_posix(): path.read_bytes() for path in _files(self.root)}
         return replace(self, files=files)
+
+
+_RECORDED: dict[frozenset[tuple[str, bytes]], Mapping[str, bytes]] = {}
+"""The files of projects after their recording, by their files before it."""
 
 
 def _bytes(text: str | bytes | None) -> bytes | None:
@@ -346,7 +376,7 @@ def made(project, server) -> Callable[..., Example]:
 
     def make(app: str, cases: str, extra: str = "") -> Example:
         example = project.having({"suite.dust.yaml": suite(server, app, cases, extra)}).using(server)
-        after: Example = example.run("--dust-mode=record").example
+        after = example.recorded() if server.is_untouched else example.run("--dust-mode=record").example
         server.requests.clear()
         return after
 
@@ -356,7 +386,7 @@ def made(project, server) -> Callable[..., Example]:
 @pytest.fixture
 def recorded(support, server) -> Example:
     """The project `support`, recorded and offline."""
-    after = support.run("--dust-mode=record").example
+    after = support.recorded()
     server.requests.clear()
     return after.offline()
 

@@ -174,7 +174,7 @@ def test_where_such_a_number_stands_is_said(text, number, place):
     assert words.startswith(
         f"the service's answer holds {number}, a number that JSON text cannot give back, {place}; "
     )
-    assert "was not recorded" in words
+    assert "it was refused, as no recording could hold it" in words
 
 
 # ── at the front door ────────────────────────────────────────────────────────────────────────────

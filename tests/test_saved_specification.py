@@ -26,7 +26,7 @@ ONE = "cases:\n  - {id: one, input: {order: 3 apples}}\n"
 def pinned(project, server):
     """A suite pinned to the version that is saved, recorded, online, and no request noted yet."""
     example = project.having({"answer.dust.yaml": suite(server, SUPPORT, CASES)}).using(server)
-    after = example.run("--dust-mode=record").example
+    after = example.recorded()
     server.requests.clear()
     return after
 
@@ -351,14 +351,15 @@ def test_a_pinned_version_that_is_gone_fails(pinned, server):
     result = asking(pinned)
     assert result.outcomes["failed"] == 1
     assert f"the version of the app {SUPPORT} that this suite pins is not at Dust (any more)" in result.report
-    assert f"drifted: the pinned version {server.hash(SUPPORT)[:8]}… does not exist at Dust" in result.out
+    assert f"app {SUPPORT}: the pinned version {server.hash(SUPPORT)[:8]}… does not exist at Dust" in result.out
 
 
 def test_where_hashes_cannot_be_asked_for_the_blocks_tell(pinned, server):
     """Where the service has no such address, that is neither drift nor trouble."""
     server.unregister(SUPPORT, "v1")
     unable_to_check(server)
-    assert told(asking(pinned)) == [f"dust: app {SUPPORT}: not drifted"]
+    doubt = "the service could not be asked whether it still has the pinned version"
+    assert told(asking(pinned)) == [f"dust: app {SUPPORT}: not drifted; {doubt}"]
 
 
 @pytest.mark.parametrize(

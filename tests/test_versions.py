@@ -56,7 +56,7 @@ def test(project, server):
 
 def recorded(project, server, files):
     """The project with these files, recorded."""
-    after = project.having(files).using(server).run("--dust-mode=record").example
+    after = project.having(files).using(server).recorded()
     server.requests.clear()
     return after
 

@@ -74,6 +74,8 @@ def _saved(facts: Facts, found: Verdict) -> str:
         return f"its hash is not known: {safe(facts.unknown)}"
     if found.drifted and facts.saved == facts.pinned:
         return "no hash yet: edited since its last run in Dust, and not run"
+    if facts.saved == facts.pinned:
+        return f"{safe(facts.saved)}   (the same, by its last run in Dust: run it there once more)"
     return safe(facts.saved)
 
 
@@ -114,6 +116,13 @@ def undecided(facts: Facts, found: Verdict) -> str:
 
 def unmoved(facts: Facts, found: Verdict) -> str:
     """That the app has not drifted, and by what that is known."""
+    if facts.exists is None:
+        certain = _unmoved(facts, found)
+        return f"{certain}; the service could not be asked whether it still has the pinned version"
+    return _unmoved(facts, found)
+
+
+def _unmoved(facts: Facts, found: Verdict) -> str:
     if found.known:
         other = f"; its last run in Dust ran another version, {facts.saved}" if not facts.is_unrun else ""
         return f"not drifted{other}"
