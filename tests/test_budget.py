@@ -193,28 +193,12 @@ def test_a_refused_session_asks_nothing_under_xdist(recorded, server):
     assert server.requests == []
 
 
-def test_a_session_within_its_ceilings_runs_under_xdist(recorded, server):
-    """With `-n 2` a session that takes exactly the runs that the ceiling allows is run whole."""
-    args = ("--dust-mode=live", "--dust-max-runs=3", "-n", "2")
-    result = recorded.using(server).run(*args, subprocess=True)
-    assert "not run:" not in result.out
-    assert result.outcomes == {"passed": 2, "failed": 1}
-
-
 def test_runs_end_where_the_ceiling_is_reached_by_all_workers(python, server):
     """With `-n 2` both workers spend from one budget: no run more than the ceiling allows them together."""
     result = python.run("--dust-mode=live", "--dust-max-runs=3", "-n", "2", subprocess=True)
     assert result.outcomes == {"passed": 3, "failed": 1}
     assert "not run: 3 of at most 3 runs are made" in result.out
     assert server.runs == 3
-
-
-def test_tokens_end_where_the_ceiling_is_reached_by_all_workers(python, server):
-    """With `-n 2` the tokens that one worker used keep the other from making runs."""
-    args = ("--dust-mode=live", "--dust-max-tokens=1", "-n", "2")
-    result = python.run(*args, subprocess=True)
-    assert server.runs <= 2  # at most one in each worker, begun together
-    assert result.outcomes["failed"] == 4 - server.runs
 
 
 @pytest.mark.parametrize("name", ["max-runs", "max-tokens"])

@@ -251,22 +251,11 @@ def test_xdist_gives_the_same_verdicts_and_the_same_report(recorded):
     assert summary.search(shared.out)[0] == summary.search(alone.out)[0]
 
 
-def test_xdist_writes_the_same_junit_xml(recorded):
-    """With `-n 2` the XML holds the same cases, messages and reports."""
-
-    def told(*args):
-        root = ET.fromstring(recorded.run("--junitxml=o.xml", *args, subprocess=True).example.files["o.xml"])
-        found = root.iter("testcase")
-        return sorted((one.get("name"), [(f.get("message"), f.text) for f in one]) for one in found)
-
-    assert told("-n", "2") == told()
-
-
-@pytest.mark.parametrize("options", [(), ("--full-trace",), ("-n", "2"), ("--tb=native",), ("-vv", "-l")])
+@pytest.mark.parametrize("options", [(), ("--full-trace",), ("--tb=native",), ("-vv", "-l")])
 def test_a_broken_file_is_one_located_error(recorded, options):
     """Every mistake is a line `file:line:column: …`, with no traceback under any option."""
     example = recorded.having({"broken.dust.yaml": BROKEN})
-    result = example.run(*options, subprocess="-n" in options)
+    result = example.run(*options)
     assert result.outcomes["error"] == 1
     assert PLACE.search(result.report)
     assert "Traceback" not in result.out

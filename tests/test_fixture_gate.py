@@ -291,12 +291,11 @@ def test_a_live_session_counts_the_runs_of_tests_beforehand(tests):
     assert re.match(r"dust: about to make 3 runs, about \d\d tokens by the recordings$", line)
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_tests_without_a_recording_are_told_as_unknown(tests, workers):
+def test_tests_without_a_recording_are_told_as_unknown(tests):
     """How many runs a test makes that has no recording is not known, and said once."""
     example = tests(PASSING + TWICE, block="")
     example = example.having({name: None for name in example.cassettes if "two" in name})
-    (line,) = announced(example.run(LIVE, *workers, subprocess=bool(workers)))
+    (line,) = announced(example.run(LIVE))
     assert re.match(
         r".*about to make 1 run, about \d+ tokens by .*, and those of 1 test without a recording$", line
     )

@@ -86,8 +86,10 @@ def test_many_such_files_are_few_lines(project):
     assert "dust: … and 4 more files whose names do not end in .dust.yaml" in result.out
 
 
-@each_way
-@pytest.mark.parametrize(("name", "ret"), [("x.dust.yml", 1), ("x.dust.YAML", 1), ("data.dust.json", 0)])
+@pytest.mark.parametrize(
+    ("name", "ret", "way"),
+    [("x.dust.yml", 1, ()), ("x.dust.YAML", 1, ("-n", "2")), ("data.dust.json", 0, ())],
+)
 def test_a_check_does_not_pass_over_a_suite(recorded, name, ret, way):
     """`--dust-check` ends with 1 where a suite is not collected for its name; JSON may be another's."""
     text = recorded.files["answer.dust.yaml"]
@@ -105,9 +107,14 @@ def test_what_pytest_ignores_is_not_told(recorded):
 # ── ids ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-@each_way
 @pytest.mark.parametrize(
-    ("wanted", "meant"), [("refnd", "refund"), ("Refund", "refund"), ("parcels", "parcel"), ("wrng", "wrong")]
+    ("wanted", "meant", "way"),
+    [
+        ("refnd", "refund", ()),
+        ("Refund", "refund", ("-n", "2")),
+        ("parcels", "parcel", ()),
+        ("wrng", "wrong", ()),
+    ],
 )
 def test_an_id_that_no_case_has_is_told_with_the_nearest(recorded, wanted, meant, way):
     """`path::id` of no case is pytest's own error, with the id that is nearest and those that there are."""
@@ -158,14 +165,13 @@ def test_each_named_case_has_its_own_hint(recorded):
     assert "answer.dust.yaml::parcel?" in told[1]
 
 
-@each_way
 @pytest.mark.parametrize(
-    ("wanted", "meant"),
+    ("wanted", "meant", "way"),
     [
-        ("answr.dust.yaml", "answer.dust.yaml"),
-        ("answer.dust.yml", "answer.dust.yaml"),
-        ("Answer.dust.yaml::refund", "answer.dust.yaml"),
-        ("./sub/other.dust.yml", "./sub/another.dust.yaml"),
+        ("answr.dust.yaml", "answer.dust.yaml", ("-n", "2")),
+        ("answer.dust.yml", "answer.dust.yaml", ()),
+        ("Answer.dust.yaml::refund", "answer.dust.yaml", ()),
+        ("./sub/other.dust.yml", "./sub/another.dust.yaml", ()),
     ],
 )
 def test_a_suite_that_is_not_there_is_told_with_the_nearest(recorded, wanted, meant, way):
@@ -208,7 +214,7 @@ def described(recorded, server):
     return recorded.having({"answer.dust.yaml": suite(server, SUPPORT, DESCRIBED)})
 
 
-@pytest.mark.parametrize("options", [(), ("-v",), ("-q",), ("-n", "2"), ("-v", "-n", "2")], ids=str)
+@pytest.mark.parametrize("options", [(), ("-v",), ("-q",), ("-v", "-n", "2")], ids=str)
 def test_a_check_says_checked(described, options):
     """`--dust-check` calls no case passed: neither behind it nor in the last line."""
     result = described.run("--dust-check", *options, subprocess="-n" in options)
@@ -236,10 +242,9 @@ def test_junit_counts_a_checked_case_as_a_test(recorded):
     assert b'tests="3"' in result.example.files["out.xml"]
 
 
-@pytest.mark.parametrize("way", [("-v",), ("-v", "-n", "2")], ids=["alone", "xdist"])
-def test_verbose_shows_descriptions(described, way):
+def test_verbose_shows_descriptions(described):
     """With `-v` a case's description stands behind its outcome, on one line."""
-    result = described.run(*way, subprocess="-n" in way)
+    result = described.run("-v")
     assert "PASSED (A refund goes to billing)" in result.out
     assert "FAILED (A greeting goes nowhere)" in result.out
     assert re.search(r"PASSED +(answer\.dust\.yaml::parcel|\[)", result.out)  # which has none

@@ -43,7 +43,7 @@ def judged(project, server):
         cases = f"input: {{question: Where is my refund?}}\nexpect:\n{expect}"
         files = {"conftest.py": HOOK.format(code), "a.dust.yaml": suite(server, SUPPORT, cases, extra)}
         began = time.monotonic()
-        example = project.having(files).using(server).exporting(DUST_TIMEOUT="2")
+        example = project.having(files).using(server).exporting(DUST_TIMEOUT="1")
         result = example.run(f"--dust-mode={mode}", subprocess="odd" in expect)
         assert time.monotonic() - began < LIMIT
         assert "Traceback" not in result.out
@@ -122,4 +122,4 @@ def test_dust_timeout_bounds_the_judging(judged):
     """Where no suite sets a timeout, the option does."""
     result = judged("  result.text: {odd: loop}\n", ODD, extra="")
     assert result.outcomes == {"failed": 1}
-    assert "this matcher took longer than 2 s" in result.report
+    assert "this matcher took longer than 1 s" in result.report

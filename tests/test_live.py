@@ -145,13 +145,9 @@ def stripped(example):
     ("mode", "flavor", "limit"),
     [
         ("live", "blocking", 1),
-        ("live", "blocking", 3),
         ("live", "stream", 3),
-        ("live", "poll", 3),
-        ("record", "blocking", 4),
-        ("record", "stream", 2),
+        ("record", "blocking", 7),
         ("rerecord", "poll", 2),
-        ("rerecord", "blocking", 7),
     ],
 )
 def test_so_many_runs_are_under_way_at_once(having, counter, mode, flavor, limit):
@@ -282,15 +278,21 @@ def test_deselected_cases_ask_nothing(having, counter, args):
     assert sorted(counter.asked) == ["c01", "c03"]
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
 @pytest.mark.parametrize(
-    "args", [("--collect-only",), ("--dust-check",), ("--setup-only",), ("--setup-plan",)]
+    "args",
+    [
+        ("--collect-only",),
+        ("--dust-check",),
+        ("--setup-only",),
+        ("--setup-plan",),
+        ("--dust-check", "-n", "2"),
+    ],
 )
-def test_where_nothing_is_run_nothing_is_asked(having, counter, args, workers):
+def test_where_nothing_is_run_nothing_is_asked(having, counter, args):
     """A session that runs no case asks the service nothing, in workers neither."""
     example = having(3).run("--dust-mode=record").example
     counter.asked.clear()
-    result = example.run("--dust-mode=rerecord", *args, *workers, subprocess=bool(workers))
+    result = example.run("--dust-mode=rerecord", *args, subprocess="-n" in args)
     assert result.ret == 0
     assert counter.asked == []
     assert counter.server.runs == 3
@@ -516,7 +518,7 @@ def test_runs_of_python_tests_go_ahead_of_those_that_wait(having, counter, limit
 # ── with pytest-xdist ────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("workers", "dist", "most"), [(2, "loadfile", 4), (3, "worksteal", 4)])
+@pytest.mark.parametrize(("workers", "dist", "most"), [(3, "worksteal", 4)])
 def test_workers_share_the_limit(project, counter, workers, dist, most):
     """Of several workers each has its share of the limit; each case is asked once, and recorded whole."""
     server = counter.server

@@ -585,9 +585,9 @@ def test_nothing_passes_no_wrapping_without_exists(written: Any) -> None:
 @pytest.mark.parametrize("name", ["unordered", "contains_all", "includes"])
 @pytest.mark.parametrize("other", [0, 1], ids=["alike", "all others"])
 def test_lists_of_many_elements_are_matched_at_once(name, other):
-    """Fifty thousand elements against as many take no comparison of each with each, which took an hour."""
-    wanted = [{"id": at, "tags": [at, "a"]} for at in range(50_000)]
-    value = [{"id": at + other / 2, "tags": [at, "a"]} for at in range(50_000)]
+    """Of twenty thousand elements and as many, not each is compared with each, which took minutes."""
+    wanted = [{"id": at, "tags": [at, "a"]} for at in range(20_000)]
+    value = [{"id": at + other / 2, "tags": [at, "a"]} for at in range(20_000)]
     assert (verdict(name, wanted, value) is True) is not bool(other)
 
 

@@ -30,7 +30,6 @@ def test_it(dust):
         ("--dust-mode=replay",),
         ("--dust-mode=live",),
         ("--dust-mode=record",),
-        ("--dust-mode=rerecord",),
         ("--dust-check",),
         ("--dust-specification-hash=latest",),
         ("--dust-mode=live", "--dust-max-runs=99", "-n", "1"),

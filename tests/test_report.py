@@ -245,14 +245,14 @@ def test_the_header_says_the_mode_and_the_service(recorded, server, mode):
     assert expected in result.out.splitlines()
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")])
 @pytest.mark.parametrize(
-    ("mode", "told"),
+    ("mode", "told", "options"),
     [
-        ("replay", r"dust: 3 replayed, 0 tokens used"),
-        ("record", r"dust: 3 replayed, 0 tokens used"),
-        ("rerecord", r"dust: 3 recorded, 80 tokens used"),
-        ("live", r"dust: 3 live, 80 tokens used"),
+        ("replay", r"dust: 3 replayed, 0 tokens used", ()),
+        ("record", r"dust: 3 replayed, 0 tokens used", ()),
+        ("rerecord", r"dust: 3 recorded, 80 tokens used", ()),
+        ("live", r"dust: 3 live, 80 tokens used", ()),
+        ("live", r"dust: 3 live, 80 tokens used", ("-n", "2")),
     ],
 )
 def test_the_summary_counts_cases_and_tokens(recorded, server, mode, told, options):
@@ -279,10 +279,10 @@ def test_no_summary_without_cases(project):
     assert result.out.count("dust: ") == 1
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2"), ("--tb=no",), ("--tb=line",), ("--tb=short",)])
+@pytest.mark.parametrize("options", [(), ("--tb=no",), ("--tb=line",), ("--tb=short",)])
 def test_the_short_summary_holds_the_headline(recorded, options):
     """Pytest's short summary gives each failed case with its headline, xdist or not."""
-    result = recorded.run(*options, subprocess="-n" in options)
+    result = recorded.run(*options)
     line = 'FAILED answer.dust.yaml::wrong - result.label: expected "billing", actual "other"'
     assert line in result.out.splitlines()
 
@@ -305,9 +305,8 @@ def test_the_headline_begins_with_the_block(made, server, monkeypatch):
 NASTY = "\x1b[2J\x1b]0;title\x07\r\x00\x08\x9b31m\u2028\u202e\ud800 ☃ 𝄞 ]]> </failure> & \ufffe\uffff"
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")])
 @pytest.mark.parametrize("mode", ["record", "live"])
-def test_control_characters_are_harmless(made, server, mode, options):
+def test_control_characters_are_harmless(made, server, mode):
     """Nothing that an app says can steer a terminal, break the XML or stop the session."""
     example = made(
         SUPPORT, f"{REFUND}  result.answer: x\n  blocks.CLASSIFY.error: x\n".replace("billing", "x")
@@ -316,7 +315,7 @@ def test_control_characters_are_harmless(made, server, mode, options):
     server.alter(
         lambda run: run["traces"][-1][1][0][0].update(value={"label": NASTY, "answer": [NASTY], NASTY: 1})
     )
-    result = example.run(f"--dust-mode={mode}", "--junitxml=out.xml", *options, subprocess=True)
+    result = example.run(f"--dust-mode={mode}", "--junitxml=out.xml", subprocess=True)
     assert result.outcomes == {"failed": 1}
     assert "INTERNALERROR" not in result.out + result.err
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u202e\ud800-\udfff]", result.out)

@@ -214,13 +214,12 @@ def test_latest_never_drifts(project, server):
     assert "specification" not in result.out
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_one_item_for_an_app_and_hash(pinned, server, workers):
+def test_one_item_for_an_app_and_hash(pinned, server):
     """Suites that pin the same version share one item, also where workers share the items."""
     server.save_edited(SUPPORT)
     twin = pinned.having({"second.dust.yaml": pinned.files["answer.dust.yaml"]})
     twin = twin.having({"third.dust.yaml": suite(server, QUOTE, ONE)})
-    result = asking(twin, "-v", *workers)
+    result = asking(twin, "-v")
     assert result.outcomes["failed"] == 1
     assert result.outcomes["passed"] == 1
     assert set(re.findall(r"\S+::\[specification\S*\]", result.out)) == {
@@ -351,7 +350,9 @@ def test_a_pinned_version_that_is_gone_fails(pinned, server):
     result = asking(pinned)
     assert result.outcomes["failed"] == 1
     assert f"the version of the app {SUPPORT} that this suite pins is not at Dust (any more)" in result.report
-    assert f"app {SUPPORT}: the pinned version {server.hash(SUPPORT)[:8]}… does not exist at Dust" in result.out
+    assert (
+        f"app {SUPPORT}: the pinned version {server.hash(SUPPORT)[:8]}… does not exist at Dust" in result.out
+    )
 
 
 def test_where_hashes_cannot_be_asked_for_the_blocks_tell(pinned, server):

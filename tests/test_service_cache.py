@@ -173,14 +173,13 @@ def test_a_fresh_run_reaches_what_is_saved(stand, way):
 
 
 @each_way
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_a_fresh_run_reaches_what_was_recorded(stand, way, workers):
+def test_a_fresh_run_reaches_what_was_recorded(stand, way):
     """Where nobody may list the app, its blocks are known by the last recording."""
     args, extra = FRESH[way]
     stand.listed = False
     recorded = stand.having(extra).run("--dust-mode=record").example
     stand.sent()
-    result = recorded.run("--dust-mode=live", *args, *workers, subprocess=bool(workers))
+    result = recorded.run("--dust-mode=live", *args)
     assert result.outcomes == {"passed": 1}
     configs = stand.sent()
     assert configs

@@ -111,11 +111,10 @@ def test_the_summary_and_the_estimate_count_unknown_runs(support, server):
     assert not ceiling(live.out)
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_a_ceiling_says_what_it_cannot_count(support, server, workers):
+def test_a_ceiling_says_what_it_cannot_count(support, server):
     """--dust-max-tokens counts the tokens that are told, and says at the end for how many runs none are."""
     silent(server)
-    result = support.run("--dust-mode=record", "--dust-max-tokens=10", *workers, subprocess=bool(workers))
+    result = support.run("--dust-mode=record", "--dust-max-tokens=10")
     assert result.outcomes == {"passed": 2, "failed": 1}
     assert ceiling(result.out) == ["3"]
 

@@ -92,10 +92,9 @@ def test_one_of_several_that_fits_none_is_refused(both, server):
     assert TYPO in refused(both.run(f"{OPTION}=latest", f"{OPTION}={TYPO}={'a' * 64}"), server)
 
 
-@pytest.mark.parametrize("dist", ["load", "loadfile", "worksteal"])
-def test_workers_refuse_it_once(both, server, dist):
+def test_workers_refuse_it_once(both, server):
     """Under xdist the controller ends the session as a usage error, told once, before anything is run."""
-    result = both.run(f"{OPTION}={TYPO}=latest", "-n", "2", f"--dist={dist}", subprocess=True)
+    result = both.run(f"{OPTION}={TYPO}=latest", "-n", "2", subprocess=True)
     assert f"did you mean {SUPPORT}?" in refused(result, server)
     assert "node down" not in result.out
 
@@ -186,12 +185,11 @@ def test_an_option_without_a_value_is_refused(one, server, option):
 # ── nothing to compare ───────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
 @pytest.mark.parametrize("option", [f"{OPTION}=latest", f"{OPTION}={SUPPORT}=latest", "--dust-mode=live"])
-def test_a_gate_without_recordings_fails(one, option, workers):
+def test_a_gate_without_recordings_fails(one, option):
     """Where changes fail and nothing was compared, the session fails and says so, though its cases pass."""
     bare = one.having(dict.fromkeys(one.cassettes))
-    result = bare.run(option, ON_CHANGE, *workers)
+    result = bare.run(option, ON_CHANGE)
     assert (result.ret, result.outcomes) == (1, {"passed": 2})
     told = f"dust: app {SUPPORT}: 0 compared: 2 runs not compared, as there is no recording"
     assert any(line.startswith(told) for line in lines(result))
@@ -369,12 +367,11 @@ def test_drift_in_the_ini_file_leaves_other_sessions_alone(project, server):
     assert example.run().ret == 0
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_drift_that_is_not_asked_is_told(one, workers):
+def test_drift_that_is_not_asked_is_told(one):
     """Where the items that ask are not selected, the session says that drift was not asked."""
-    result = one.run("--dust-drift", "-k", "refund", *workers)
+    result = one.run("--dust-drift", "-k", "refund")
     assert any(line.startswith("dust: --dust-drift asked nothing") for line in lines(result))
-    assert "asked nothing" not in one.run("--dust-drift", *workers).out
+    assert "asked nothing" not in one.run("--dust-drift").out
 
 
 # ── the rule itself ──────────────────────────────────────────────────────────────────────────────

@@ -364,15 +364,14 @@ def test_a_case_may_take_back_what_its_suite_keeps(project, server):
     assert "a.dust.yaml::kept" in result.report
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")])
-def test_it_is_told_once(project, server, options):
+def test_it_is_told_once(project, server):
     """However many cases leave something out, one line tells what, xdist or not; a replay tells none."""
     becoming(server, "curl")
     cases = "cases:\n" + "".join(f"  - {{id: c{at}, input: {{question: Hi}}}}\n" for at in range(4))
     example = project.having({"a.dust.yaml": suite(server, SUPPORT, cases)}).using(server)
     recorded = example.run("--dust-mode=record")
     assert TOLD.findall(recorded.out) == []
-    result = recorded.example.run("--dust-mode=live", *options, subprocess=bool(options))
+    result = recorded.example.run("--dust-mode=live")
     (told,) = TOLD.findall(result.out)
     assert sorted(told.split(", ")) == ["curl created", "curl headers.date", "curl headers.x-request-id"]
     assert TOLD.findall(recorded.example.offline().run().out) == []
