@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -354,14 +355,15 @@ def _traced(rows: Sequence[Sequence[Execution]], opening: Trace) -> int:
 
 
 def _refuse_unlogged(answer: Json) -> None:
-    """Refuse a polled run of a workspace that stores no logs, which looks like one without outputs."""
+    """Refuse a polled run of a workspace that stores no logs, which looks like one without outputs.
+
+    A run that failed in its first block has no outputs either, and nothing but errors.
+    """
     run = _run(answer)
-    told = any(
-        isinstance(one, dict) and one.get("value") is not None
-        for _, _, rows in _traces(run.get("traces"))
-        for row in rows
-        for one in row
-    )
+    rows = chain.from_iterable(rows for _, _, rows in _traces(run.get("traces")))
+    ended = [one for one in chain.from_iterable(rows) if isinstance(one, dict)]
+    failed = bool(ended) and all(one.get("error") is not None for one in ended)
+    told = failed or any(one.get("value") is not None for one in ended)
     if _statuses(_status(run).get("blocks")) and not told:
         raise ServiceError(
             "the workspace stores no run logs, so a run that is asked for by its id has statuses and no "

@@ -309,10 +309,10 @@ class _Stream(httpx.SyncByteStream):
             self.size += len(part)
             self.lines += part.count(b"\n") + part.count(b"\r")
             if self.size > MAX_REPLY:
-                raise _too_large()
+                raise _too_large(STREAMED)
             if self.lines > MAX_LINES:
                 raise ServiceError(
-                    "the service's event stream goes on and holds no events; "
+                    f"the service's event stream goes on for {MAX_LINES:,} lines without an event; "
                     "check that --dust-base-url is Dust itself"
                 )
             yield part
@@ -322,7 +322,7 @@ class _Stream(httpx.SyncByteStream):
         self.size = self.lines = 0
         self.kept += len(data) if kept else 0
         if self.kept > MAX_REPLY:
-            raise _too_large()
+            raise _too_large(STREAMED)
 
 
 def _events(response: httpx.Response, tape: Tape, began: float) -> Iterator[Event]:
@@ -415,9 +415,12 @@ def _parsed(text: str, kind: str) -> Any:
         return text
 
 
-def _too_large() -> ServiceError:
+STREAMED = "ask with flavor: blocking and a block_filter, which a stream does not heed"
+
+
+def _too_large(instead: str = "narrow it with block_filter") -> ServiceError:
     allowed = MAX_REPLY // 1024 // 1024
-    return ServiceError(f"the service's answer is larger than {allowed} MB; narrow it with block_filter")
+    return ServiceError(f"the service's answer is larger than {allowed} MB; {instead}")
 
 
 def _too_deep() -> ServiceError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from test_api import bounded, exchange, told, untimed
@@ -98,6 +99,15 @@ def test_any_app_has_one_document(blocks, count, data):
         blocking, stream, poll = three_views(blocks, count, names, plural=plural)
         assert stream == blocking
         assert poll == blocking
+
+
+@pytest.mark.parametrize("before", [[], [Block("input", "INPUT", {})]])
+def test_a_run_that_fails_in_its_first_block_is_one_document(before):
+    """A polled run that holds an error and no value is not taken for one whose values were not stored."""
+    first = Block("code", "FIRST", {"fails": (0, 0)}, by_place)
+    blocking, stream, poll = three_views([first, *before], 1, None, plural=False)
+    assert blocking == stream == poll
+    assert poll["error"] == "FIRST (code): no value at (0, 0)"
 
 
 def test_a_loop_that_never_turns_keeps_what_follows(made):

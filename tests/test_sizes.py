@@ -323,7 +323,7 @@ def test_lines_without_events_are_no_stream(server):
 
         with raw(give) as address:
             network = Network(address, {"DUST_API_KEY": KEY})
-            assert "holds no events" in refused(network, server, "stream", timeout=60)
+            assert "lines without an event" in refused(network, server, "stream", timeout=60)
             network.close()
 
 
