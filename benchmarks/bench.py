@@ -36,6 +36,8 @@ class Sizes:
     delay: float = 0.5
     imports: int = 10
     """Times as many rounds as elsewhere."""
+    workers: tuple[str, ...] = ("2", "auto")
+    """For pytest-xdist's `-n`."""
 
 
 SMOKE = Sizes(
@@ -50,6 +52,7 @@ SMOKE = Sizes(
     live=6,
     delay=0.05,
     imports=1,
+    workers=("2",),
 )
 
 

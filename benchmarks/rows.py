@@ -227,7 +227,7 @@ def _several(bench: Bench, corpus: Corpus, held: str) -> list[Line]:
     """One process against several."""
     folder, check = bench.corpora.at(corpus), passing(corpus.count)
     one = bench.workers(folder, check, "-p", "no:xdist", name="one process")
-    many = [bench.workers(folder, check, "-n", count, name=f"-n {count}") for count in ("2", "auto")]
+    many = [bench.workers(folder, check, "-n", count, name=f"-n {count}") for count in bench.sizes.workers]
     times = bench.times(one, *many)
     what = f"replay {corpus.count} × {corpus.size // 1000} KB{held}"
     return [_paying(what, times, each.name) for each in many]

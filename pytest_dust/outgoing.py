@@ -85,9 +85,8 @@ def _certificates(error: Exception) -> str:
 def _is_bad(name: str) -> bool:
     """Whether httpx can use no proxy of this address."""
     try:
-        httpx.HTTPTransport(
-            proxy=_with_scheme(os.environ[name]), verify=False
-        ).close()  # it connects to nothing
+        transport = httpx.HTTPTransport(proxy=_with_scheme(os.environ[name]), verify=False)
     except (ImportError, ValueError, httpx.InvalidURL):
         return True
+    transport.close()  # it was connected to nothing
     return False

@@ -144,7 +144,7 @@ def test_the_attributes_of_a_cookie_are_no_secret(attribute):
 
 
 names = st.sampled_from(
-    ["set-cookie", "Set-Cookie2", "COOKIE", "authorization", "date", "x", "headers", "name"]
+    ["set-cookie", "Set-Cookie2", "COOKIE", "authorization", "cookies", "date", "headers", "name", "value"]
 )
 texts = st.sampled_from([COOKIE, f"sid={SID}", f"Bearer {SID}", "plain", "Set-Cookie"]) | st.text(max_size=5)
 values = st.recursive(

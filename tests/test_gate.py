@@ -657,7 +657,6 @@ LINES = "".join(f"line {at} of a long text, as apps write them.\n" for at in ran
 ELEMENTS = [{"id": at, "text": "some words that fill a line " * 2} for at in range(62_000)]
 HUGE = {
     "text-word": (LINES, LINES.replace("line 60000 ", "line sixty ", 1), ""),
-    "values-all": (ELEMENTS, [{**one, "id": -one["id"] - 1} for one in ELEMENTS], ""),
     "values-unordered": (
         ELEMENTS,
         [{**one, "id": one["id"] + 0.5} for one in reversed(ELEMENTS)],

@@ -24,7 +24,7 @@ from pytest_dust.file_names import case_file
 from pytest_dust.keys import KEYS
 
 bounded = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     database=None,
     derandomize=True,

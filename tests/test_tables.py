@@ -522,11 +522,10 @@ def test_a_mistake_in_expect_that_reads_no_row_is_told_once(mistakes):
 # ── many rows ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_ten_thousand_rows_are_read_in_seconds_and_bounded_memory(load):
-    """Ten thousand rows become cases in seconds, in memory of a small multiple of the file."""
+def test_thousands_of_rows_are_read_in_seconds_and_bounded_memory(load):
+    """Four thousand rows become cases in seconds, in memory of a small multiple of the file."""
     rows = [
-        {"id": f"q{at}", "question": f"Question {at} " + "x" * 500, "label": "billing"}
-        for at in range(10_000)
+        {"id": f"q{at}", "question": f"Question {at} " + "x" * 500, "label": "billing"} for at in range(4_000)
     ]
     content = as_jsonl(rows)
     text = (
@@ -539,9 +538,9 @@ def test_ten_thousand_rows_are_read_in_seconds_and_bounded_memory(load):
     cases = load(text)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(cases) == 10_000
+    assert len(cases) == 4_000
     assert peak < 9 * len(content)
-    assert time.process_time() - begun < 30
+    assert time.process_time() - begun < 15
 
 
 # ── as tests ─────────────────────────────────────────────────────────────────────────────────────
