@@ -88,7 +88,7 @@ def may_hold(text: str) -> bool:
 
 
 def _may_name_one(value: Any) -> bool:
-    """Whether such a name stands anywhere in a value: by its JSON text, ten times as fast as value by value."""
+    """Whether such a name stands anywhere in a value; its JSON text tells ten times as fast as a walk."""
     try:
         text = json.dumps(value)
     except (TypeError, ValueError, RecursionError):

@@ -300,6 +300,8 @@ class DustItem(Item):
     @property
     def description(self) -> str:
         """The case's description on one line, with secrets and redacted values masked, safe to print."""
+        if not self.case.description:
+            return ""
         words = self.shared.mask.of_case(self.case).text(self.case.description).split()
         return "\n".join(case_report.safe_lines(" ".join(words)[:MAX_DESCRIPTION]))
 

@@ -165,8 +165,8 @@ def pytest_report_teststatus(report: Any, config: pytest.Config) -> Generator[No
         return found
     from pytest_dust.report.status import status
 
-    columns = config.get_terminal_writer().fullwidth
-    return status(found, report, verbosity=config.get_verbosity(), columns=columns)
+    writer = config.get_terminal_writer()
+    return status(found, report, config.get_verbosity(), lambda: writer.fullwidth)  # asks the system
 
 
 @pytest.hookimpl(wrapper=True)

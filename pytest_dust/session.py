@@ -94,6 +94,8 @@ class Session:
 
     def masked(self, text: str, case: Case | None = None) -> str:
         """The text, safe to print, with every known secret in it masked, and what is redacted of a case."""
+        if not text:
+            return ""
         mask = self.mask if case is None else self.mask.of_case(case)
         return "\n".join(safe_lines(mask.text(text)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 Status: TypeAlias = "tuple[str, str, Any]"
@@ -10,7 +11,7 @@ LEAST = 40
 """Characters of a description that are shown on the narrowest terminal."""
 
 
-def status(pytests: Status, report: Any, *, verbosity: int, columns: int) -> Status:
+def status(pytests: Status, report: Any, verbosity: int, columns: Callable[[], int]) -> Status:
     """What pytest gives for a case's report, in our words: a case that was only checked did not pass."""
     category, letter, word = pytests
     told = report.dust["runs"][0] if report.dust["runs"] else {}
@@ -20,7 +21,7 @@ def status(pytests: Status, report: Any, *, verbosity: int, columns: int) -> Sta
     if not description or verbosity < 1:
         return category, letter, word
     text, *colours = word if isinstance(word, tuple) else (word,)
-    room = max(LEAST, columns - len(report.nodeid) - len(text) - len("  () [100%] "))
+    room = max(LEAST, columns() - len(report.nodeid) - len(text) - len("  () [100%] "))
     shown = description if verbosity > 1 or len(description) <= room else f"{description[: room - 1]}…"
     described = f"{text} ({shown})"
     return category, letter, (described, *colours) if colours else described
