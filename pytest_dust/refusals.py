@@ -228,7 +228,8 @@ def _check(exchange: Exchange, request: RunRequest, flavor: Flavor | None) -> st
     if httpx.codes.is_redirect(status):
         return "redirects are not followed: set --dust-base-url to the address itself"
     if status == httpx.codes.INTERNAL_SERVER_ERROR and exchange.method == "POST":
-        if kind == "run_error":
+        page = isinstance(exchange.body, str) and exchange.body.lstrip().startswith("<")  # of a gateway
+        if kind == "run_error" or page:
             return _MAY_HAVE_STARTED
         return _LATER if flavor is Flavor.STREAM else _bare_500(request)
     return _by_type(kind, exchange).format(space=request.app.space, workspace=request.app.workspace)

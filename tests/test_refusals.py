@@ -97,6 +97,13 @@ def test_a_bare_500_lists_what_is_refused_so(flavor, told):
         assert "try again later" in found
 
 
+def test_a_500_that_is_a_page_of_a_gateway_blames_no_hash():
+    """A page of HTML is no answer of the service, which may be at work on the run."""
+    found = words(500, "<html>Oops</html>", flavor=Flavor.BLOCKING)
+    assert "specification_hash" not in found
+    assert "the run may have started" in found
+
+
 def test_a_500_to_a_question_blames_no_hash():
     """A 500 to a GET is the service's own trouble."""
     found = words(500, error("internal_server_error"), "GET", Flavor.POLL)
