@@ -131,7 +131,7 @@ class Mask:
             self,
             secrets=_longest_first({*self.secrets, *long}),
             whole=self.whole | (texts - long),
-            numbers=self.numbers | numbers,
+            numbers=self.numbers | numbers | {-each for each in numbers if _is_long(each)},
         )
 
     def _value(self, value: Any, path: tuple[str, ...], scope: Scope) -> Any:
@@ -211,6 +211,11 @@ def _longest_first(secrets: set[str]) -> tuple[str, ...]:
 
 def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_long(number: float) -> bool:
+    """Whether a number may be one of a phone or an account, which is a secret with another sign too."""
+    return isinstance(number, int) and len(str(abs(number))) >= SHORTEST
 
 
 @lru_cache(maxsize=4096)

@@ -40,7 +40,7 @@ _BY_TYPE = {
     f"try again later; {_REPLAY}",
     "method_not_supported_error": "check that --dust-base-url is Dust itself",
     "content_too_large": "the input and config are larger than the service's 4 MB; shorten them",
-    "rate_limit_error": "too many runs, at once or in a day; wait, or replay from cassettes",
+    "rate_limit_error": "Dust allows an app 10,000 runs in 24 hours; wait, or replay from cassettes",
 }
 """What to do, by the type of the service's error."""
 _BY_STATUS = {

@@ -47,6 +47,7 @@ def answering(server, value):
         (None, {"a": None, "b": "None"}, {"a": None, "b": "None"}),
         (-7, {"a": -7, "b": 7, "c": "-7"}, {"a": MASKED, "b": 7, "c": MASKED}),
         (ACCOUNT, {"a": ACCOUNT, "b": f"no. {ACCOUNT}!"}, {"a": MASKED, "b": "no. ***!"}),
+        (ACCOUNT, {"a": -ACCOUNT, "b": [-float(ACCOUNT)]}, {"a": MASKED, "b": [MASKED]}),
         (ACCOUNT, {"a": 4.915112345e9, "b": "4,915,112,345"}, {"a": MASKED, "b": MASKED}),
         (48.856613, {"a": 48.856613, "b": ["at 48.856613"]}, {"a": MASKED, "b": ["at ***"]}),
         (-2.3522219, {"a": [[-2.3522219]], "b": 2.3522219}, {"a": [[MASKED]], "b": 2.3522219}),

@@ -40,7 +40,7 @@ ERRORS = [
     (404, "workspace_not_found", f"if it lives in the other region, {REGIONS}"),
     (405, "method_not_supported_error", "check that --dust-base-url is Dust itself"),
     (413, "content_too_large", "larger than the service's 4 MB; shorten them"),
-    (429, "rate_limit_error", "too many runs, at once or in a day; wait, or replay"),
+    (429, "rate_limit_error", "10,000 runs in 24 hours; wait, or replay"),
     (500, "internal_server_error", "specification_hash .abababababab….*unequal keys.*try again later"),
     (500, "run_error", "may have started, so it was not repeated"),
     (502, "bad_gateway", "the service is in trouble; try again later"),
