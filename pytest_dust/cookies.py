@@ -23,9 +23,10 @@ LONGEST_NAME = 60
 SHORTEST_TEXT = 10
 """Characters of the shortest text that may hold a header with its value."""
 SHORT, MIDDLE, LONG = 6, 10, 16
-"""Characters from which on a session's cookie is masked elsewhere: of letters and digits, digits, letters.
+"""The least characters of a session's cookie that is masked elsewhere too: SHORT with letters and digits,
+MIDDLE with digits alone, LONG with letters alone.
 
-Any other cookie, as one that holds the last page, is masked elsewhere from LONG on, of letters and digits.
+The value of any other cookie needs LONG characters, with letters and digits.
 """
 
 
@@ -40,7 +41,7 @@ class Name(Enum):
     HEADERS = 3
     """A collection of headers."""
     JAR = 4
-    """A collection of cookies by their names, or the sweets of a shop."""
+    """A collection of cookies; the same word may name what a bakery sells."""
 
 
 _SECRET = frozenset({"setcookie", "setcookie2", "proxyauthorization"})
@@ -49,7 +50,7 @@ _JAR = frozenset({"cookies", "cookiejar", "setcookies", "requestcookies", "respo
 _SESSION = re.compile(
     r"sess|sid$|auth|token|csrf|xsrf|jwt|secret|login|passw|credential|ticket", re.IGNORECASE
 )
-"""What names of cookies have in them that let somebody in."""
+"""What the names of cookies contain that identify a session or a user."""
 _ATTRIBUTES = frozenset({"path", "domain", "expires", "max-age", "samesite", "version", "comment", "port"})
 _PAIR_NAMES = ("name", "key", "header", "field", "k")
 _PAIR_VALUES = ("value", "values", "v")
@@ -172,7 +173,7 @@ def _jar(value: Any, said: set[str]) -> Any:
 
 
 def _cookie(name: str, value: Any, said: set[str]) -> Any:
-    """The value of a cookie, masked unless it is a word: a shop may sell cookies."""
+    """The value of a cookie, masked unless it looks like a word or a price: a bakery sells cookies too."""
     if not isinstance(value, str) or not (_SESSION.search(name) or _is_known_again(value)):
         return _masked(value, said, among_headers=False)
     said.update(_said(f"{name}={value}"))
@@ -230,9 +231,9 @@ def _said(value: Any) -> Iterator[str]:
 
 
 def _is_known_again(text: str, *, opens: bool = True) -> bool:
-    """Whether a text that stands elsewhere too must be the same secret, and is no word or number.
+    """Whether a text is so special that the same text elsewhere must be the same secret.
 
-    A cookie that `opens` a session is one already where it is short.
+    `opens` says that the text belongs to a cookie of a session; then a shorter one is special enough.
     """
     mixed = any(map(str.isdigit, text)) and any(map(str.isalpha, text))
     if not opens:
@@ -241,14 +242,22 @@ def _is_known_again(text: str, *, opens: bool = True) -> bool:
     return len(text) >= least and not any(map(str.isspace, text))
 
 
+def _is_secret_header(found: re.Match[str]) -> bool:
+    """Whether a header in a text is one that must not be kept."""
+    return bool(found["secret"] or _LOOKS_SECRET.search(found["value"]))
+
+
 def _text(text: str, said: set[str]) -> str:
     """A text with what it quotes of such headers masked, and what they say noted."""
     if len(text) < SHORTEST_TEXT or not _names_one(text):
         return text
+    if "%3" in text:  # the `:` or `=` of a header in an address; its cookie is masked once it is known
+        for found in filter(_is_secret_header, _IN_TEXT.finditer(unquote(text))):
+            said.update(_said(found["value"]))
 
     def mask(found: re.Match[str]) -> str:
         value = found["value"]
-        if not (found["secret"] or _LOOKS_SECRET.search(value)):
+        if not _is_secret_header(found):
             return found[0]
         said.update(_said(value))
         quote = found["each"] or found["quote"] or ""

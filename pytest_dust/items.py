@@ -244,7 +244,7 @@ class DustItem(Item):
         self.launched = self.launched or launch(self.case, self.recording(), self.shared.desk(), blocks)
 
     def give_up(self) -> Tokens:
-        """End runs that no turn waits for, and keep those that have ended; gives the tokens of these."""
+        """Stop the runs that this case did not use, keep the answers that came; gives their tokens."""
         if not self.launched:
             return Tokens()
         from pytest_dust.pipeline import keep_ended

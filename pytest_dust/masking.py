@@ -58,7 +58,7 @@ class Mask:
     numbers: frozenset[int | float] = frozenset()
     """Secret and redacted numbers."""
     sent: Any = field(default=None, compare=False)
-    """The request, without its cookies: what stands in it in clear is no secret where a cookie says it."""
+    """The request without its cookies: a text in it is not secret, even if a cookie holds the same."""
 
     def __repr__(self) -> str:
         """Tell how much is masked, and never what."""

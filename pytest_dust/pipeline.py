@@ -248,7 +248,7 @@ def keeping(answer: Answer, desk: Desk) -> Iterator[Watch[None] | None]:
 
 
 def keep_ended(case: Case, recording: Recording, desk: Desk, attempts: Attempts) -> Tokens:
-    """Keep as pending what has ended of runs that the case did not wait for; gives the tokens they used."""
+    """Keep the runs that have ended, though the case never asked for them; gives the tokens they used."""
     made = _ended(attempts)
     if made:
         request = build(case, desk.settings)
@@ -500,7 +500,7 @@ def _waited(
     answer: Callable[[tuple[Made, ...]], Answer],
     watch: Watch[Event] | None,
 ) -> Answer:
-    """The answer, once all runs have ended; where one fails, those that have ended are kept and counted."""
+    """The answer, once all runs have ended; if one fails, the answers of those that ended are kept."""
     try:
         return answer(tuple(desk.launcher.wait(attempts, relay(watch))))
     except (DustError, KeyboardInterrupt) as error:

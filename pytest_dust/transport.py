@@ -415,7 +415,7 @@ def _parsed(text: str, kind: str) -> Any:
         return text
 
 
-STREAMED = "ask with flavor: blocking and a block_filter, which a stream does not heed"
+STREAMED = "ask with flavor: blocking and a block_filter, as a stream ignores it"
 
 
 def _too_large(instead: str = "narrow it with block_filter") -> ServiceError:

@@ -56,6 +56,7 @@ HOLDING: dict[str, Any] = {
     "an arrow": f"set-cookie => sid={SID}; Path=/",
     "in bold": f"**Set-Cookie**: sid={SID}; Path=/",
     "in HTML": f"&quot;set-cookie&quot;: &quot;sid={SID}; Path=/&quot;",
+    "in an address": f"next=set-cookie%3A%20sid%3D{SID}%3B%20Path%3D/",
     "k and v": [{"k": "Set-Cookie", "v": COOKIE}],
     "elsewhere before": [f"The session is {SID}", {"headers": [["cookie", f"a={SID}"]]}],
 }

@@ -486,7 +486,7 @@ def test_an_answer_larger_than_a_cassette_is_refused(network, server, flavor):
     fault = Faults.status(200, body, content_type=kind)
     server.misbehave(fault, times=None, on="GET" if flavor == "poll" else "POST")
     words = refused(network, server, flavor, timeout=60)
-    advice = "a block_filter, which a stream does not heed" if flavor == "stream" else "with block_filter"
+    advice = "a block_filter, as a stream ignores it" if flavor == "stream" else "with block_filter"
     assert words.startswith("the service's answer is larger than 64 MB; ")
     assert words.endswith(advice)
 
