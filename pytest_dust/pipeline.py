@@ -413,6 +413,9 @@ def load(recording: Recording, bound: dict[str, Json], mask: Mask) -> Recording:
 
 def _moved(found: Cassette, request: dict[str, Json], mask: Mask) -> tuple[Change, ...]:
     """The fields that moved, shown as they may be: an older cassette may hold what is redacted now."""
+    changes = cassette.moved(found, request)
+    if not changes:
+        return ()
     covering = mask.covering(found.request)
 
     def shown(path: Path, value: object) -> object:
@@ -420,7 +423,7 @@ def _moved(found: Cassette, request: dict[str, Json], mask: Mask) -> tuple[Chang
 
     return tuple(
         replace(change, old=shown(change.path, change.old), new=shown(change.path, change.new))
-        for change in cassette.moved(found, request)
+        for change in changes
     )
 
 
