@@ -129,10 +129,10 @@ class DriftItem(Item):
     def _mask(self, case: Case) -> Mask:
         """How the recording of a case is masked."""
         from pytest_dust import cassette
-        from pytest_dust.pipeline import build
+        from pytest_dust.pipeline import build, masking
 
         bound = cassette.bound(build(case, self.shared.settings))
-        return self.shared.mask.covering(bound).redacting(case.redacted)
+        return masking(self.shared.mask, bound, case)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """What drifted, or why nobody can tell."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_dust.characters import safe
 from pytest_dust.model import Source
 from pytest_dust.report import case as case_report
-from pytest_dust.report.gate import NO_RECORDING
+from pytest_dust.report.gate import NO_RECORDING, NOT_JUDGED, NOT_RECORDED, WITHOUT_A_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from pytest_dust.model import Case, Outcome, Tokens
     from pytest_dust.pipeline import Answer
     from pytest_dust.settings import Settings
-
-WITHOUT_A_RUN = "without a run"
-NOT_RECORDED = "not recorded"
-NOT_JUDGED = "not judged"
 
 
 def without_outcome(answer: Answer | None, *, recorded: bool) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_dust import cassette_files, facts, fixture_runs
 from pytest_dust.errors import CassetteError, DustError
 from pytest_dust.fixture_runs import FixtureRun
-from pytest_dust.model import Case, Place, Source, Tokens
+from pytest_dust.model import Case, Place, Tokens
 from pytest_dust.report import case as case_report
 from pytest_dust.report.case import Subject
 from pytest_dust.report.values import as_typed
@@ -181,8 +181,7 @@ class Dust:
         recorded = False
         try:
             answer = self._answer(case)
-            record(answer, self._session.desk())
-            recorded = answer.source is Source.RECORDED
+            recorded = record(answer, self._session.desk())
             outcome = self._judged(case, answer)
         except BaseException as error:
             headline = error.headline if isinstance(error, DustError) else type(error).__name__

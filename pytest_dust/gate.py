@@ -91,9 +91,9 @@ class Gate:
         pinned = shared is not None and bool(shared.drifts)
         if settings.drift and not (pinned or unread) and (suites or not settings.only_ini("drift")):
             raise SettingsError(
-                "--dust-drift: no suite of this session pins a hash, so there is nothing to ask (what Python "
-                "tests pin is not asked); give specification_hash: 64 hex digits in a suite, or leave the "
-                "option out"
+                "--dust-drift: no suite of this session pins a hash, so there is no drift to look for "
+                "(hashes in Python tests do not count); give specification_hash: 64 hex digits in a suite, "
+                "or leave the option out"
             )
 
     def pytest_runtest_logreport(self, report: Any) -> None:

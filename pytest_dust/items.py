@@ -203,8 +203,7 @@ class DustItem(Item):
         with progress(self.config, self.shared.live.progress) as watch:
             self.answer = answer = obtain(self.case, self.recording(), desk, self.launched, watch)
         self.spent = answer.spent
-        record(answer, desk)
-        self.recorded = answer.source is Source.RECORDED
+        self.recorded = record(answer, desk)
         self.outcome = outcome = judge(answer, desk)
         with keeping(answer, desk):
             self._keep_difference(outcome)

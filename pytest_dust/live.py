@@ -55,8 +55,6 @@ class Live:
         """The first case of each stretch of live cases, and all of it."""
         self._to_come = 0
         """How many runs are in stretches that are not launched yet."""
-        self._launched: list[Any] = []
-        """The cases whose runs were launched."""
         self._unasked = Tokens()
         """The tokens of runs that no case waited for."""
         self._met: set[Any] = set()
@@ -134,7 +132,6 @@ class Live:
         for case in cases if not self.refusal else ():
             with suppress(DustError):  # told when the case's turn comes
                 case.launch()
-                self._launched.append(case)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(
@@ -163,7 +160,7 @@ class Live:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Give up all that no turn came for, keep what was paid for, and say what it cost."""
         self.launcher.close()
-        unasked = sum((case.give_up() for case in self._launched), self._unasked)
+        unasked = sum((case.give_up() for case in filter(_is_case, session.items)), self._unasked)
         left = (self.launcher.wasted, self.launcher.left, unasked.told, unasked.unknown)
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput["dust_left"] = left

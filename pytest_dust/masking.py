@@ -54,7 +54,7 @@ class Mask:
     secrets: tuple[str, ...] = ()
     patterns: tuple[tuple[str, ...], ...] = ()
     whole: frozenset[str] = frozenset()
-    """Redacted texts that are too short to be found in others: masked where a value is nothing else."""
+    """Redacted texts that are too short to be found in others: masked only where they are the whole value."""
     numbers: frozenset[int | float] = frozenset()
     """Secret and redacted numbers."""
     sent: Any = field(default=None, compare=False)

@@ -176,7 +176,7 @@ def obtain(
     """
     request = build(case, desk.settings)
     bound = _bound(case, request)
-    mask = desk.mask.covering(bound).redacting(case.redacted)
+    mask = masking(desk.mask, bound, case)
     with _bounded_depth():
         recording = load(recording, bound, mask)
         source = choose(desk.settings.mode, recording)
@@ -198,19 +198,20 @@ def _bounded_depth() -> Iterator[None]:
         raise ServiceError("the run is nested too deeply to be read; narrow it with block_filter") from None
 
 
-def record(answer: Answer, desk: Desk) -> None:
+def record(answer: Answer, desk: Desk) -> bool:
     """Write the case's cassette where the mode records it, before anything can go wrong with the runs.
 
-    Raises CassetteError where it cannot be written; then the answer is kept elsewhere.
+    Gives whether it was written. Raises CassetteError where it cannot be; then the answer is kept elsewhere.
     """
     if answer.source is not Source.RECORDED:
-        return
+        return False
     specification: Specification | None = None
     try:
         specification = desk.specification(build(answer.case, desk.settings), answer.runs()[0])
     finally:
         with _bounded_depth():
             _write(answer, specification, desk.keeper)
+    return True
 
 
 def _write(answer: Answer, specification: Specification | None, keeper: Keeper) -> None:
@@ -253,7 +254,7 @@ def keep_ended(case: Case, recording: Recording, desk: Desk, attempts: Attempts)
     if made:
         request = build(case, desk.settings)
         bound = {**_bound(case, request), "specification_hash": _version(request, desk.settings)}
-        mask = desk.mask.covering(bound).redacting(case.redacted)
+        mask = masking(desk.mask, bound, case)
         Answer(case, recording, bound, mask, Source.LIVE, made).held(desk.keeper).keep()
     return _tokens(made)
 
@@ -390,10 +391,15 @@ def _bound(case: Case, request: RunRequest) -> dict[str, Json]:
     return cassette.bound(request, case.repeat.runs if case.repeat else None)
 
 
+def masking(mask: Mask, bound: Mapping[str, Json], case: Case) -> Mask:
+    """The mask that covers what is redacted of a case, in its request and in its row."""
+    return mask.covering(bound).redacting(case.redacted)
+
+
 def _held(case: Case, recording: Recording, settings: Settings, mask: Mask) -> Recording:
     """The recording, read and held against the case as it is now."""
     bound = _bound(case, build(case, settings))
-    return load(recording, bound, mask.covering(bound).redacting(case.redacted))
+    return load(recording, bound, masking(mask, bound, case))
 
 
 def load(recording: Recording, bound: dict[str, Json], mask: Mask) -> Recording:
@@ -468,7 +474,7 @@ def launch(
         known += tuple(desk.saved_blocks(request.app))
         config = service_cache.without_cache(config, known)
     sent = replace(request, specification_hash=_version(request, settings), config=config)
-    mask = desk.mask.covering(cassette.bound(request)).redacting(case.redacted)
+    mask = masking(desk.mask, cassette.bound(request), case)
     order = Order(sent, case.flavor, case.timeout or settings.timeout, mask)
     together = _Together()
     works = [_work(order, desk, together, known) for _ in range(case.times)]

@@ -238,6 +238,7 @@ def _cassettes_of_no_case(config: pytest.Config) -> dict[str, Any]:
     if collected is None or any("::" in arg or arg.endswith(SUFFIX) for arg in config.args):
         return {"partial": True, "orphans": [], "unfinished": [], "linked": []}
     from pytest_dust import pending
+    from pytest_dust.difference_files import Differences
     from pytest_dust.upkeep import Search
 
     folder = config.invocation_params.dir
@@ -245,7 +246,7 @@ def _cassettes_of_no_case(config: pytest.Config) -> dict[str, Any]:
     chosen, seen = config.stash[SETTINGS], config.stash.get(SEEN, set())
     others = [config.rootpath.resolve() / pending.FOLDER]
     if chosen.diff_dir is not None:
-        others.append(Path(os.path.normpath(folder.resolve() / chosen.diff_dir)))
+        others.append(Differences(chosen.diff_dir, folder.resolve()).folder)
     return {"partial": False, **Search(chosen.cassette_dir, collected, seen, roots, others).found()}
 
 

@@ -220,7 +220,7 @@ class Session:
 
 
 def _hand_over(config: pytest.Config, name: str, key: pytest.StashKey[list[Any]], told: Any) -> None:
-    """Leave something for the summary, from an xdist worker by way of its controller."""
+    """Store what the summary will say; an xdist worker sends it to its controller."""
     if hasattr(config, "workeroutput"):
         config.workeroutput[name] = told
     else:

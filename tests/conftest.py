@@ -41,6 +41,19 @@ TRACK = "fade0ff1ce"
 """The apps of the example server."""
 CASE = "input: {question: Where is my refund?}\nexpect: {result.label: billing}\n"
 """The one case of a suite for SUPPORT, which holds."""
+ODD_MATCHER = """\
+import os
+import sys
+import time
+import pytest
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_dust_matchers():
+    def odd(value, wanted):
+        {}
+    return {{"odd": odd}}
+"""
+"""A conftest file with a matcher `odd`, whose body a test fills in."""
 SOURCES = ("option", "environment", "ini")
 """Where an option may be set, the strongest first."""
 BARE = {"PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}

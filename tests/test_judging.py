@@ -7,22 +7,12 @@ import time
 
 import pytest
 
-from conftest import SUPPORT, suite
+from conftest import ODD_MATCHER, SUPPORT, suite
 from pytest_dust.checks import deadline
 from pytest_dust.checks.binding import Here, bind, judge
 from pytest_dust.checks.deadline import TimeIsUp
 from pytest_dust.checks.matchers import MATCHERS
 
-HOOK = """\
-import time
-import pytest
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_dust_matchers():
-    def odd(value, wanted):
-        {}
-    return {{"odd": odd}}
-"""
 WORDS = "a" * 5000 + "!"
 """An answer on which `^(a|aa)+$` takes longer than the universe is old."""
 EVIL = '"^(a|aa)+$"'
@@ -41,7 +31,7 @@ def judged(project, server):
 
         server.alter(answer)
         cases = f"input: {{question: Where is my refund?}}\nexpect:\n{expect}"
-        files = {"conftest.py": HOOK.format(code), "a.dust.yaml": suite(server, SUPPORT, cases, extra)}
+        files = {"conftest.py": ODD_MATCHER.format(code), "a.dust.yaml": suite(server, SUPPORT, cases, extra)}
         began = time.monotonic()
         example = project.having(files).using(server).exporting(DUST_TIMEOUT="1")
         result = example.run(f"--dust-mode={mode}", subprocess="odd" in expect)

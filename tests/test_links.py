@@ -120,16 +120,16 @@ def test_a_suite_behind_a_link_is_refused(project, outside, target, argument):
 def test_links_inside_the_project_are_followed(project, server):
     """A dataset, a schema and a suite may be links to other files of the project."""
     files = {
-        "shared/q.csv": "question\nWhere is my refund?\n",
-        "shared/s.json": '{"type": "object"}',
-        "shared/text": suite(server, SUPPORT, BOTH),
+        "common/q.csv": "question\nWhere is my refund?\n",
+        "common/s.json": '{"type": "object"}',
+        "common/text": suite(server, SUPPORT, BOTH),
     }
     example = linked(
         project.having(files).using(server),
         **{
-            "apps/a.dust.yaml": "../shared/text",
-            "apps/q.csv": project.root / "shared/q.csv",
-            "apps/s.json": "../shared/s.json",
+            "apps/a.dust.yaml": "../common/text",
+            "apps/q.csv": project.root / "common/q.csv",
+            "apps/s.json": "../common/s.json",
         },
     )
     done, out = run(example, "--dust-mode=record")

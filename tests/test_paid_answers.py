@@ -8,19 +8,8 @@ import re
 import pytest
 
 import pytest_dust.pipeline
-from conftest import SUPPORT, suite
+from conftest import ODD_MATCHER, SUPPORT, suite
 
-HOOK = """\
-import os
-import sys
-import pytest
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_dust_matchers():
-    def odd(value, wanted):
-        {}
-    return {{"odd": odd}}
-"""
 ENDS = {
     "MemoryError": "raise MemoryError",
     "RecursionError": "raise RecursionError",
@@ -40,7 +29,7 @@ def odd(project, server):
 
     def make(code: str, asked: str = "result.answer: {odd: true}"):
         cases = f"input: {{question: Where is my refund?}}\nexpect: {{{asked}}}\n"
-        files = {"conftest.py": HOOK.format(code), "a.dust.yaml": suite(server, SUPPORT, cases)}
+        files = {"conftest.py": ODD_MATCHER.format(code), "a.dust.yaml": suite(server, SUPPORT, cases)}
         return project.having(files).using(server)
 
     return make
@@ -52,7 +41,7 @@ def test_a_run_is_recorded_before_it_is_judged(odd, server, code):
     result = odd(code).run("--dust-mode=record", subprocess=bool(re.search("exit|Keyboard", code)))
     assert server.runs == 1
     assert list(result.example.cassettes) == ["cassettes/a/a.json"]
-    mended = result.example.having({"conftest.py": HOOK.format("return True")}).offline()
+    mended = result.example.having({"conftest.py": ODD_MATCHER.format("return True")}).offline()
     assert mended.run().outcomes == {"passed": 1}
 
 

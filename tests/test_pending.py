@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-from conftest import SUPPORT, config_of, suite
+from conftest import ODD_MATCHER, SUPPORT, config_of, suite
 from pytest_dust import cassette
 
 MODES = ("record", "rerecord")
@@ -317,18 +317,6 @@ def test_a_suite_outside_the_project_has_a_place_of_its_own(one, spoiling):
 
 # ── live runs that nobody could judge ────────────────────────────────────────────────────────────
 
-HOOK = """\
-import os
-import sys
-import time
-import pytest
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_dust_matchers():
-    def odd(value, wanted):
-        {}
-    return {{"odd": odd}}
-"""
 ENDS = {
     "Ctrl-C": "raise KeyboardInterrupt",
     "the end of the process, after a while": "time.sleep(4) or os._exit(3)",  # as pytest-timeout ends it
@@ -342,7 +330,7 @@ def odd(one):
     def make(code: str):
         example = one.replacing("a.dust.yaml", "result.label: billing", "result.label: {odd: 1}")
         return example.replacing("a.dust.yaml", "timeout: 5", "timeout: 60").having(
-            {"conftest.py": HOOK.format(code)}
+            {"conftest.py": ODD_MATCHER.format(code)}
         )
 
     return make
@@ -356,7 +344,10 @@ def test_a_live_run_that_is_not_judged_is_kept(odd, server, code):
     assert pending(result) == {PENDING}
     if "_exit" not in code:
         assert f"dust: 1 answer is in no cassette, but kept: {PENDING}" in result.out
-    files = {"conftest.py": HOOK.format("return True"), "cassettes/a/a.json": result.example.files[PENDING]}
+    files = {
+        "conftest.py": ODD_MATCHER.format("return True"),
+        "cassettes/a/a.json": result.example.files[PENDING],
+    }
     assert result.example.having(files).offline().run().outcomes == {"passed": 1}
 
 

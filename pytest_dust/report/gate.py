@@ -10,6 +10,8 @@ from pytest_dust.report.values import plural
 
 MAX_LISTED = 10
 """Blocks named in one line; more are left out."""
+WITHOUT_A_RUN, NOT_RECORDED, NOT_JUDGED = "without a run", "not recorded", "not judged"
+"""What became of cases that have no verdict."""
 NO_RECORDING = "there is no recording"
 """The reason of a run that had nothing to be compared with."""
 
@@ -45,7 +47,7 @@ def nothing_compared(app: str, runs: Sequence[Facts], cases: int, selected: int)
     reasons = Counter(run["apart"] for run in runs if run["apart"])
     parts = [f"{plural(count, 'run')} not compared, as {reason}" for reason, count in reasons.most_common()]
     sources = Counter(run["source"] for run in runs)
-    for without in ("without a run", "not judged"):
+    for without in (WITHOUT_A_RUN, NOT_JUDGED):
         parts += [f"{plural(sources[without], 'case')} {without}"] if sources[without] else []
     idle = max(0, selected - len(runs))
     parts += [f"{plural(idle, 'selected case')} skipped or not run"] if idle else []

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_dust.model import Tokens
 from pytest_dust.report.cache import cached
-from pytest_dust.report.gate import by_app
+from pytest_dust.report.gate import NOT_JUDGED, NOT_RECORDED, WITHOUT_A_RUN, by_app
 from pytest_dust.report.tokens import in_all, uncounted, used
 from pytest_dust.report.values import plural
 
@@ -17,7 +17,7 @@ MAX_LISTED = 10
 MAX_KEPT = 3
 """Files named in the summary, in which answers are kept; more are counted."""
 NEW = ("recorded", "live")
-SOURCES = ("checked", "replayed", *NEW, "not recorded", "not judged", "without a run")
+SOURCES = ("checked", "replayed", *NEW, NOT_RECORDED, NOT_JUDGED, WITHOUT_A_RUN)
 
 Facts = Mapping[str, Any]
 """What a case told: its source, tokens, and where it changed."""
