@@ -14,6 +14,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from pytest_dust.constants import LATEST
 from pytest_dust.errors import ServiceError
 from pytest_dust.model import (
     BlockStatus,
@@ -31,8 +32,6 @@ from pytest_dust.model import (
 
 OPENING = {"map": "reduce", "while": "end"}
 """Block types that begin a loop, and the type that ends it under the same name."""
-LATEST = "latest"
-"""The word that stands for whatever specification is saved."""
 RUNNING = "running"
 FINAL = "final"
 """The type of a stream's last event."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from pytest_dust import volatile
 from pytest_dust.checks import origins, paths
@@ -23,8 +23,8 @@ from pytest_dust.model import (
     Path,
     Run,
     Trace,
+    ViewedRun,
 )
-from pytest_dust.view import view
 from pytest_dust.volatile import Volatile
 
 if TYPE_CHECKING:
@@ -40,21 +40,7 @@ EACH = (("outputs",), ("errors",))
 """What the run view shows of a block for each input."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A run, and the document in which `expect` sees it; `plural` gives the names for several inputs."""
-
-    run: Run
-    view: dict[str, Any]
-    plural: bool
-
-
-def seen(run: Run, *, plural: bool) -> Seen:
-    """A run with its document."""
-    return Seen(run, view(run, plural=plural), plural)
-
-
-def compare(old: Seen, new: Seen, rules: Baseline, recorded_at: str) -> Comparison:
+def compare(old: ViewedRun, new: ViewedRun, rules: Baseline, recorded_at: str) -> Comparison:
     """What differs between a run and its recording, by the rules of the suite."""
     kept = rules.volatile == KEEP
     moving = Volatile() if kept else volatile.between(old.run, new.run, plural=new.plural)
@@ -72,7 +58,7 @@ def compare(old: Seen, new: Seen, rules: Baseline, recorded_at: str) -> Comparis
 # ── what callers see ─────────────────────────────────────────────────────────────────────────────
 
 
-def _values(old: Seen, new: Seen, rules: DiffRules) -> Iterator[Change]:
+def _values(old: ViewedRun, new: ViewedRun, rules: DiffRules) -> Iterator[Change]:
     """The changes that count: of the status, the failing block's error, and what is compared."""
     compared = rules.rules.compare or ("results" if new.plural else "result",)
     for path in ("status", "error", *compared):
@@ -90,7 +76,7 @@ def _at_other_path(path: str, old: Found, new: Found, rules: DiffRules) -> Itera
         yield Change(at or (path, *change.path), change.old, change.new)
 
 
-def _at_plain_path(path: str, old: Seen, new: Seen, rules: DiffRules) -> Iterator[Change]:
+def _at_plain_path(path: str, old: ViewedRun, new: ViewedRun, rules: DiffRules) -> Iterator[Change]:
     both = (paths.find(path, one.view) for one in (old, new))
     for place, there, here in _by_input(paths.plain_path(path), *both):
         if not rules.leaves_out(place):
@@ -98,7 +84,7 @@ def _at_plain_path(path: str, old: Seen, new: Seen, rules: DiffRules) -> Iterato
                 yield Change((*place, *change.path), change.old, change.new)
 
 
-def _place_of_output(place: Path, old: Seen, new: Seen) -> Path:
+def _place_of_output(place: Path, old: ViewedRun, new: ViewedRun) -> Path:
     """The place in the run view; of a result, that of the same values in the one block that gives both."""
     if place[0] not in ("result", "results") or len(place) > 2:
         return place
@@ -133,7 +119,7 @@ def _counted(values: Iterable[Change]) -> frozenset[Path]:
     return frozenset(change.path[:length] for change in values for length in range(1, 5))
 
 
-def _lost(old: Seen, new: Seen, rules: Baseline) -> Iterator[str]:
+def _lost(old: ViewedRun, new: ViewedRun, rules: Baseline) -> Iterator[str]:
     """The compared paths that find nothing on either side, as a misspelt one does."""
     for path in rules.compare:
         if _found(path, old.view) is MISSING and _found(path, new.view) is MISSING:

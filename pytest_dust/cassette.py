@@ -13,17 +13,13 @@ from pytest_dust import git_marks
 from pytest_dust.checks.equality import differences
 from pytest_dust.cookies import may_hold
 from pytest_dust.errors import CassetteError
-from pytest_dust.json_values import decode
+from pytest_dust.json_values import decode, ordered
 from pytest_dust.masking import Mask
 from pytest_dust.model import Change, Event, Exchange, Flavor, Json, Reply, RunRequest, Specification
 
 VERSION = 1
 KEPT_HEADERS = frozenset({"content-type"})
 """The reply's headers that a replay needs; all others stay out of cassettes."""
-
-
-MAX_DEPTH = 200
-"""Levels of nesting in an answer; no app comes near it, and Python's stack holds it."""
 
 
 LARGEST = 1e9
@@ -89,20 +85,6 @@ def _redacted(reply: Reply, mask: Mask) -> Reply:
         return replace(exchange, events=events)
 
     return replace(reply, exchanges=tuple(map(masked, reply.exchanges)))
-
-
-def ordered(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """The value with the keys of every mapping sorted, as cassettes keep it and runs are read.
-
-    Raises RecursionError for a value nested deeper than MAX_DEPTH.
-    """
-    if not depth:
-        raise RecursionError
-    if isinstance(value, dict):
-        return {key: ordered(value[key], depth - 1) for key in sorted(value)}
-    if isinstance(value, list | tuple):
-        return [ordered(each, depth - 1) for each in value]
-    return value
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────

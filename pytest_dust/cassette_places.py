@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path, PurePath
 
+from pytest_dust.constants import SUITE_SUFFIX
 from pytest_dust.file_names import is_marked, is_reserved, marked
 
-SUFFIX = ".dust.yaml"
 _PART = re.compile(r"[a-z0-9._-]{1,100}")
 _SHARED = re.compile(r"\.dust(\.yaml)?(~[0-9a-f]{8})?\Z")
 
@@ -52,7 +52,7 @@ def place(file: Path, setting: str) -> Path:
 
 def earlier_places(file: Path, setting: str) -> tuple[Path, ...]:
     """The folders in which earlier versions may have kept them, where those are not the present one."""
-    folder, name = top(file, setting), file.name.removesuffix(SUFFIX)
+    folder, name = top(file, setting), file.name.removesuffix(SUITE_SUFFIX)
     if is_marked(name) or is_name_in_shared(name):
         return ()  # there, others have their cassettes now
     if is_beside(setting):
@@ -68,18 +68,18 @@ def earlier_places(file: Path, setting: str) -> tuple[Path, ...]:
 
 def name_beside(file: str, setting: str) -> str:
     """What a folder in the suite's own directory calls the suite or module: `answer`, `test_it.py`."""
-    if not file.endswith(SUFFIX):
+    if not file.endswith(SUITE_SUFFIX):
         return file if file.endswith(".py") else f"{file}.dust"
-    name = file.removesuffix(SUFFIX)
+    name = file.removesuffix(SUITE_SUFFIX)
     folded = name.casefold()
-    taken = folded.endswith((".py", ".dust", SUFFIX)) or is_marked(name)
+    taken = folded.endswith((".py", ".dust", SUITE_SUFFIX)) or is_marked(name)
     inside = folded in map(str.casefold, steps(setting))  # where a suite may lie among cassettes
     return marked(name) if taken or inside or not name or is_reserved(name) else name
 
 
 def name_in_shared(file: str) -> str:
     """What a shared folder calls the suite or module: `answer.dust.yaml`, `test_it.py.dust`."""
-    name = file if file.endswith(SUFFIX) else f"{file}.dust"
+    name = file if file.endswith(SUITE_SUFFIX) else f"{file}.dust"
     return name if _PART.fullmatch(name) and not is_reserved(name) else marked(name)
 
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_dust import api
-from pytest_dust.cassette import ordered
 from pytest_dust.client import Network
+from pytest_dust.constants import HASH, LATEST
 from pytest_dust.errors import ServiceError, did_you_mean
-from pytest_dust.json_values import decode
+from pytest_dust.json_values import decode, ordered
 from pytest_dust.masking import Mask
 from pytest_dust.model import App, Json, RunRequest
-from pytest_dust.settings import HASH
 
 GONE = (400, 404)
 """How the service answers where it is asked for a run that it deleted."""
@@ -91,7 +90,7 @@ class Catalog:
         return f"/api/v1/w/{self.workspace}/spaces/{self.space}"
 
     def _ask(self, app: str, path: str, body: Mapping[str, Json] | None = None) -> Json:
-        request = RunRequest(App(self.workspace, self.space, app), api.LATEST, {}, [], None)
+        request = RunRequest(App(self.workspace, self.space, app), LATEST, {}, [], None)
         return self.network.ask(request, path, self.timeout, self.mask, body)
 
     def read(self, written: Mapping[str, Any]) -> Listed:
@@ -116,7 +115,7 @@ class Catalog:
         """The last run in the editor, which alone tells a hash; else nothing, and why."""
         if not isinstance(saved, str):
             return {}, "it was never run in Dust"
-        request = RunRequest(App(self.workspace, self.space, id_), api.LATEST, {}, [], None)
+        request = RunRequest(App(self.workspace, self.space, id_), LATEST, {}, [], None)
         try:
             body = self._ask(id_, api.run_path(request, saved))
         except ServiceError as error:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pytest_dust import __version__, clock, refusals, transport
+from pytest_dust.constants import KEY_VARIABLE
 from pytest_dust.conversation import Conversation
 from pytest_dust.errors import ServiceError
 from pytest_dust.launch import Launcher, Watch, Work
 from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Flavor, Json, Reply, RunRequest
-from pytest_dust.references import KEY_VARIABLE
 from pytest_dust.transport import Note
 
 _T = TypeVar("_T")

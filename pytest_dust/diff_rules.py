@@ -8,8 +8,8 @@ from pytest_dust.checks.alignment import Aligner
 from pytest_dust.checks.content import Content
 from pytest_dust.checks.equality import counted_differences, equal
 from pytest_dust.checks.left_out import Pattern, Patterns, fits
-from pytest_dust.checks.matchers import likeness
 from pytest_dust.checks.origins import Found, left_out_of
+from pytest_dust.similarity import likeness
 
 if TYPE_CHECKING:
     from pytest_dust.checks.left_out import LeftOut

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pytest_dust import cassette_files
+from pytest_dust.constants import LATEST
 from pytest_dust.drift import verdict
 from pytest_dust.errors import DustError, ServiceError
 from pytest_dust.item import CaseFailed, Item, Unrun
@@ -69,7 +70,7 @@ class DriftItem(Item):
 
     def _command(self, facts: report.Facts) -> str:
         """The command that runs the saved version: by its hash, if it has one that is not the pinned one."""
-        version = "latest" if facts.is_unrun else facts.saved
+        version = LATEST if facts.is_unrun else facts.saved
         option = f"--dust-specification-hash={self.app.id}={version}"
         return shlex.join(["pytest", option, *self.shared.settings.typed])
 
@@ -122,7 +123,7 @@ class DriftItem(Item):
         from pytest_dust.pipeline import recorded_runs
 
         asked = str(found.request.get("specification_hash"))
-        if asked != "latest":
+        if asked != LATEST:
             return {asked}
         return {str(run.specification_hash) for run in recorded_runs(found)}
 

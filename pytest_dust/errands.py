@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_dust.constants import SUITE_SUFFIX
 from pytest_dust.errors import DustError, ServiceError
 from pytest_dust.masking import mask
 from pytest_dust.missing import refuse_missing
@@ -75,7 +76,7 @@ def _apps(_config: pytest.Config, settings: Settings) -> Iterator[str]:
 def _new(config: pytest.Config, settings: Settings) -> Iterator[str]:
     """A first suite for an app, written to a file; one that exists is left alone."""
     from pytest_dust.report.apps import file_name
-    from pytest_dust.report.values import as_typed
+    from pytest_dust.wording import as_typed
 
     app_id, *files = config.getoption("dust_new")
     if len(files) > 1:
@@ -84,8 +85,8 @@ def _new(config: pytest.Config, settings: Settings) -> Iterator[str]:
         app = catalog.app(app_id)
     folder = config.invocation_params.dir
     path = folder / (files[0] if files else file_name(app))
-    if not path.name.endswith(".dust.yaml"):
-        raise ServiceError(f"{path.name} would be no suite; end its name in .dust.yaml")
+    if not path.name.endswith(SUITE_SUFFIX):
+        raise ServiceError(f"{path.name} would be no suite; end its name in {SUITE_SUFFIX}")
     text = _suite(app, folder)
     try:
         if path.exists():

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_dust import cassette_files, facts, fixture_runs
+from pytest_dust.constants import LATEST
 from pytest_dust.errors import CassetteError, DustError
 from pytest_dust.fixture_runs import FixtureRun
 from pytest_dust.model import Case, Place, Tokens
 from pytest_dust.report import case as case_report
 from pytest_dust.report.case import Subject
-from pytest_dust.report.values import as_typed
 from pytest_dust.settings import Mode
+from pytest_dust.wording import as_typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +133,7 @@ class Dust:
         self,
         *,
         app: str | Mapping[str, str],
-        specification_hash: str = "latest",
+        specification_hash: str = LATEST,
         input: Mapping[str, Any] | None = None,  # noqa: A002  # the suite's word
         inputs: Sequence[Mapping[str, Any]] | None = None,
         config: Mapping[str, Any] | None = None,

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_dust.constants import SUITE_SUFFIX
 from pytest_dust.errors import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-SUFFIX = ".dust.yaml"
 MAX_TOLD = 5
 """Files or ids that are told one by one; more are counted."""
 TOLD = "dust_hints"
@@ -25,9 +25,9 @@ _ALMOST = re.compile(r"(?:(?P<stem>.*)\.)?dust\.(?:ya?ml|json)(?:\.txt)?", re.IG
 def suite_name(name: str) -> str | None:
     """What a file that is no suite must be called to be one, if it is almost called so; else None."""
     found = _ALMOST.fullmatch(name)
-    if found is None or name.endswith(SUFFIX):
+    if found is None or name.endswith(SUITE_SUFFIX):
         return None
-    return f"{found['stem'] or 'NAME'}{SUFFIX}"
+    return f"{found['stem'] or 'NAME'}{SUITE_SUFFIX}"
 
 
 class Hints:
@@ -57,7 +57,7 @@ class Hints:
     def pytest_make_collect_report(self, collector: pytest.Collector) -> Generator[None, Any, Any]:
         """Note which cases a suite has, if some are named on the command line."""
         report = yield
-        if self.wanted and report.passed and collector.name.endswith(SUFFIX):
+        if self.wanted and report.passed and collector.name.endswith(SUITE_SUFFIX):
             self.cases[str(collector.path)] = [node.name for node in report.result]
         return report
 
@@ -110,7 +110,9 @@ class Hints:
             )
         if len(self.files) > MAX_TOLD:
             more = len(self.files) - MAX_TOLD
-            terminalreporter.write_line(f"dust: … and {more:,} more files whose names do not end in {SUFFIX}")
+            terminalreporter.write_line(
+                f"dust: … and {more:,} more files whose names do not end in {SUITE_SUFFIX}"
+            )
 
     def _shown(self, path: str) -> str:
         return os.path.relpath(path, self.folder).replace(os.sep, "/")
@@ -123,15 +125,15 @@ def _no_suite(folder: Path, path: str) -> list[str]:
         names = os.listdir(folder / beside)  # noqa: PTH208
     except OSError:
         return []
-    stems = [each.removesuffix(SUFFIX) for each in names if each.endswith(SUFFIX)]
+    stems = [each.removesuffix(SUITE_SUFFIX) for each in names if each.endswith(SUITE_SUFFIX)]
     file, colon, case = name.partition(":")
-    if colon and file.removesuffix(SUFFIX) in stems:
+    if colon and file.removesuffix(SUITE_SUFFIX) in stems:
         return [f"there is no {path} (did you mean {beside}{slash}{file}::{case}?)"]
-    meant = nearest((suite_name(name) or name).removesuffix(SUFFIX), stems)
+    meant = nearest((suite_name(name) or name).removesuffix(SUITE_SUFFIX), stems)
     if meant:
-        return [f"there is no {path} (did you mean {beside}{slash}{meant}{SUFFIX}?)"]
+        return [f"there is no {path} (did you mean {beside}{slash}{meant}{SUITE_SUFFIX}?)"]
     more = f", … and {len(stems) - MAX_TOLD:,} more" if len(stems) > MAX_TOLD else ""
-    listed = ", ".join(f"{beside}{slash}{stem}{SUFFIX}" for stem in sorted(stems)[:MAX_TOLD])
+    listed = ", ".join(f"{beside}{slash}{stem}{SUITE_SUFFIX}" for stem in sorted(stems)[:MAX_TOLD])
     return [f"there is no {path}; there is: {listed}{more}"] if stems else []
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_dust import cassette_files, links, session
 from pytest_dust.report.terminal import CaseReport, Crash
-from pytest_dust.report.values import as_typed
+from pytest_dust.wording import as_typed
 
 
 class CaseFailed(Exception):

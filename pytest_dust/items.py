@@ -12,6 +12,7 @@ import pytest
 
 from pytest_dust import facts, redacted_suites, references, session, sources, suite
 from pytest_dust.checks.binding import Here
+from pytest_dust.constants import LATEST
 from pytest_dust.errors import DustError, SettingsError, SuiteError, did_you_mean
 from pytest_dust.item import CaseFailed, Item, SuiteFile, Unrun
 from pytest_dust.model import Place, Problem, Source, Tokens
@@ -75,7 +76,7 @@ class DustFile(SuiteFile):
         for case in cases:
             app = shared.settings.address(case.app)
             shared.recordings.setdefault(app, []).append((self, case))
-            if case.specification_hash != "latest":
+            if case.specification_hash != LATEST:
                 pinned[app, case.specification_hash] = None
         new = [key for key in pinned if key not in shared.drifts]
         for at, (app, pin) in enumerate(new):

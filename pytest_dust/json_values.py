@@ -13,6 +13,8 @@ from pytest_dust.model import Path
 MAX_DIGITS = 4300
 """Digits of a whole number that every Python reads by default."""
 INFINITE = float("inf")
+MAX_DEPTH = 200
+"""Levels of nesting in an answer; no app comes near it, and Python's stack holds it."""
 
 
 class NumberError(ValueError):
@@ -54,6 +56,20 @@ def odd_numbers(value: Any, path: Path = ()) -> Iterator[tuple[Path, OddNumber]]
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, part in parts:
         yield from odd_numbers(part, (*path, step))
+
+
+def ordered(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """The value with the keys of every mapping sorted, as cassettes keep it and runs are read.
+
+    Raises RecursionError for a value nested deeper than MAX_DEPTH.
+    """
+    if not depth:
+        raise RecursionError
+    if isinstance(value, dict):
+        return {key: ordered(value[key], depth - 1) for key in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [ordered(each, depth - 1) for each in value]
+    return value
 
 
 def _fraction(text: str) -> float:

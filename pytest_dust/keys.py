@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeGuard
 from pytest_dust.checks.arguments import EXPECTED_SCHEMA, needs_extra
 from pytest_dust.checks.binding import ArgumentError
 from pytest_dust.checks.paths import PathError, compile_path
+from pytest_dust.constants import HASH, LATEST
 from pytest_dust.errors import did_you_mean, nearest, plain_name
 from pytest_dust.model import App, Flavor, Mark, Path, Repeat
 from pytest_dust.notes import Invalid, Notes, kind
@@ -31,7 +32,6 @@ VOLATILE = ("ignore", "keep")
 """What may become of the values that are new in every run."""
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_HASH = re.compile(r"[0-9a-fA-F]{64}")
 _MARK = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _REASONED = ("skip", "xfail")
@@ -82,11 +82,11 @@ def _segment(notes: Notes, value: Any, path: Path, what: str) -> str:
 
 def _hash(notes: Notes, value: Any, path: Path) -> str:
     text = notes.text(value, path, "specification_hash")
-    if text == "latest":
+    if text == LATEST:
         return text
-    if not _HASH.fullmatch(text):
+    if not HASH.fullmatch(text):
         hexadecimal = re.fullmatch(r"[0-9a-fA-F]+", text)
-        shown = f"{len(text)} of them" if hexadecimal else f'"{text[:20]}"{did_you_mean(text, ("latest",))}'
+        shown = f"{len(text)} of them" if hexadecimal else f'"{text[:20]}"{did_you_mean(text, (LATEST,))}'
         raise notes.invalid(path, f"specification_hash is 64 hex digits, or latest; not {shown}")
     return text.lower()
 
@@ -395,7 +395,7 @@ KEYS: dict[str, Key] = {
     ),
     "specification_hash": Key(
         _hash,
-        {"type": ["string", "number"], "pattern": "^([0-9a-fA-F]{64}|latest|.*\\$\\{.*)$"},
+        {"type": ["string", "number"], "pattern": f"^({HASH.pattern}|{LATEST}|.*\\$\\{{.*)$"},
         suite=True,
         case=True,
         help="The version of the app: 64 hex digits, or latest.",

@@ -15,8 +15,8 @@ from pytest_dust.launch import Launcher
 from pytest_dust.model import Tokens
 from pytest_dust.report.progress import Progress
 from pytest_dust.report.tokens import about, uncounted
-from pytest_dust.report.values import plural
 from pytest_dust.stash import LEFT
+from pytest_dust.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable

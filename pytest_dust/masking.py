@@ -17,8 +17,8 @@ from unicodedata import normalize
 from urllib.parse import quote
 
 from pytest_dust import cookies
+from pytest_dust.constants import KEY_VARIABLE
 from pytest_dust.cookies import MASKED
-from pytest_dust.references import KEY_VARIABLE
 
 if TYPE_CHECKING:
     from pytest_dust.model import Case

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pytest_dust.constants import KEY_VARIABLE, SPACE_VARIABLE, WORKSPACE_VARIABLE
 from pytest_dust.errors import ServiceError
-from pytest_dust.references import KEY_VARIABLE
-
-WORKSPACE, SPACE = "DUST_WORKSPACE_ID", "DUST_SPACE_ID"
 
 
 def refuse_missing(
@@ -19,8 +17,8 @@ def refuse_missing(
     """
     key = environ.get(KEY_VARIABLE, "").strip()
     lacking = {
-        "no workspace": "" if workspace else f"{WORKSPACE}=…",
-        "no space": "" if space else f"{SPACE}=…",
+        "no workspace": "" if workspace else f"{WORKSPACE_VARIABLE}=…",
+        "no space": "" if space else f"{SPACE_VARIABLE}=…",
         "no API key": "" if key else f"{KEY_VARIABLE}=sk-…",
     }
     lacking = {name: export for name, export in lacking.items() if export}

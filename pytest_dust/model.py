@@ -255,6 +255,15 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewedRun:
+    """A run and its run view, the document that `expect` sees; `plural` for the names of several inputs."""
+
+    run: Run
+    view: dict[str, Any]
+    plural: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """An expectation that does not hold: what was expected, what came, and why that does not do."""
 

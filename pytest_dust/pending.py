@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from pytest_dust import cassette_files, clock, links
 from pytest_dust.cassette_files import Spot
 from pytest_dust.errors import CassetteError, DustError
-from pytest_dust.report.values import as_typed
+from pytest_dust.wording import as_typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -23,7 +23,6 @@ from pytest_dust import (
     writable,
 )
 from pytest_dust.api import Block
-from pytest_dust.baseline import Seen
 from pytest_dust.budget import Budget
 from pytest_dust.cassette import Cassette
 from pytest_dust.cassette_files import Spot
@@ -52,11 +51,13 @@ from pytest_dust.model import (
     Source,
     Specification,
     Tokens,
+    ViewedRun,
 )
 from pytest_dust.pending import Held, Keeper
 from pytest_dust.report.misses import misfit, missing, unreadable, unwritable
 from pytest_dust.settings import Mode, Settings
 from pytest_dust.transport import Note
+from pytest_dust.view import viewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +294,7 @@ def _attempts(answer: Answer, seconds: float, watch: Watch[None] | None) -> tupl
     Each may take so many seconds, and as many again for its comparison.
     """
     case, recorded = answer.case, answer.recording.cassette
-    seen = [baseline.seen(run, plural=case.plural) for run in answer.runs()]
+    seen = [viewed(run, plural=case.plural) for run in answer.runs()]
     expect = expectation.masked(case.expect, answer.mask)
     judged = [
         Attempt(one.run, made.tokens, judging.failures(expect, one.view, seconds, watch))
@@ -309,7 +310,7 @@ def _attempts(answer: Answer, seconds: float, watch: Watch[None] | None) -> tupl
 
 
 def _compared(
-    compare: Callable[[Seen], Comparison], seen: Seen, seconds: float, watch: Watch[None] | None
+    compare: Callable[[ViewedRun], Comparison], seen: ViewedRun, seconds: float, watch: Watch[None] | None
 ) -> Comparison:
     try:
         return judging.in_thread(seconds, partial(compare, seen), watch)
@@ -603,7 +604,7 @@ def _recorded(request: RunRequest, recorded: Cassette) -> RunRequest:
     return replace(request, app=app)
 
 
-def _comparing(case: Case, recording: Recording, recorded: Cassette) -> Callable[[Seen], Comparison]:
+def _comparing(case: Case, recording: Recording, recorded: Cassette) -> Callable[[ViewedRun], Comparison]:
     """How an attempt is held against the recording, if that is one of the same inputs.
 
     Of a repeated recording, the attempt need be like one only: what it showed once is no change.
@@ -615,16 +616,14 @@ def _comparing(case: Case, recording: Recording, recorded: Cassette) -> Callable
     filter_then = _filter(recorded)
     common = None if filter_then == case.block_filter else _both(filter_then, case.block_filter)
     try:
-        olds = [
-            baseline.seen(api.filtered(run, common), plural=case.plural) for run in recorded_runs(recorded)
-        ]
+        olds = [viewed(api.filtered(run, common), plural=case.plural) for run in recorded_runs(recorded)]
     except ServiceError:
         return lambda _: Comparison(when, (), (), 0, "it holds no run")
 
-    def compare(seen: Seen) -> Comparison:
+    def compare(seen: ViewedRun) -> Comparison:
         new = seen
         if common is not None:
-            new = baseline.seen(api.filtered(seen.run, common), plural=case.plural)
+            new = viewed(api.filtered(seen.run, common), plural=case.plural)
         return _outside([baseline.compare(old, new, case.baseline, when) for old in olds])
 
     return compare

@@ -11,6 +11,7 @@ import pytest
 
 import pytest_dust.clock  # noqa: F401  # before a conftest.py can freeze the time
 from pytest_dust import hints, hooks, settings
+from pytest_dust.constants import SUITE_SUFFIX
 from pytest_dust.errors import SettingsError
 from pytest_dust.stash import COLLECTED, FOUND, KEPT, LEFT, LINES, OFFICE, RENAMED, SEEN, SETTINGS, STOP_FILE
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pytest_dust.fixture import Dust
     from pytest_dust.items import DustFile
 
-SUFFIX = ".dust.yaml"
 FLAG: dict[str, Any] = {"action": "store_true", "default": False}
 ERRANDS: dict[str, tuple[dict[str, Any], str]] = {
     "check": (FLAG, "validate suites and cassettes, run nothing; exit 1 on any finding"),
@@ -112,7 +112,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> DustFile | None:
     """Collect suite files, and open the door to all that they need."""
-    if not file_path.name.endswith(SUFFIX):
+    if not file_path.name.endswith(SUITE_SUFFIX):
         if file_path.suffix in (".json", ".tmp"):
             _note_cassettes(parent.config, os.path.dirname(file_path))  # noqa: PTH120  # of thousands
         return None
@@ -140,8 +140,8 @@ def dust(request: pytest.FixtureRequest) -> Dust:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out all tests that are no cases where suites are only to be checked."""
     if config.getoption("dust_check"):
-        others = [item for item in items if not item.path.name.endswith(SUFFIX)]
-        items[:] = [item for item in items if item.path.name.endswith(SUFFIX)]
+        others = [item for item in items if not item.path.name.endswith(SUITE_SUFFIX)]
+        items[:] = [item for item in items if item.path.name.endswith(SUITE_SUFFIX)]
         config.hook.pytest_deselected(items=others)
 
 
@@ -235,7 +235,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _cassettes_of_no_case(config: pytest.Config) -> dict[str, Any]:
     """The files that may go from the folders of cassettes; none where only part was selected."""
     collected = config.stash.get(COLLECTED, {})
-    if collected is None or any("::" in arg or arg.endswith(SUFFIX) for arg in config.args):
+    if collected is None or any("::" in arg or arg.endswith(SUITE_SUFFIX) for arg in config.args):
         return {"partial": True, "orphans": [], "unfinished": [], "linked": []}
     from pytest_dust import pending
     from pytest_dust.difference_files import Differences

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from pytest_dust.constants import KEY_VARIABLE
 from pytest_dust.errors import did_you_mean
 from pytest_dust.model import Json, Path
 
-KEY_VARIABLE = "DUST_API_KEY"
 LookUp: TypeAlias = Callable[[str], Json]
 """The value of a reference such as `env.DUST_SPACE_ID`; raises ReferenceProblem."""
 

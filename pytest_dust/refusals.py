@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 
 from pytest_dust.api import Crash
+from pytest_dust.constants import KEY_VARIABLE
 from pytest_dust.errors import ServiceError
 from pytest_dust.json_values import decode, decode_loosely, odd_numbers
 from pytest_dust.model import Exchange, Flavor, Json, Path, RunRequest, Tokens
-from pytest_dust.references import KEY_VARIABLE
 
 MAX_PATH = 120
 """Characters of a path that are shown."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from pytest_dust.constants import HASH, LATEST
 from pytest_dust.errors import SettingsError, did_you_mean
 
 if TYPE_CHECKING:
@@ -64,7 +65,6 @@ ON_CHANGE = ("fail", "report")
 """What a change against the recording may do to a live case."""
 
 
-HASH = re.compile(r"[0-9a-fA-F]{64}")
 LABEL = r"[A-Za-z0-9_-]{1,63}"
 """One part of the name of a host."""
 LONGEST_URL = 2000
@@ -155,7 +155,7 @@ def _versions(text: str) -> Mapping[str, str]:
     versions: dict[str, str] = {}
     for each in text.split(",") if text else ():
         app, given, version = each.strip().rpartition("=")
-        if (given and not SEGMENT.fullmatch(app)) or not (version == "latest" or HASH.fullmatch(version)):
+        if (given and not SEGMENT.fullmatch(app)) or not (version == LATEST or HASH.fullmatch(version)):
             raise _Refused("give 64 hex digits or latest, or APP_ID=HASH")
         if versions.setdefault(app, version.lower()) != version.lower():
             raise _Refused(f"{f'the app {app}' if app else 'every app'} is given two versions; give one")

@@ -15,6 +15,7 @@ from pytest_dust.ceiling import MAX_CASES, Size
 from pytest_dust.checks import expectation
 from pytest_dust.checks.binding import ArgumentError, Here
 from pytest_dust.checks.paths import PathError
+from pytest_dust.constants import SUITE_SUFFIX
 from pytest_dust.errors import SuiteError
 from pytest_dust.keys import KEYS, Key, meant, unknown
 from pytest_dust.masking import Mask
@@ -22,7 +23,6 @@ from pytest_dust.model import Baseline, Case, Expectation, Flavor, Json, Path, P
 from pytest_dust.notes import Invalid, Notes, kind
 from pytest_dust.redacted_suites import Hiding
 
-SUFFIX = ".dust.yaml"
 MAX_BYTES = 8 * 1024 * 1024
 NEEDED = {
     "app": "no app; give app: {id: …}, the id from the app's address in Dust",
@@ -39,7 +39,7 @@ def load(
 ) -> list[Case]:
     """The cases of a suite file; raises SuiteError with every mistake in it."""
     hiding = hiding or Hiding()
-    stem = file.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(SUFFIX)
+    stem = file.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(SUITE_SUFFIX)
     try:
         text = _decoded(source, stem)
     except _NotText as error:
@@ -62,7 +62,9 @@ class _NotText(Exception):
 
 def _decoded(source: bytes, stem: str) -> str:
     if not stem or stem.startswith("."):
-        raise _NotText(Place(1, 1), f"the file needs a name before {SUFFIX}, such as answer{SUFFIX}")
+        raise _NotText(
+            Place(1, 1), f"the file needs a name before {SUITE_SUFFIX}, such as answer{SUITE_SUFFIX}"
+        )
     if len(source) > MAX_BYTES:
         allowed = MAX_BYTES // 1024 // 1024  # of a larger file, no more was read
         raise _NotText(Place(1, 1), f"the file has more than {allowed} MB, which no suite may have; split it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_dust import api, view
+from pytest_dust.constants import LATEST
 from pytest_dust.model import Flavor, Tokens
 from pytest_dust.service_cache import MODEL_TYPES
 
@@ -24,7 +25,7 @@ def of_run(reply: Reply, run: Run, block_filter: Sequence[str] | None, known: Se
     if block_filter is None:
         return view.tokens([run])
     if reply.flavor is not Flavor.BLOCKING:
-        return view.tokens([api.run(reply, None, "latest")])
+        return view.tokens([api.run(reply, None, LATEST)])
     shown = view.tokens([run])
     hidden = [kind for kind, name in known if name not in block_filter]
     idle = bool(hidden) and MODEL_TYPES.isdisjoint(hidden)

@@ -19,10 +19,9 @@ from typing import Any
 import httpx
 
 from pytest_dust import clock, cookies, decoding, outgoing, refusals
-from pytest_dust.cassette import ordered
 from pytest_dust.cookies import MASKED
 from pytest_dust.errors import CassetteError, ServiceError
-from pytest_dust.json_values import NumberError, decode, decode_loosely
+from pytest_dust.json_values import NumberError, decode, decode_loosely, ordered
 from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Exchange, Json
 

@@ -20,10 +20,10 @@ from typing import Any
 from pytest_dust import cassette
 from pytest_dust import cassette_places as places
 from pytest_dust.cassette_files import MAX_BYTES, unfinished
-from pytest_dust.cassette_places import SUFFIX
+from pytest_dust.constants import SUITE_SUFFIX
 from pytest_dust.errors import CassetteError
 from pytest_dust.file_names import case_file, earlier_case_file
-from pytest_dust.report.values import as_typed, plural
+from pytest_dust.wording import as_typed, plural
 
 MAX_NAMED = 3
 """Files named in the summary; more are counted."""
@@ -122,7 +122,7 @@ class Search:
         now: dict[str, list[Path]] = {}
         earlier: dict[str, list[Path]] = {}
         for name in _files(directory):
-            own, before = places.name_beside(name, self.setting), name.removesuffix(SUFFIX)
+            own, before = places.name_beside(name, self.setting), name.removesuffix(SUITE_SUFFIX)
             now.setdefault(own, []).append(directory / name)
             if before != own:
                 earlier.setdefault(before, []).append(directory / name)
@@ -172,7 +172,7 @@ class Search:
 def _of_name(name: str, above: Path, depths: Iterable[int]) -> Iterator[Path]:
     """The suites and modules of a name, so many levels below a directory."""
     for depth in depths:
-        for file in (f"{escape(name)}{SUFFIX}", escape(name)):
+        for file in (f"{escape(name)}{SUITE_SUFFIX}", escape(name)):
             for path in above.glob("*/" * depth + file):
                 if path.is_file():
                     yield Path(os.path.realpath(path.parent), path.name)

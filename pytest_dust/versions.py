@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from pytest_dust.constants import LATEST
 from pytest_dust.errors import SettingsError, did_you_mean
-from pytest_dust.report.values import plural
+from pytest_dust.wording import plural
 
 OPTION = "--dust-specification-hash"
-LATEST = "latest"
 EVERY = ""
 """The name under which the value for all apps without one of their own stands."""
 MAX_NAMED = 12

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pytest_dust.api import OPENING, TOTAL, USAGE
-from pytest_dust.model import BlockStatus, Execution, Json, Run, Status, Tokens, Trace
+from pytest_dust.model import BlockStatus, Execution, Json, Run, Status, Tokens, Trace, ViewedRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,6 +27,11 @@ def view(run: Run, *, plural: bool) -> dict[str, Any]:
         "specification_hash": run.specification_hash,
         "run_id": run.id,
     }
+
+
+def viewed(run: Run, *, plural: bool) -> ViewedRun:
+    """The run with its document."""
+    return ViewedRun(run, view(run, plural=plural), plural)
 
 
 def usage(run: Run) -> dict[str, int | None]:

@@ -13,7 +13,7 @@ from conftest import dust_server
 from pytest_dust import api, baseline
 from pytest_dust.errors import ServiceError
 from pytest_dust.model import MISSING, Baseline, Change, Comparison, Run
-from pytest_dust.view import view
+from pytest_dust.view import view, viewed
 
 AT = "2026-11-02T10:00:00Z"
 APPS = {app.name: app for app in dust_server.APPS.values()}
@@ -56,7 +56,7 @@ def compared(old: Run, new: Run) -> Comparison:
 
 def held(old: Run, new: Run, rules: Baseline = Baseline()) -> Comparison:  # noqa: B008  # it is frozen
     """Hold a run against another by the rules of a suite; of one that gives none where there are none."""
-    return baseline.compare(*(baseline.seen(run, plural=True) for run in (old, new)), rules, AT)
+    return baseline.compare(*(viewed(run, plural=True) for run in (old, new)), rules, AT)
 
 
 def names(found: Comparison) -> list[str]:

@@ -14,6 +14,7 @@ from test_api import bounded
 from pytest_dust import cassette
 from pytest_dust.cassette import Cassette
 from pytest_dust.errors import CassetteError
+from pytest_dust.json_values import MAX_DEPTH
 from pytest_dust.masking import MASKED, Mask
 from pytest_dust.model import MISSING, App, Change, Event, Exchange, Flavor, Reply, RunRequest
 
@@ -158,7 +159,7 @@ def test_how_long_a_rate_limit_made_a_run_wait_is_not_kept():
 def test_what_is_nested_too_deeply_is_not_written():
     """An answer deeper than a cassette may be is refused before anything is written."""
     deep: Any = 1
-    for _ in range(cassette.MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH + 1):
         deep = [deep]
     with pytest.raises(RecursionError):
         written(reply=replace(REPLY, exchanges=(replace(EXCHANGE, body=deep),)))

@@ -22,6 +22,7 @@ from pytest_dust.checks.equality import equal
 from pytest_dust.checks.left_out import Parts, Pattern, Patterns
 from pytest_dust.checks.origins import located
 from pytest_dust.model import MISSING, Baseline, Change
+from pytest_dust.view import viewed
 
 ITEMS = [
     {"name": "b", "id": 1, "score": 0.912345, "ok": True},
@@ -200,7 +201,7 @@ def test_a_long_list_of_similar_texts_ends():
         ["x", *(f"{text}!" for text in old)],
     ):
         runs = (made(("code", "C", [ran(side)])) for side in (old, new))
-        found = baseline.compare(*(baseline.seen(run, plural=True) for run in runs), rules, "")
+        found = baseline.compare(*(viewed(run, plural=True) for run in runs), rules, "")
         assert found.changed
     assert [change.path[2:] for change in found.values] == [(0,)]
 
@@ -329,5 +330,5 @@ def test_a_change_keeps_the_values_as_they_were():
     """What is told of two values is the values themselves, whatever of them was compared."""
     rules = Baseline(significant_digits=2, ignore=(("id",),))
     old, new = (made(("code", "C", [ran(value)])) for value in ({"a": 1.2345, "id": 1}, [{"id": 2}]))
-    found = baseline.compare(*(baseline.seen(run, plural=True) for run in (old, new)), rules, "")
+    found = baseline.compare(*(viewed(run, plural=True) for run in (old, new)), rules, "")
     assert found.values == (Change(("results", 0), {"a": 1.2345, "id": 1}, [{"id": 2}]),)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_dust.cassette import MAX_DEPTH
 from pytest_dust.checks.alignment import MAX_CHARACTERS
 from pytest_dust.checks.equality import absent, differences, equal, unmatched
 from pytest_dust.checks.unordered import KNOWN
+from pytest_dust.json_values import MAX_DEPTH
 from pytest_dust.model import MISSING, Change
 
 

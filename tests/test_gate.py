@@ -16,6 +16,7 @@ from test_api import answer, bounded, parsed, ran, runs
 from conftest import GOLDEN, SUPPORT, dust_server, stable, suite
 from pytest_dust import api, baseline
 from pytest_dust.model import Baseline
+from pytest_dust.view import viewed
 
 REFUND = "input: {question: Where is my refund?}\n"
 ON_CHANGE = "--dust-on-change=fail"
@@ -767,7 +768,7 @@ def run_of(wire: Any, *, split: bool = True) -> Any:
 
 def compared(old: Any, new: Any, held: Baseline, *, plural: bool = True) -> Any:
     """Hold two runs against each other."""
-    return baseline.compare(*(baseline.seen(run, plural=plural) for run in (old, new)), held, "")
+    return baseline.compare(*(viewed(run, plural=plural) for run in (old, new)), held, "")
 
 
 @bounded

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from conftest import BARE, SUPPORT, dust_server
 from pytest_dust import cassette, refusals
-from pytest_dust.cassette import ordered
-from pytest_dust.json_values import NumberError, decode, decode_loosely, odd_numbers
+from pytest_dust.json_values import NumberError, decode, decode_loosely, odd_numbers, ordered
 from pytest_dust.model import App, Event, Exchange, Flavor, Reply, RunRequest
 
 Faults = dust_server.Faults

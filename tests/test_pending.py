@@ -362,7 +362,7 @@ def test_a_live_run_that_is_judged_is_not_kept(odd, code):
 
 BROKEN = {
     "baseline.compare": ZeroDivisionError,
-    "baseline.seen": MemoryError,
+    "viewed": MemoryError,
     "expectation.masked": OverflowError,
     "api.run": UnicodeError,
 }

@@ -21,11 +21,12 @@ from hypothesis import strategies as st
 from pytest_dust import references, suite
 from pytest_dust.checks import expectation
 from pytest_dust.checks.expectation import SUCCEEDS
+from pytest_dust.constants import SUITE_SUFFIX
 from pytest_dust.errors import SuiteError
 from pytest_dust.model import App, Case, Flavor, Mark, Place
 
 BROKEN = Path(__file__).with_name("broken")
-NAMES = sorted(path.name.removesuffix(suite.SUFFIX) for path in BROKEN.glob(f"*{suite.SUFFIX}"))
+NAMES = sorted(path.name.removesuffix(SUITE_SUFFIX) for path in BROKEN.glob(f"*{SUITE_SUFFIX}"))
 ENVIRON = {"DUST_SPACE_ID": "vlt_support", "DUST_EMPTY": "", "DUST_API_KEY": "sk-very-secret"}
 LOOK_UP = references.environment(ENVIRON, frozenset())
 HASH = "8c0a4e6d2f" * 6 + "1b3d"

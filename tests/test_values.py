@@ -14,7 +14,8 @@ from test_api import bounded
 
 from pytest_dust.model import MISSING, Change
 from pytest_dust.report.misses import MAX_FIELDS, misfit, missing, unreadable
-from pytest_dust.report.values import BEFORE, ROOM, contrast, plural, safe, show, show_path
+from pytest_dust.report.values import BEFORE, ROOM, contrast, safe, show, show_path
+from pytest_dust.wording import plural
 
 SMALL = BEFORE + 30
 """Characters that a cut value may have beside its room: room for escapes, dots, how long the text is."""

@@ -15,6 +15,7 @@ from test_baseline import made as made_run
 from conftest import ANY_CONFIG, SUPPORT, TRACK, suite
 from pytest_dust import baseline, volatile
 from pytest_dust.model import Baseline, Flavor
+from pytest_dust.view import viewed
 
 ON_CHANGE = "--dust-on-change=fail"
 KEEP = Baseline(volatile="keep")
@@ -80,7 +81,7 @@ each_type = pytest.mark.parametrize("kind", VALUES)
 
 def held(old: Any, new: Any, rules: Baseline = Baseline(), *, plural: bool = True) -> Any:  # noqa: B008
     """Hold two runs against each other."""
-    return baseline.compare(*(baseline.seen(run, plural=plural) for run in (old, new)), rules, "")
+    return baseline.compare(*(viewed(run, plural=plural) for run in (old, new)), rules, "")
 
 
 def last(kind: str, value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_dust.characters import safe, safe_name
 from pytest_dust.checks.paths import show_step
+from pytest_dust.constants import SUITE_SUFFIX
 from pytest_dust.report.columns import padded, width, wrapped
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _one_below_the_other(apps: Sequence[Listed], columns: int) -> Iterator[str]:
 def file_name(app: Listed) -> str:
     """What a first suite of the app is called."""
     name = re.sub(r"[^a-z0-9]+", "-", app.name.lower())[:60].strip("-") or app.id[:60]
-    return f"{name}.dust.yaml"
+    return f"{name}{SUITE_SUFFIX}"
 
 
 def first_suite(app: Listed, left_out: Collection[str] = ()) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pytest_dust.report.values import plural
+from pytest_dust.wording import plural
 
 MAX_NAMED = 8
 """Blocks of one app that are named."""

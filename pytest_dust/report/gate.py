@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pytest_dust.report.values import plural
+from pytest_dust.wording import plural
 
 MAX_LISTED = 10
 """Blocks named in one line; more are left out."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_dust.characters import safe
 from pytest_dust.report.columns import width
-from pytest_dust.report.values import plural
+from pytest_dust.wording import plural
 
 if TYPE_CHECKING:
     import pytest

@@ -10,7 +10,7 @@ from pytest_dust.model import Tokens
 from pytest_dust.report.cache import cached
 from pytest_dust.report.gate import NOT_JUDGED, NOT_RECORDED, WITHOUT_A_RUN, by_app
 from pytest_dust.report.tokens import in_all, uncounted, used
-from pytest_dust.report.values import plural
+from pytest_dust.wording import plural
 
 MAX_LISTED = 10
 """Cases named under one head of the summary; more are counted."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_dust.model import Tokens
-from pytest_dust.report.values import plural
+from pytest_dust.wording import plural
 
 
 def used(tokens: Tokens) -> str:

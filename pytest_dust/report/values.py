@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +12,6 @@ from pytest_dust.model import MISSING, Path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import PurePath
 
 ROOM = 200
 """Characters of one value in a report."""
@@ -75,16 +73,6 @@ def show_path(path: Path, before: str = "") -> str:
     for step in path:
         before += show_step(step[:ROOM] if isinstance(step, str) else step, first=not before)
     return _cut(safe_name(before[:ROOM]), PATH_ROOM)
-
-
-def as_typed(path: PurePath, folder: PurePath) -> str:
-    """A file's path as one types it in a folder: from there, with forward slashes."""
-    return os.path.relpath(path, folder).replace(os.sep, "/")
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 case`, `2 cases`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _shallow(value: Any, room: int) -> Any:
