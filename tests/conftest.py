@@ -21,10 +21,7 @@ import pytest
 import respx  # noqa: F401  # likewise
 import yaml  # noqa: F401  # likewise
 
-import pytest_dust.items
-import pytest_dust.pipeline
-import pytest_dust.report.session  # noqa: F401  # likewise, and all of our own rooms with it
-from pytest_dust.client import Network
+from pytest_dust.dust.network import Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import BARE, SUPPORT, dust_server
-from pytest_dust import cassette, refusals
+from pytest_dust.cassettes import format as cassette
+from pytest_dust.dust import refusals
 from pytest_dust.json_values import NumberError, decode, decode_loosely, odd_numbers, ordered
 from pytest_dust.model import App, Event, Exchange, Flavor, Reply, RunRequest
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_api import bounded
 
-from pytest_dust import cassette
-from pytest_dust.checks.equality import differences
+from pytest_dust.cassettes import format as cassette
+from pytest_dust.compare.equality import differences
 from pytest_dust.masking import MASKED, SHORTEST, Mask, mask
 from pytest_dust.model import App, RunRequest
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_dust.checks import paths
-from pytest_dust.checks.paths import PathError
+from pytest_dust import paths
 from pytest_dust.model import MISSING
+from pytest_dust.paths import PathError
 
 VIEW: dict[str, Any] = {
     "status": "succeeded",

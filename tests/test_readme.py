@@ -10,10 +10,11 @@ import pytest
 
 from conftest import SUPPORT
 from conftest import suite as suite_of
-from pytest_dust import plugin, references, settings, suite
+from pytest_dust import plugin, settings
 from pytest_dust.checks.binding import Here
 from pytest_dust.checks.matchers import MATCHERS
-from pytest_dust.keys import KEYS
+from pytest_dust.suite import cases, references
+from pytest_dust.suite.keys import KEYS
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -57,7 +58,7 @@ def test_every_suite_shown_is_a_good_one():
     assert len(shown) >= 3
     for text in shown:
         here = Here(PROJECT / "example_suites" / "support", MATCHERS)
-        assert suite.load(text.encode(), "readme.dust.yaml", LOOK_UP, here)
+        assert cases.load(text.encode(), "readme.dust.yaml", LOOK_UP, here)
 
 
 def test_every_option_has_its_row_with_the_true_default():

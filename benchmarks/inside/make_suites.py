@@ -14,7 +14,9 @@ from typing import Any
 
 import answers
 
-from pytest_dust import api, cassette, cassette_files
+from pytest_dust.cassettes import files
+from pytest_dust.cassettes import format as cassette
+from pytest_dust.dust import wire
 from pytest_dust.model import App, Exchange, Flavor, Reply, RunRequest
 
 ADDRESS = App(answers.WORKSPACE, answers.SPACE, answers.APP)
@@ -85,9 +87,9 @@ def record(suite: Path, case: str, number: int, size: int) -> None:
     asked = answers.question(number)
     request = RunRequest(ADDRESS, answers.HASH, {}, [{"question": asked}], None)
     headers = {"content-type": "application/json"}
-    exchange = Exchange("POST", api.runs_path(request), 200, headers, answers.body(asked, size))
+    exchange = Exchange("POST", wire.runs_path(request), 200, headers, answers.body(asked, size))
     reply = Reply(Flavor.BLOCKING, (exchange,), 0.5)
-    path = cassette_files.home(suite, "cassettes", suite.parent).spot(case).path
+    path = files.home(suite, "cassettes", suite.parent).spot(case).path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cassette.dumps(cassette.bound(request), [reply], RECORDED_AT))
 

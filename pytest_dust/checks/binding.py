@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pytest_dust import sources
-from pytest_dust.checks.deadline import TimeIsUp
+from pytest_dust.deadline import TimeIsUp
 from pytest_dust.errors import did_you_mean
+from pytest_dust.files import sources
 from pytest_dust.model import MISSING, Bound
 
 Verdict: TypeAlias = "bool | str"

@@ -6,10 +6,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_dust.checks import paths
+from pytest_dust import paths
 from pytest_dust.checks.binding import Broken, Here, bind, judge
-from pytest_dust.checks.equality import differences
 from pytest_dust.checks.matchers import MATCHERS
+from pytest_dust.compare.equality import differences
 from pytest_dust.errors import did_you_mean
 from pytest_dust.model import MISSING, Bound, Change, Expectation, Failure
 

@@ -24,12 +24,12 @@ from pytest_dust.checks.binding import (
     kind,
     unmet,
 )
-from pytest_dust.checks.deadline import seconds_left
-from pytest_dust.checks.equality import absent, equal, unmatched
 from pytest_dust.checks.patterns import found
+from pytest_dust.compare.equality import absent, equal, unmatched
+from pytest_dust.compare.similarity import likeness
+from pytest_dust.deadline import seconds_left
 from pytest_dust.json_values import decode
 from pytest_dust.model import MISSING, Bound
-from pytest_dust.similarity import likeness
 
 MATCHERS: dict[str, Matcher] = {}
 

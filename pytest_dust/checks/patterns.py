@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING
 from warnings import catch_warnings, simplefilter
 
-from pytest_dust.checks.deadline import TimeIsUp, seconds_left
+from pytest_dust.deadline import TimeIsUp, seconds_left
 
 if TYPE_CHECKING:
     from regex import Pattern

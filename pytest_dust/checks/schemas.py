@@ -10,7 +10,7 @@ from warnings import catch_warnings, simplefilter
 
 from pytest_dust.checks import patterns
 from pytest_dust.checks.binding import ArgumentError, Here
-from pytest_dust.sources import UnreadableError
+from pytest_dust.files.sources import UnreadableError
 
 MAX_BYTES = 8 * 1024 * 1024
 """Bytes of a schema file; more than any schema needs."""

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_dust.characters import safe, safe_name
-from pytest_dust.checks.paths import show_step
 from pytest_dust.constants import SUITE_SUFFIX
+from pytest_dust.paths import show_step
 from pytest_dust.report.columns import padded, width, wrapped
 
 if TYPE_CHECKING:
-    from pytest_dust.catalog import Listed
+    from pytest_dust.dust.catalog import Listed
 
 HEAD = ("name", "id", "saved hash", "blocks")
 REASON = 64

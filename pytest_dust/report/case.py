@@ -9,11 +9,11 @@ from itertools import islice, product
 from typing import TYPE_CHECKING
 
 from pytest_dust.characters import escape_that_tells, safe, safe_name
+from pytest_dust.dust.run_view import error
 from pytest_dust.model import MISSING, Attempt, Bound, Change, Failure, Outcome, Source, Status
 from pytest_dust.report.tokens import used
 from pytest_dust.report.values import ROOM, contrast, show, show_path
 from pytest_dust.report.words import ADDED, REMOVED, by_words, came_or_went
-from pytest_dust.view import error
 from pytest_dust.wording import plural
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from pytest_dust.characters import safe, safe_name
-from pytest_dust.drift import BlockDrift, Verdict
+from pytest_dust.compare.drift import BlockDrift, Verdict
 from pytest_dust.report.values import contrast, show_path
 from pytest_dust.report.words import by_words
 

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_dust.characters import apart, looks, safe, safe_name
-from pytest_dust.checks.paths import show_step
 from pytest_dust.model import MISSING, Path
+from pytest_dust.paths import show_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
-from pytest_dust.baseline import RAN
 from pytest_dust.characters import apart, safe
+from pytest_dust.compare.baseline import RAN
 from pytest_dust.model import MISSING, Change
 
 ADDED = "added: the recording has no such block"

@@ -1,0 +1,173 @@
+"""The files of cassettes: where those of a suite are, and how one is read and written."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+
+from pytest_dust import clock
+from pytest_dust.cassettes import places
+from pytest_dust.cassettes.format import Cassette, parse, text_of
+from pytest_dust.errors import CassetteError
+from pytest_dust.files import links
+from pytest_dust.files.names import case_file, digest, earlier_case_file
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Bytes of a cassette: the service's largest answer, indented, with room to spare."""
+STALE = 3600
+"""Seconds after which a file that is half written has been left by a process that was killed."""
+_READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  # no pipe is waited for
+_ODD = re.compile(r"[^A-Za-z0-9._\[\]-]")
+_TEMPORARY = re.compile(r"\..{0,120}-[0-9a-f]{8,12}\.[0-9a-f]{1,16}\.tmp")
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a case's cassette belongs, and the folder that no symbolic link may lead it out of."""
+
+    path: Path
+    folder: str
+    direct: bool = False
+    """Whether the way there is known to stay in the folder, so that only the file itself may be a link."""
+    roots: tuple[str, ...] = ()
+    """Real folders into which a link may lead where the cassette is read, and never where it is written."""
+    earlier: tuple[Path, ...] = ()
+    """Where earlier versions may have put it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where the cassettes of one suite belong: what their spots have in common, looked up once."""
+
+    path: Path
+    folder: str
+    direct: bool
+    roots: tuple[str, ...] = ()
+    earlier: tuple[Path, ...] = ()
+
+    def spot(self, case: str, before: str = "") -> Spot:
+        """Where the cassette of one of the suite's cases is; `before` is another id that it had."""
+        path = self.path / f"{case_file(case)}.json"
+        names = dict.fromkeys((case_file(case), earlier_case_file(before or case)))
+        earlier = [each / f"{name}.json" for each in (self.path, *self.earlier) for name in names]
+        return Spot(path, self.folder, self.direct, self.roots, tuple(earlier[1:]))
+
+
+def home(suite: Path, setting: str, root: Path) -> Home:
+    """Where the cassettes of a suite or a module are, with the folder that the settings name.
+
+    `root` is pytest's rootdir, in which links may lead where cassettes are read.
+    """
+    path, top = places.place(suite, setting), str(places.top(suite, setting))
+    direct = links.is_inside(f"{os.path.realpath(path)}{os.sep}", top)
+    return Home(path, top, direct, links.roots(suite, root), places.earlier_places(suite, setting))
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def read(spot: Spot) -> Cassette | None:
+    """The cassette there, None where there is none; raises CassetteError for one that is broken."""
+    if not spot.direct or os.path.islink(spot.path):  # noqa: PTH114  # no error where it cannot be told
+        _refuse_outside(spot.path, (spot.folder, *spot.roots), links.NAME_BOTH)
+    try:
+        source = _bytes(spot.path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise CassetteError(f"cannot be read: {error.strerror}") from None
+    if len(source) > MAX_BYTES:
+        raise CassetteError(f"is larger than {MAX_BYTES // 1024 // 1024} MB, which no run is")
+    text = text_of(source)
+    del source  # of a large cassette, the bytes, the text and the value need not be there at once
+    return parse(text)
+
+
+def earlier(spot: Spot) -> Iterator[Cassette]:
+    """The cassettes at the places of earlier versions; they may be of other suites."""
+    for path in spot.earlier:
+        with suppress(CassetteError):
+            found = read(Spot(path, spot.folder, roots=spot.roots))
+            if found is not None:
+                yield found
+
+
+def _bytes(path: Path) -> bytes:
+    """What a file holds, or one byte more than a cassette may have of it."""
+    handle = os.open(path, _READING)
+    try:
+        facts = os.fstat(handle)
+        if stat.S_ISDIR(facts.st_mode):
+            raise CassetteError("cannot be read: it is a folder, not a file; remove the folder")
+        if not stat.S_ISREG(facts.st_mode):
+            raise CassetteError("cannot be read: it is no regular file; remove it")
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(min(facts.st_size, MAX_BYTES) + 1)  # read() sets aside all that it may read
+    finally:
+        os.close(handle)
+
+
+# ── writing ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def write(spot: Spot, content: bytes) -> None:
+    """Put a cassette in place whole, or leave what was there; raises CassetteError where it cannot."""
+    _refuse_outside(spot.path, (spot.folder,))
+    if len(content) > MAX_BYTES:
+        allowed = MAX_BYTES // 1024 // 1024
+        raise CassetteError(
+            f"would be larger than {allowed} MB and could not be read again; use block_filter"
+        )
+    try:
+        spot.path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(spot.path, content)
+    except OSError as error:
+        raise CassetteError(f"cannot be written: {error.strerror}") from None
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Put a file in place whole, or leave what was there; raises OSError where it cannot.
+
+    The name of the temporary file is random: process ids are not, where containers share a folder.
+    """
+    name = f".{re.sub(_ODD, '-', path.stem)[:60]}-{digest(path.name)}"
+    temporary = path.with_name(f"{name}.{token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            now = os.fstat(file.fileno()).st_mtime  # the file system's clock, which wrote all others too
+        for left in unfinished(path.parent, name, now):
+            with suppress(OSError):  # what cannot go does no harm
+                left.unlink()
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def unfinished(folder: Path, beginning: str = ".", now: float | None = None) -> list[Path]:
+    """The temporary files in a folder that nobody writes any more: not touched for an hour."""
+    now = clock.now().timestamp() if now is None else now
+    found = []
+    with suppress(OSError), os.scandir(folder) as entries:  # the folder may be gone
+        for entry in entries:
+            if entry.name.startswith(beginning) and _TEMPORARY.fullmatch(entry.name):
+                facts = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(facts.st_mode) and now - facts.st_mtime > STALE:
+                    found.append(folder / entry.name)
+    return sorted(found)
+
+
+def _refuse_outside(path: Path, allowed: Iterable[str], otherwise: str = "") -> None:
+    real = links.outside(path, allowed)
+    if real is not None:
+        what = f"leads by a symbolic link out of its folder, to {real}; remove the link"
+        raise CassetteError(f"{what}{otherwise}")

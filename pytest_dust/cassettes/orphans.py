@@ -1,0 +1,335 @@
+"""What may go from the folders of cassettes: those of no case any more, and files that are half written.
+
+A cassette is an orphan only where each file that may own its folder is gone, or is a suite all of whose
+cases were collected. What cannot be told is left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from glob import escape
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from pytest_dust.cassettes import format as cassette
+from pytest_dust.cassettes import places
+from pytest_dust.cassettes.files import MAX_BYTES, unfinished
+from pytest_dust.constants import SUITE_SUFFIX
+from pytest_dust.errors import CassetteError
+from pytest_dust.files.names import case_file, earlier_case_file
+from pytest_dust.wording import as_typed, plural
+
+MAX_NAMED = 3
+"""Files named in the summary; more are counted."""
+BELOW = 2
+"""Levels below a directory in which a suite of the same name is looked for."""
+_UPS = re.compile(r"~(\d{1,4})")
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """The suites and modules on disk that may own a folder of cassettes."""
+
+    now: tuple[Path, ...] = ()
+    """Those whose folder it is."""
+    earlier: tuple[Path, ...] = ()
+    """Those for which earlier versions may have written there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a session knows when it looks for orphans; all paths are free of links."""
+
+    setting: str
+    """The folder of cassettes, as the settings name it."""
+    collected: Mapping[Path, frozenset[str] | None]
+    """The ids of each suite's cases; None where the suite has mistakes, so that nobody knows them."""
+    seen: Iterable[str]
+    """The folders in which the collection met files that may be cassettes."""
+    roots: Iterable[Path]
+    """The directories that were collected."""
+    others: Iterable[Path] = ()
+    """Folders of other files that may be half written, in all their folders."""
+
+    def found(self) -> dict[str, list[str]]:
+        """The orphans, the files that are half written, and the folders that links lead to."""
+        orphans, halves = set[str](), set[str]()
+        for folder, owners in self._beside() if places.is_beside(self.setting) else self._shared():
+            if _is_direct(folder):
+                orphans.update(map(str, self._orphans(folder, owners)))
+                halves.update(map(str, unfinished(folder)))
+        for folder in chain.from_iterable(map(_all_below, self.others)):
+            halves.update(map(str, unfinished(folder)))
+        homes = (places.place(file, self.setting) for file in self.collected)
+        linked = {str(home) for home in homes if os.path.lexists(home) and not _is_direct(home)}
+        return {"orphans": sorted(orphans), "unfinished": sorted(halves), "linked": sorted(linked)}
+
+    def _orphans(self, folder: Path, owners: Owners) -> list[Path]:
+        everyone = (*owners.now, *owners.earlier)
+        if any(self.collected.get(owner) is None for owner in everyone):
+            return []
+        claimed = {name for owner in everyone for name in self._claimed(owner, folder)}
+        return [path for path in _cassettes(folder, claimed) if _is_ours(path)]
+
+    def _claimed(self, owner: Path, folder: Path) -> Iterator[str]:
+        """The files of a folder that a suite's cases may be replayed from."""
+        home = places.place(owner, self.setting)
+        for case in self.collected[owner] or ():
+            now, before = (f"{name(case)}.json" for name in (case_file, earlier_case_file))
+            if folder == home:
+                yield now
+            if (folder != home or now != before) and not (home / now).exists():
+                yield from (now, before)
+
+    def _is_collected(self, directory: Path) -> bool:
+        return any(directory.is_relative_to(root) for root in self.roots)
+
+    # ── beside the suites ────────────────────────────────────────────────────────────────────────
+
+    def _beside(self) -> Iterator[tuple[Path, Owners]]:
+        """Each folder of cassettes in a directory of suites, and who owns it."""
+        steps = places.steps(self.setting)
+        directories = {file.parent for file in self.collected}
+        for path in map(Path, self.seen):
+            if path.parts[-len(steps) - 1 : -1] == steps:
+                directories.add(Path(os.path.realpath(path.parents[len(steps)])))
+        for directory in directories:
+            with suppress(OSError):  # where the suites cannot be listed, nothing is certain
+                yield from self._in_directory(directory)
+
+    def _in_directory(self, directory: Path) -> Iterator[tuple[Path, Owners]]:
+        owners = self._owners_beside(directory)
+        for folder in _folders(directory.joinpath(*places.steps(self.setting))):
+            if folder.name in owners:
+                yield folder, owners[folder.name]
+            elif not places.is_name_in_shared(folder.name) and not _is_one_of(folder, owners):
+                yield folder, self._with_other_settings(folder, directory)
+
+    def _with_other_settings(self, folder: Path, directory: Path) -> Owners:
+        """The suites further down whose recordings earlier versions kept here, with other settings."""
+        if not any(map(_is_ours, _cassettes(folder, set()))):
+            return Owners()
+        return Owners(earlier=tuple(_of_name(folder.name, directory, range(1, BELOW + 1))))
+
+    def _owners_beside(self, directory: Path) -> dict[str, Owners]:
+        """Who owns the folders of cassettes in a directory, by the folders' names."""
+        now: dict[str, list[Path]] = {}
+        earlier: dict[str, list[Path]] = {}
+        for name in _files(directory):
+            own, before = places.name_beside(name, self.setting), name.removesuffix(SUITE_SUFFIX)
+            now.setdefault(own, []).append(directory / name)
+            if before != own:
+                earlier.setdefault(before, []).append(directory / name)
+        return {
+            name: Owners(tuple(now.get(name, ())), tuple(earlier.get(name, ()))) for name in now | earlier
+        }
+
+    # ── shared by several directories ────────────────────────────────────────────────────────────
+
+    def _shared(self) -> Iterator[tuple[Path, Owners]]:
+        """Each folder of cassettes in the shared ones, and who owns it."""
+        absolute = places.is_absolute(self.setting)
+        tops: dict[Path, list[Path]] = {places.top(Path(), self.setting): []} if absolute else {}
+        for file in self.collected:
+            tops.setdefault(places.top(file, self.setting), []).append(file)
+        for top, files in tops.items():
+            for file in files:
+                yield places.place(file, self.setting), Owners((file,))
+            if not absolute:
+                yield from self._earlier(top)
+            if not absolute or self._is_collected(top):  # elsewhere, other machines may have suites
+                yield from self._mirrored(top)
+
+    def _mirrored(self, top: Path) -> Iterator[tuple[Path, Owners]]:
+        """The folders of a shared one that lead to collected directories."""
+        around = any(each.is_relative_to(top) for each in (*self.roots, *self.collected))
+        for folder in _in_shared(top, all_ways=not around):
+            with suppress(OSError):
+                directory, file = _leads_to(folder.relative_to(top).parts, top)
+                if self._is_collected(directory):
+                    yield folder, Owners(() if file is None else (file,))
+
+    def _earlier(self, top: Path) -> Iterator[tuple[Path, Owners]]:
+        """The folders of a shared one in which earlier versions kept what suites of one name recorded."""
+        steps = places.steps(self.setting)
+        ups = steps.count("..")
+        if ups == len(steps):
+            return  # among the suites themselves, nobody can tell what a folder is
+        above = top.parents[len(steps) - ups - 1]
+        for folder in _folders(top):
+            if not places.is_name_in_shared(folder.name) and any(map(_is_ours, _cassettes(folder, set()))):
+                nearer = any(_of_name(folder.name, above, range(ups)))  # whose it is with other settings
+                if not nearer:
+                    yield folder, Owners(earlier=tuple(_of_name(folder.name, above, (ups,))))
+
+
+def _of_name(name: str, above: Path, depths: Iterable[int]) -> Iterator[Path]:
+    """The suites and modules of a name, so many levels below a directory."""
+    for depth in depths:
+        for file in (f"{escape(name)}{SUITE_SUFFIX}", escape(name)):
+            for path in above.glob("*/" * depth + file):
+                if path.is_file():
+                    yield Path(os.path.realpath(path.parent), path.name)
+
+
+def _in_shared(top: Path, *, all_ways: bool) -> Iterator[Path]:
+    """The folders of suites and modules below a shared one; the ways into it and far up only, or all."""
+    below = [each for each in _folders(top) if all_ways or _UPS.fullmatch(each.name)]
+    while below:
+        folder = below.pop()
+        if places.is_name_in_shared(folder.name):
+            yield folder
+        else:
+            below += _folders(folder)
+
+
+def _leads_to(way: tuple[str, ...], top: Path) -> tuple[Path, Path | None]:
+    """The directory to which a way leads, as far as it is there, and the suite or module, if it is there."""
+    ups = _UPS.fullmatch(way[0])
+    directory = top
+    for _ in range(min(int(ups[1]) if ups else 1, len(top.parts))):
+        directory = directory.parent
+    for part in way[1 if ups else 0 : -1]:
+        names = [name for name in os.listdir(directory) if places.part(name) == part]  # noqa: PTH208
+        if not names:
+            return directory, None
+        directory /= names[0]
+    files = [name for name in _files(directory) if places.name_in_shared(name) == way[-1]]
+    return directory, directory / files[0] if files else None
+
+
+# ── what is on disk ──────────────────────────────────────────────────────────────────────────────
+
+
+def _files(directory: Path) -> list[str]:
+    """The names of the files in a directory, links included; raises OSError where it cannot be listed."""
+    with os.scandir(directory) as entries:
+        return [entry.name for entry in entries if not entry.is_dir()]
+
+
+def _is_one_of(folder: Path, names: Iterable[str]) -> bool:
+    """Whether a folder has one of these names, for a disk that folds letters."""
+    folded = folder.name.casefold()
+    others = (folder.with_name(name) for name in names if name.casefold() == folded)
+    return any(other.exists() and other.samefile(folder) for other in others)
+
+
+def _is_direct(folder: Path) -> bool:
+    """Whether no link leads to a folder."""
+    return os.path.realpath(folder) == str(folder)
+
+
+def _folders(parent: Path) -> list[Path]:
+    """The folders in a folder; none where links lead there."""
+    if not _is_direct(parent):
+        return []
+    try:
+        with os.scandir(parent) as entries:
+            return sorted(parent / entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return []
+
+
+def _all_below(folder: Path) -> Iterator[Path]:
+    """A folder and all those in it; none where links lead."""
+    for above, _, _ in os.walk(folder) if _is_direct(folder) else ():
+        yield Path(above)
+
+
+def _cassettes(folder: Path, known: set[str]) -> list[Path]:
+    """What may be cassettes in a folder, less those that are known: as a rule, all."""
+    names: list[str] = []
+    with suppress(OSError):
+        names = os.listdir(folder)  # noqa: PTH208  # a path for each would take twenty times as long
+    return [folder / name for name in sorted(names) if name.endswith(".json") and name not in known]
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is a cassette that we wrote, and no link."""
+    try:
+        facts = path.lstat()
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > MAX_BYTES:
+            return False
+        source = path.read_bytes()
+        return b'"recorded_at"' in source and bool(cassette.loads(source))
+    except (OSError, CassetteError):
+        return False
+
+
+# ── what is done and said ────────────────────────────────────────────────────────────────────────
+
+
+def look_after(found: list[dict[str, Any]], shown_from: Path, *, prune: bool) -> tuple[list[str], int]:
+    """What to say of the files that all processes found, and how many are left; with `prune`, few are."""
+    if any(each["partial"] for each in found):
+        return (["dust: pruned nothing, as only part of the suites was selected"] if prune else []), 0
+    orphans, halves = (
+        [Path(path) for path in sorted({path for each in found for path in each[kind]})]
+        for kind in ("orphans", "unfinished")
+    )
+    if prune:
+        linked = sorted({Path(path) for each in found for path in each["linked"]})
+        lines, left = _prune(orphans, halves, shown_from)
+        return [*lines, *_links(linked, shown_from)], left
+    lines = []
+    if orphans:
+        count = plural(len(orphans), "orphaned cassette")
+        lines.append(f"dust: {count}, of no case: {_named(orphans, shown_from)}; remove with --dust-prune")
+    if halves:
+        count = plural(len(halves), "unfinished file")
+        lines.append(f"dust: {count} of a killed run: {_named(halves, shown_from)}; remove with --dust-prune")
+    return lines, len(orphans) + len(halves)
+
+
+def _prune(orphans: list[Path], halves: list[Path], shown_from: Path) -> tuple[list[str], int]:
+    """Remove the files; what to say of it, and how many are left."""
+    lines: list[str] = []
+    left: list[tuple[Path, str]] = []
+    for noun, paths in (("orphaned cassette", orphans), ("unfinished file", halves)):
+        failures = {path: why for path in paths if (why := _remove(path, is_cassette=paths is orphans))}
+        gone = [path for path in paths if path not in failures]
+        left += failures.items()
+        if gone:
+            lines.append(f"dust: pruned {plural(len(gone), noun)}: {_named(gone, shown_from)}")
+    for path, why in left[:MAX_NAMED]:
+        shown = as_typed(path, shown_from)
+        lines.append(f"dust: cannot remove {shown}: {why}; mend that and prune again")
+    if len(left) > MAX_NAMED:
+        lines.append(f"dust: nor {len(left) - MAX_NAMED:,} more")
+    return lines or ["dust: no orphaned cassettes to prune"], len(left)
+
+
+def _links(linked: list[Path], shown_from: Path) -> list[str]:
+    """What to say of folders that a prune stays out of."""
+    if not linked:
+        return []
+    told = _named(linked, shown_from)
+    return [
+        f"dust: pruned nothing where symbolic links lead: {told}; remove the links, or prune where they lead"
+    ]
+
+
+def _named(paths: list[Path], shown_from: Path) -> str:
+    names = [as_typed(path, shown_from) for path in paths[:MAX_NAMED]]
+    return ", ".join(names) + (f" and {len(paths) - MAX_NAMED:,} more" if len(paths) > MAX_NAMED else "")
+
+
+def _remove(path: Path, *, is_cassette: bool) -> str:
+    """Remove a file, and its folder when that is left empty; why it cannot go, nothing where it is gone."""
+    if not _is_direct(path.parent):
+        return "a symbolic link leads there now"
+    if is_cassette and path.exists() and not _is_ours(path):
+        return "it changed meanwhile"
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        return error.strerror or "it cannot be told why"
+    with suppress(OSError):  # it is not empty, or may stay
+        path.parent.rmdir()
+    return ""

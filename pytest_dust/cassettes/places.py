@@ -1,0 +1,107 @@
+"""Which folder holds the cassettes of a suite or of a module of tests: one for each, whatever the settings.
+
+In a folder of the suite's own directory (`cassettes`, the default) it is `cassettes/<suite>`. In one that
+several directories share (`..`, an absolute one) it is at the end of the way from there to the suite, and
+named by the suite's whole name: `shop/answer.dust.yaml`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path, PurePath
+
+from pytest_dust.constants import SUITE_SUFFIX
+from pytest_dust.files.names import is_marked, is_reserved, marked
+
+_PART = re.compile(r"[a-z0-9._-]{1,100}")
+_SHARED = re.compile(r"\.dust(\.yaml)?(~[0-9a-f]{8})?\Z")
+
+
+def is_beside(setting: str) -> bool:
+    """Whether the setting names a folder in each suite's own directory."""
+    return not is_absolute(setting) and steps(setting)[:1] not in ((), ("..",))
+
+
+def is_absolute(setting: str) -> bool:
+    """Whether the setting names one folder for all suites."""
+    return os.path.isabs(setting)  # noqa: PTH117  # a text, as the user gave it
+
+
+def steps(setting: str) -> tuple[str, ...]:
+    """The names that the setting is made of, `..` first."""
+    return PurePath(os.path.normpath(setting)).parts
+
+
+def top(file: Path, setting: str) -> Path:
+    """The folder that the setting means for a suite; none of its cassettes may be outside of it."""
+    if is_absolute(setting):
+        return Path(os.path.realpath(setting))
+    return Path(os.path.normpath(Path(os.path.realpath(file.parent), setting)))
+
+
+def place(file: Path, setting: str) -> Path:
+    """The folder of the cassettes of a suite or a module."""
+    if is_beside(setting):
+        return Path(os.path.normpath(file.parent / setting), name_beside(file.name, setting))
+    shared = top(file, setting)
+    return shared.joinpath(*way(Path(os.path.realpath(file.parent)), shared), name_in_shared(file.name))
+
+
+def earlier_places(file: Path, setting: str) -> tuple[Path, ...]:
+    """The folders in which earlier versions may have kept them, where those are not the present one."""
+    folder, name = top(file, setting), file.name.removesuffix(SUITE_SUFFIX)
+    if is_marked(name) or is_name_in_shared(name):
+        return ()  # there, others have their cassettes now
+    if is_beside(setting):
+        return () if name_beside(file.name, setting) == name else (folder / name,)
+    if not is_absolute(setting):
+        return (folder / name,)
+    below = Path(os.path.realpath(file.parent)).parts[1:]  # from a rootdir, which may have been another
+    return tuple(folder.joinpath(*below[at:], name) for at in range(len(below) + 1))
+
+
+# ── names ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def name_beside(file: str, setting: str) -> str:
+    """What a folder in the suite's own directory calls the suite or module: `answer`, `test_it.py`."""
+    if not file.endswith(SUITE_SUFFIX):
+        return file if file.endswith(".py") else f"{file}.dust"
+    name = file.removesuffix(SUITE_SUFFIX)
+    folded = name.casefold()
+    taken = folded.endswith((".py", ".dust", SUITE_SUFFIX)) or is_marked(name)
+    inside = folded in map(str.casefold, steps(setting))  # where a suite may lie among cassettes
+    return marked(name) if taken or inside or not name or is_reserved(name) else name
+
+
+def name_in_shared(file: str) -> str:
+    """What a shared folder calls the suite or module: `answer.dust.yaml`, `test_it.py.dust`."""
+    name = file if file.endswith(SUITE_SUFFIX) else f"{file}.dust"
+    return name if _PART.fullmatch(name) and not is_reserved(name) else marked(name)
+
+
+def is_name_in_shared(name: str) -> bool:
+    """Whether a folder's name is such as `name_in_shared` gives."""
+    return bool(_SHARED.search(name))
+
+
+def way(directory: PurePath, folder: PurePath) -> Iterator[str]:
+    """The way from a shared folder to a directory, as names of folders.
+
+    That it leads one step up is not said; `~2` says two steps up.
+    """
+    both = zip(directory.parts, folder.parts, strict=False)
+    common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], both))
+    ups = len(folder.parts) - common
+    if ups != 1:
+        yield f"~{ups}"
+    yield from map(part, directory.parts[common:])
+
+
+def part(name: str) -> str:
+    """A directory's name as a part of the way; no two names give the same, even where a disk folds case."""
+    plain = _PART.fullmatch(name) and not is_reserved(name) and not is_name_in_shared(name)
+    return name if plain else marked(name).replace(".", "-")

@@ -1,0 +1,369 @@
+"""What to say when the service or the network gave no run: what happened, and what to check."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+
+from pytest_dust.constants import KEY_VARIABLE
+from pytest_dust.dust.wire import Crash
+from pytest_dust.errors import ServiceError
+from pytest_dust.json_values import decode, decode_loosely, odd_numbers
+from pytest_dust.model import Exchange, Flavor, Json, Path, RunRequest, Tokens
+
+MAX_PATH = 120
+"""Characters of a path that are shown."""
+_KEY = f"check {KEY_VARIABLE}"
+_REGIONS = "set --dust-base-url to that of the other region: https://dust.tt (US), https://eu.dust.tt (EU)"
+_LATER = "the service is in trouble; try again later"
+_REPLAY = "replaying from cassettes goes on working"
+
+_BY_TYPE = {
+    "invalid_request_error": "check config and inputs against the app",
+    "run_error": "check config and inputs against the app",
+    "malformed_authorization_header_error": f"{_KEY}: copy it again, whole and on one line, as Dust shows it",
+    "invalid_api_key_error": f"{_KEY}: Dust knows no such key (any more); copy it again, or make a new one",
+    "not_authenticated": f"{_KEY}: the request arrived without a key; a proxy may have taken it out",
+    "workspace_auth_error": "the key may not use this app: it is no key of the workspace {workspace}; make "
+    "one there, or correct the workspace",
+    "workspace_can_use_product_required_error": "the plan of the workspace {workspace} does not include the "
+    f"API (any more): its administrator can change the plan; {_REPLAY}",
+    "app_not_found": "check app.id, space and workspace against the app's address in Dust",
+    "space_not_found": "the workspace {workspace} has no space {space} that the key may read: check the "
+    "space against the app's address in Dust",
+    "workspace_not_found": "check the workspace against the app's address in Dust; if it lives in the other "
+    f"region, {_REGIONS}",
+    "service_unavailable": "Dust is under maintenance, as a whole or for this workspace, and made no run: "
+    f"try again later; {_REPLAY}",
+    "method_not_supported_error": "check that --dust-base-url is Dust itself",
+    "content_too_large": "the input and config are larger than the service's 4 MB; shorten them",
+    "rate_limit_error": "Dust allows an app 10,000 runs in 24 hours; wait, or replay from cassettes",
+}
+"""What to do, by the type of the service's error."""
+_BY_STATUS = {
+    400: _BY_TYPE["invalid_request_error"],
+    401: f"{_KEY}: a key of this workspace, whole, as Dust shows it",
+    403: "the key may not use this app: check the workspace, the space and what the key may read",
+    404: _BY_TYPE["app_not_found"],
+    405: _BY_TYPE["method_not_supported_error"],
+    413: _BY_TYPE["content_too_large"],
+    429: _BY_TYPE["rate_limit_error"],
+}
+"""What to do where the error has no type that is known."""
+_UNREADABLE = (
+    "the key may not use this app: it cannot read the space {space}; give it that space in Dust, among the "
+    "API keys, or use another key"
+)
+_DELETED = "Dust has no such run (any more), as it deletes runs after 30 days: run the case again"
+_MAY_HAVE_STARTED = "the run may have started, so it was not repeated: run the case again"
+
+
+def no_key() -> ServiceError:
+    """The network is needed, and there is no key."""
+    return ServiceError(
+        f"no API key: this run uses the network; export {KEY_VARIABLE}=sk-…, "
+        "or replay from cassettes with --dust-mode=replay"
+    )
+
+
+def bad_key() -> ServiceError:
+    """The key cannot be one."""
+    return ServiceError(f"{KEY_VARIABLE} holds characters that no key has; copy it from Dust again")
+
+
+def bad_proxy(names: Sequence[str], reason: str) -> ServiceError:
+    """The environment names a proxy that is none."""
+    return ServiceError(
+        f"no proxy can be used that {_listed(names)} names: {_shown(reason)}; "
+        "give one such as http://proxy.example:3128, or unset it"
+    )
+
+
+def bad_exceptions(names: Sequence[str], reason: str) -> ServiceError:
+    """The environment names hosts to be reached without a proxy that are none."""
+    return ServiceError(
+        f"{_listed(names) or 'the proxy settings of the system'} cannot be used: {_shown(reason)}; "
+        "give names and addresses with commas between them, those of IPv6 without brackets and without /"
+    )
+
+
+def bad_certificates(named: str, reason: str) -> ServiceError:
+    """The environment names certificates, or a file for TLS keys, that cannot be used."""
+    named = named or "the list of certificates to trust"
+    return ServiceError(f"{named} cannot be used: {_shown(reason)}; correct it, or unset it")
+
+
+def proxy_refused(proxy: str, reason: str) -> ServiceError:
+    """A proxy did not let the request through."""
+    login = " (give its user and password: http://USER:PASSWORD@HOST:PORT)" if "407" in reason else ""
+    return ServiceError(
+        f"the proxy {proxy or 'on the way'} refused: {reason}{login}; "
+        f"check {'it' if '(' in proxy else 'HTTPS_PROXY and ALL_PROXY'}, or name the host in NO_PROXY"
+    )
+
+
+def timed_out(seconds: float, block: str = "") -> ServiceError:
+    """The whole-run timeout has passed; `block` is the one at which the run stood last, if it is known."""
+    goes_on = "it may still go on at the service"
+    if block:
+        goes_on = f"it stands at {block}, where {goes_on}, or has crashed and never ends"
+    return _spent(
+        f"the run took longer than {seconds:g} s and was given up ({goes_on}); "
+        "raise timeout: in the suite, or --dust-timeout"
+    )
+
+
+def _spent(text: str, told: int = 0) -> ServiceError:
+    """An error of a run that was made, or may have been, with the tokens that the service told of it."""
+    error = ServiceError(text)
+    error.spent = Tokens(told, unknown=1)
+    return error
+
+
+def crashed(crash: Crash) -> ServiceError:
+    """A run at which the service stopped working: it stays `running` for ever."""
+    where = f"{'after' if crash.ended else 'in'} {crash.block}" if crash.block else "before its first block"
+    check = "the inputs and that block" if crash.block else "the inputs"
+    cause = f"check {check}, and run the case again (a known cause is an empty list into a map)"
+    if crash.empty_map:
+        cause = f"{crash.empty_map} (map) got an empty list, which crashes a run; give it an element"
+    run = "" if crash.run_id is None else f" (run {crash.run_id})"
+    return _spent(
+        f"the service's run crashed {where} and stays running for ever, so it was not waited for{run}: "
+        f"{cause}",
+        crash.tokens,
+    )
+
+
+def unreachable(base_url: str, error: httpx.HTTPError, proxy: str = "") -> ServiceError:
+    """The network gave no answer; `proxy` is the host and port of the proxy on the way, if any."""
+    reason = _reason(error)
+    way = f"{base_url} through the proxy {proxy}" if proxy else base_url
+    match error:
+        case httpx.ConnectError() | httpx.ConnectTimeout():
+            text = f"cannot connect to {way}: {reason}; {_connection_check(reason, proxy)}"
+        case httpx.ProxyError():
+            return proxy_refused(proxy, reason)
+        case httpx.DecodingError():
+            text = f"the answer of {way} cannot be read: {reason}; check that it is Dust itself"
+        case _:
+            return _spent(
+                f"the connection to {way} broke during the run: {reason}; "
+                "the run may have started, so it was not repeated: run the case again"
+            )
+    return ServiceError(text)
+
+
+def _connection_check(reason: str, proxy: str) -> str:
+    """What to check where no connection came about."""
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        return "check SSL_CERT_FILE and SSL_CERT_DIR, which name the certificates to trust"
+    if proxy:
+        return "check the proxy, or name the host in NO_PROXY"
+    return "check the network and --dust-base-url"
+
+
+def unanswered(base_url: str, error: httpx.HTTPError, proxy: str = "") -> ServiceError:
+    """The network gave no answer to a question that was asked again and again."""
+    if isinstance(error, httpx.ConnectError | httpx.ProxyError | httpx.DecodingError):
+        return unreachable(base_url, error, proxy)
+    way = f"{base_url} through the proxy {proxy}" if proxy else base_url
+    return ServiceError(
+        f"the connection to {way} broke each time, at last with: {_reason(error)}; "
+        "check the network and run the case again"
+    )
+
+
+def nameless_stream() -> ServiceError:
+    """A stream broke off before it told the id by which its run could be asked for."""
+    return _spent(
+        "the event stream ended or broke off before it named its run; "
+        "the run may have started, so it was not repeated: run the case again"
+    )
+
+
+def stream_error(code: str, message: str, request: RunRequest) -> ServiceError:
+    """A stream that ended in an error event."""
+    checks = {
+        "specification_not_found": f"check specification_hash {_hash(request)} against the app's versions",
+        "invalid_specification_error": "open the app in Dust, and correct what it shows",
+        "invalid_inputs_error": "check inputs: all inputs of one run must have the same keys",
+    }
+    text = f"the service ended the stream with {code}: {message[:300]}"
+    if code in checks:  # of what it refuses, it makes no run
+        return ServiceError(f"{text}; {checks[code]}")
+    return _spent(f"{text}; run the case again")
+
+
+def waits_too_long(exchange: Exchange, request: RunRequest, pause: float, timeout: float) -> ServiceError:
+    """A rate limit that outlasts the case."""
+    return ServiceError(
+        f"{refused(exchange, request)} "
+        f"(the next try is due in {pause:.0f} s, and the run has {timeout:g} s in all)"
+    )
+
+
+def refused(
+    exchange: Exchange, request: RunRequest, flavor: Flavor | None = None, proxy: str = ""
+) -> ServiceError:
+    """An answer that is no run, in one or two sentences; a `proxy` on the way may have given it."""
+    app = request.app
+    places = {"app": app.id, "space": app.space, "workspace": app.workspace}
+    where = ", ".join(f"{name} {place}" for name, place in places.items() if place)
+    check = _check(exchange, request, flavor)
+    who = "the service"
+    if proxy and not _type(exchange.body):
+        who, check = f"the service, or the proxy {proxy},", f"check the proxy; if it was the service: {check}"
+    error = ServiceError(f"{who} answered {exchange.status} {_said(exchange.body)} ({where}); {check}")
+    error.status = exchange.status
+    return error
+
+
+def _check(exchange: Exchange, request: RunRequest, flavor: Flavor | None) -> str:
+    """What to do about a refusal: by the type of the service's error, else by the HTTP status."""
+    kind, status = _type(exchange.body), exchange.status
+    if httpx.codes.is_redirect(status):
+        return "redirects are not followed: set --dust-base-url to the address itself"
+    if status == httpx.codes.INTERNAL_SERVER_ERROR and exchange.method == "POST":
+        page = isinstance(exchange.body, str) and exchange.body.lstrip().startswith("<")  # of a gateway
+        if kind == "run_error" or page:
+            return _MAY_HAVE_STARTED
+        return _LATER if flavor is Flavor.STREAM else _bare_500(request)
+    return _by_type(kind, exchange).format(space=request.app.space, workspace=request.app.workspace)
+
+
+def _by_type(kind: str, exchange: Exchange) -> str:
+    status = exchange.status
+    if kind == "workspace_not_found" and "relocat" in _said(exchange.body):
+        return f"the workspace has moved: {_REGIONS}"
+    if kind == "app_not_found" and status == httpx.codes.FORBIDDEN:
+        return _UNREADABLE
+    if kind == "run_error" and exchange.method == "GET":
+        return _DELETED
+    otherwise = _LATER if httpx.codes.is_server_error(status) else "check the request and --dust-base-url"
+    return _BY_TYPE.get(kind) or _BY_STATUS.get(status, otherwise)
+
+
+def _bare_500(request: RunRequest) -> str:
+    """What the service refuses with a 500 that says nothing, unless the run is streamed."""
+    return (
+        f"the service says no more than this for an unknown specification_hash ({_hash(request)}), for "
+        "inputs with unequal keys and for an app that it cannot read: check these (flavor: stream tells "
+        "which), else try again later"
+    )
+
+
+def no_json(exchange: Exchange, base_url: str) -> ServiceError:
+    """A 200 whose body is no JSON."""
+    kind = exchange.headers.get("content-type", "no content type")
+    wanted = "JSON" if "json" in kind else "application/json"
+    return ServiceError(
+        f"the service answered 200 with {_excerpt(exchange.body)} as {kind} instead of {wanted}; "
+        f"check that {base_url} is Dust itself and no proxy or login page stands between"
+    )
+
+
+def odd_number(text: str) -> ServiceError:
+    """An answer, or an event of one, with a number that could be recorded and never replayed."""
+    document = decode_loosely(text)
+    found = list(odd_numbers(document))
+    path, number = next((each for each in found if "results" not in each[0][:2]), found[0])
+    return _spent(
+        f"the service's answer holds {number}, a number that JSON text cannot give back, "
+        f"{_place(document, path)}; it was refused, as no recording could hold it: "
+        "let the app give null or a text there"
+    )
+
+
+def _place(document: Any, path: Path) -> str:
+    """Where in an answer a value stands: its block and input where they are known, and the path."""
+    block, rest = _block(document, path)
+    match rest:
+        case (int(number), int(), *below) if block:
+            return f"in block {block}, input {number + 1}, at {_dotted(tuple(below))}"
+    return f"in block {block}" if block else f"at {_dotted(path) or 'its top'}"
+
+
+def _block(document: Any, path: Path) -> tuple[str, Path]:
+    """The block that a path leads into and the path from there on; no block if it leads elsewhere."""
+    match document, path:
+        case {"run": {"traces": traces}}, ("run", "traces", int(at), 1, *rest):
+            match traces[at]:
+                case [[str(kind), str(name)], _]:
+                    return f"{name} ({kind})", tuple(rest)
+        case {"content": {"block_name": str(name), "block_type": str(kind)}}, ("content", _, *rest):
+            return f"{name} ({kind})", tuple(rest)
+    return "", path
+
+
+def _dotted(path: Path) -> str:
+    """A path as JMESPath writes it, cut where it is long."""
+    from pytest_dust.paths import show_step  # jmespath: 16 ms, for a report alone
+
+    shown = "".join(show_step(step, first=not at) for at, step in enumerate(path))
+    return shown if len(shown) <= MAX_PATH else f"{shown[:MAX_PATH]}…"
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    """What the HTTP library says, without the bytes it may quote: those could be anything."""
+    return _shown(re.split(r": b(?:ytearray\()?['\"]", str(error))[0]) or type(error).__name__
+
+
+def _shown(text: str) -> str:
+    """A text of others on one line, without a password in an address, as far as it may be shown."""
+    line = re.sub(r"//[^/@\s]*@", "//…@", " ".join(text.split())).removesuffix(".")
+    return f"{line[:200]}…" if len(line) > 200 else line
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(names)
+
+
+def _hash(request: RunRequest) -> str:
+    """The version that was asked for, cut where it is long."""
+    shown = request.specification_hash
+    return f"{shown[:12]}…" if len(shown) > 12 else shown
+
+
+def _type(body: Json) -> str:
+    """The type of the service's own error; empty for any other answer."""
+    match body:
+        case {"error": {"type": str(kind)}}:
+            return kind
+    return ""
+
+
+def _said(body: Json) -> str:
+    """The service's own type and message, or the beginning of what came instead."""
+    error = body.get("error") if isinstance(body, Mapping) else None
+    if isinstance(error, Mapping):
+        run_error = error.get("run_error")
+        cause = run_error if isinstance(run_error, Mapping) else {}
+        parts = [error.get("type"), error.get("message"), cause.get("code"), cause.get("message")]
+        return ": ".join(str(part)[:300] for part in parts if part) or "with an empty error"
+    return f"with {_excerpt(body)}"
+
+
+def _excerpt(body: Json) -> str:
+    if not isinstance(body, str):
+        return "JSON that holds no error"
+    text = " ".join(body.split())
+    if not text:
+        return "an empty body"
+    return f"{_form(text)} ({text[:80]}{'…' if len(text) > 80 else ''})"
+
+
+def _form(text: str) -> str:
+    """What a body looks like that was not taken for JSON."""
+    if text.lower().startswith(("<!doctype", "<html")):
+        return "HTML"
+    if not text.startswith(("{", "[")):
+        return "text"
+    try:
+        decode(text)
+    except (ValueError, RecursionError):
+        return "JSON that is cut off or broken"
+    return "JSON"

@@ -1,0 +1,1 @@
+"""Files on disk: names, symbolic links, reading what a suite names."""

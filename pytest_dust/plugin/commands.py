@@ -1,0 +1,143 @@
+"""What pytest does instead of running tests: print the schema, list apps, write a first suite."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_dust.constants import SUITE_SUFFIX
+from pytest_dust.dust.missing import refuse_missing
+from pytest_dust.errors import DustError, ServiceError
+from pytest_dust.masking import mask
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_dust.dust.catalog import Catalog, Listed
+    from pytest_dust.settings import Settings
+
+
+def run(name: str, config: pytest.Config, settings: Settings) -> None:
+    """Run the errand of this name; raises UsageError with what went wrong."""
+    errands = {"schema": _schema, "apps": _apps, "new": _new}
+    try:
+        _print(errands[name](config, settings))
+    except DustError as error:
+        masked = mask(os.environ, settings.secrets, settings.redact)
+        raise pytest.UsageError(masked.text(str(error))) from None
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Print what was asked for, what stdout cannot encode as escapes, until nobody reads on."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        for line in lines:
+            print(line.encode(encoding, "backslashreplace").decode(encoding))  # noqa: T201
+        sys.stdout.flush()
+    except BrokenPipeError:  # as of `| head -3`; Python would complain of it once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+LEAST_COLUMNS = 20
+"""Columns of the narrowest table that can be read."""
+
+
+def _columns() -> int | None:
+    """The columns that stdout has: those of a terminal, or as COLUMNS says; None for a pipe."""
+    columns = shutil.get_terminal_size((0, 0)).columns
+    return max(columns, LEAST_COLUMNS) if columns else None
+
+
+def _schema(_config: pytest.Config, _settings: Settings) -> Iterator[str]:
+    """The JSON Schema of the suite file."""
+    from pytest_dust.checks.matchers import MATCHERS
+    from pytest_dust.suite.json_schema import text
+
+    yield text(MATCHERS).rstrip("\n")
+
+
+def _apps(_config: pytest.Config, settings: Settings) -> Iterator[str]:
+    """The space's apps."""
+    from pytest_dust.report.apps import table
+
+    with _catalog(settings) as catalog:
+        apps = catalog.apps()
+    yield from table(apps, _columns())
+
+
+def _new(config: pytest.Config, settings: Settings) -> Iterator[str]:
+    """A first suite for an app, written to a file; one that exists is left alone."""
+    from pytest_dust.report.apps import file_name
+    from pytest_dust.wording import as_typed
+
+    app_id, *files = config.getoption("dust_new")
+    if len(files) > 1:
+        raise ServiceError(f"--dust-new takes APP_ID and at most one FILE, not {' '.join(files)}")
+    with _catalog(settings) as catalog:
+        app = catalog.app(app_id)
+    folder = config.invocation_params.dir
+    path = folder / (files[0] if files else file_name(app))
+    if not path.name.endswith(SUITE_SUFFIX):
+        raise ServiceError(f"{path.name} would be no suite; end its name in {SUITE_SUFFIX}")
+    text = _suite(app, folder)
+    try:
+        if path.exists():
+            raise ServiceError(f"{path.name} exists; name another FILE, or remove it")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ServiceError(f"cannot write {path.name}: {error.strerror}") from None
+    shown = as_typed(path, folder)
+    yield f"wrote {shown}; fill in its expect, then record it: pytest {shlex.quote(shown)} --dust-mode=record"
+
+
+def _suite(app: Listed, folder: Path) -> str:
+    """The text of a first suite that can be collected; raises ServiceError where none can be."""
+    from pytest_dust.report.apps import first_suite
+
+    for left_out in ((), ("input",), ("config",), ("input", "config")):
+        text = "\n".join(first_suite(app, left_out)) + "\n"
+        if _is_read_back(text, app, left_out, folder):
+            return text
+    raise ServiceError(f"no suite can name the app {app.id!r}, as no address can")
+
+
+def _is_read_back(text: str, app: Listed, left_out: Collection[str], folder: Path) -> bool:
+    """Whether the text is a suite that holds the app's input and config as they are."""
+    from pytest_dust.checks.binding import Here
+    from pytest_dust.checks.matchers import MATCHERS
+    from pytest_dust.suite import cases, references
+
+    try:
+        source = text.encode()
+        (case,) = cases.load(source, "a", references.environment({}, frozenset()), Here(folder, MATCHERS))
+    except (DustError, UnicodeEncodeError, RecursionError):
+        return False
+    wanted = {"input": [app.input], "config": app.config}
+    found = {"input": case.inputs, "config": case.config}
+    same = (json.dumps(found[name]) == json.dumps(wanted[name]) for name in wanted if name not in left_out)
+    return case.app.id == app.id and all(same)
+
+
+@contextmanager
+def _catalog(settings: Settings) -> Iterator[Catalog]:
+    """The space's apps, and the network that is open meanwhile."""
+    from pytest_dust.dust.catalog import Catalog
+    from pytest_dust.dust.network import Network
+
+    refuse_missing(settings.workspace, settings.space, os.environ, case=False)
+    network = Network(settings.base_url, os.environ, settings.barred)
+    masked = mask(os.environ, settings.secrets, settings.redact)
+    try:
+        yield Catalog(network, settings.workspace or "", settings.space or "", settings.timeout, masked)
+    finally:
+        network.close()

@@ -1,0 +1,116 @@
+"""What all that a suite file gives to pytest has in common: its name, its command, its report."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_dust.cassettes import files
+from pytest_dust.files import links
+from pytest_dust.plugin import session
+from pytest_dust.report.terminal import CaseReport, Crash
+from pytest_dust.wording import as_typed
+
+
+class CaseFailed(Exception):
+    """A case ran, and not all of its expectations hold: the one failure that `xfail` may expect."""
+
+
+class Unrun(Exception):
+    """A case gave no run; `xfail` does not hide it."""
+
+
+class SuiteFile(pytest.File):
+    """A suite file: where it is, and where its cassettes are."""
+
+    @cached_property
+    def shared(self) -> session.Session:
+        """What the files and items of the session share."""
+        return self.config.stash[session.KEY]
+
+    @cached_property
+    def shown(self) -> str:
+        """The file's path as the user would type it."""
+        return as_typed(self.path, self.config.invocation_params.dir)
+
+    @cached_property
+    def roots(self) -> tuple[str, ...]:
+        """The real folders in which the file, and what it names, may lie."""
+        return links.roots(self.path, self.config.rootpath)
+
+    @cached_property
+    def real_path(self) -> Path:
+        """The file's path, no directory in it a link."""
+        return Path(os.path.realpath(self.path.parent), self.path.name)
+
+    @cached_property
+    def home(self) -> files.Home:
+        """Where the cassettes of the file's cases belong."""
+        folder = self.shared.settings.cassette_dir
+        return files.home(self.path, folder, self.config.rootpath)
+
+    @cached_property
+    def home_shown(self) -> str:
+        """The folder of the file's cassettes as the user would type it."""
+        return as_typed(self.home.path, self.config.invocation_params.dir)
+
+    def spot(self, case: str) -> files.Spot:
+        """Where the cassette of one of the file's cases belongs."""
+        return self.home.spot(case)
+
+
+class Item(pytest.Item):
+    """What a suite file gives to pytest to run."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Begin without a headline."""
+        super().__init__(**kwargs)
+        self.headline = ""
+
+    @property
+    def suite(self) -> SuiteFile:
+        """The file that the item stands in."""
+        assert isinstance(self.parent, SuiteFile)  # noqa: S101  # only suite files make items
+        return self.parent
+
+    @property
+    def title(self) -> str:
+        """The item as a user names it on the command line."""
+        return f"{self.suite.shown}::{self.name}"
+
+    @property
+    def command(self) -> str:
+        """The command that runs this item alone, with the options that were typed."""
+        typed = self.shared.settings.typed
+        return shlex.join(["pytest", self.title, *typed])
+
+    @property
+    def shared(self) -> session.Session:
+        """What the files and items of the session share."""
+        return self.suite.shared
+
+    @property
+    def line(self) -> int:
+        """The line of the file that the item stands on."""
+        return 1
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """The item's file, its line from 0, and the title of its report.
+
+        The title ends in a space: pytest takes a title in which the node id ends for a Python name, and
+        would write `answer::dust::yaml::refund`.
+        """
+        return self.path, self.line - 1, f"{self.title} "
+
+    def masked(self, text: str) -> str:
+        """The text, safe to print, with every known secret in it masked."""
+        return self.shared.masked(text)
+
+    def failed(self, text: str, headline: str) -> CaseReport:
+        """A report that pytest can show."""
+        return CaseReport(self.masked(text), Crash(self.suite.shown, self.line, self.masked(headline)))

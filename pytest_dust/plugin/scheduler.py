@@ -1,0 +1,209 @@
+"""The live runs of a session: estimated, launched ahead of pytest's turn, given up where no turn comes."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext, suppress
+from itertools import groupby, takewhile
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+import pytest
+
+from pytest_dust import clock
+from pytest_dust.errors import DustError, ServiceError
+from pytest_dust.model import Tokens
+from pytest_dust.plugin import workers
+from pytest_dust.plugin.stash import LEFT
+from pytest_dust.report.progress import Progress
+from pytest_dust.report.tokens import about, uncounted
+from pytest_dust.wording import plural
+from pytest_dust.worker_pool import Launcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
+    from pytest_dust.dust.transport import Note
+    from pytest_dust.run.pipeline import Estimate, Made
+    from pytest_dust.settings import Settings
+
+
+AHEAD = 4
+"""How many times as many runs as are under way at once may be made before their cases' turn."""
+CLEAR = "\r\x1b[K"
+"""Clears the line that xdist's controller is writing on a terminal, and writes anew afterwards."""
+NOT_RUN = (pytest.skip.Exception, pytest.xfail.Exception, pytest.fail.Exception, Exception)
+"""What pytest's marks raise before a run: skip, xfail(run=False), or that a condition is wrong."""
+
+
+class Live:
+    """What the live cases of one pytest session share: a budget, and who launches their runs.
+
+    A case is an item that has `estimate()`, `launch()` and `give_up()`.
+    """
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self.settings = settings
+        self.budget = workers.budget(config, settings)
+        at_once = workers.share(config, settings.concurrency)
+        ahead = at_once if config.getoption("maxfail", 0) else AHEAD * at_once
+        self.launcher: Launcher[Made, Note] = Launcher(at_once, ahead)
+        self.refusal = ""
+        """Why nothing is run: the estimate passes a ceiling."""
+        self.failed = 0
+        self.estimate_test: Callable[[pytest.Item], Estimate | None] | None = None
+        """Gives about how many runs and tokens a Python test will take; None where nobody knows."""
+        self._stretches: dict[Any, list[Any]] = {}
+        """The first case of each stretch of live cases, and all of it."""
+        self._to_come = 0
+        """How many runs are in stretches that are not launched yet."""
+        self._unasked = Tokens()
+        """The tokens of runs that no case waited for."""
+        self._met: set[Any] = set()
+        """The cases that came into sight of an xdist worker."""
+        self._began = clock.seconds()
+
+    def progress(self) -> Progress:
+        """How far the session's runs are."""
+        launcher = self.launcher
+        passed = clock.seconds() - self._began
+        counts = launcher.ended, launcher.under_way, launcher.waiting + self._to_come
+        return Progress(*counts, self.failed, self.budget.tokens, passed)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Say what live cases will take, and refuse what passes a ceiling."""
+        config = session.config
+        if workers.is_idle(config) or _is_over(session):
+            return
+        if workers.is_worker(config) and not self.settings.limited and not workers.is_first(config):
+            return  # it learns of its cases one by one, and need not read all recordings
+        asked = [(case, case.estimate()) for case in filter(_is_case, session.items) if not _skipped(case)]
+        live = [(case, estimate) for case, estimate in asked if estimate.runs]
+        tests = self._tests(session.items)
+        if live or tests:
+            self._announce(config, [estimate for _, estimate in live], tests)
+        self._began = clock.seconds()
+        self._stretches = _stretches(session.items, {case for case, _ in live})
+        self._to_come = sum(estimate.runs for _, estimate in live)
+
+    def _tests(self, items: Iterable[pytest.Item]) -> list[Estimate | None]:
+        """What the Python tests will take that use the fixture `dust` and make runs."""
+        ask = self.estimate_test
+        if ask is None:
+            return []
+        tests = (item for item in items if "dust" in getattr(item, "fixturenames", ()) and not _skipped(item))
+        return [told for told in map(ask, tests) if told is None or told.runs]
+
+    def _announce(
+        self, config: pytest.Config, estimates: list[Estimate], tests: list[Estimate | None]
+    ) -> None:
+        known = [*estimates, *(told for told in tests if told)]
+        runs, tokens = sum(each.runs for each in known), sum(each.tokens for each in known)
+        unknown = sum(each.unknown for each in known)
+        parts = [f"{plural(runs, 'run')}{about(Tokens(tokens, unknown))}"] if runs else []
+        parts += (
+            [f"those of {plural(tests.count(None), 'test')} without a recording"] if None in tests else []
+        )
+        _say(config, f"dust: about to make {', and '.join(parts)}")
+        if unknown and self.settings.max_tokens is not None:
+            _say(config, uncounted(unknown))
+        try:
+            self.budget.refuse(runs, tokens)
+        except ServiceError as error:
+            if not workers.is_worker(config):
+                raise pytest.UsageError(str(error)) from None
+            self.refusal = str(error)  # a worker cannot end the session
+
+    def _launch_met(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """Launch what an xdist worker learns of only now."""
+        if workers.is_idle(item.config):
+            return
+        coming: Iterable[Any] = takewhile(_is_case, workers.coming(item, nextitem))
+        near = [case for case in coming if case not in self._met]
+        self._met.update(near)
+        self._launch(case for case in near if not _skipped(case) and case.estimate().runs)
+
+    def _launch_stretch(self, item: pytest.Item) -> None:
+        """Launch the live cases that follow one another from here, where a stretch of them begins."""
+        stretch = self._stretches.pop(item, ())
+        self._to_come -= sum(case.estimate().runs for case in stretch)
+        self._launch(stretch)
+
+    def _launch(self, cases: Iterable[Any]) -> None:
+        for case in cases if not self.refusal else ():
+            with suppress(DustError):  # told when the case's turn comes
+                case.launch()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, Any, Any]:
+        """Launch the cases that follow one another from here, and give up what a case has not waited for.
+
+        Nothing is under way beside an item of another kind: a test that patches the network or the clock
+        would break our runs, and catch the key.
+        """
+        if workers.is_worker(item.config):
+            self._launch_met(item, nextitem)
+        else:
+            self._launch_stretch(item)
+        try:
+            return (yield)
+        finally:
+            if _is_case(item):
+                self._unasked += item.give_up()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count the cases that failed."""
+        self.failed += bool(report.failed and getattr(report, "dust", None))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Give up all that no turn came for, keep what was paid for, and say what it cost."""
+        self.launcher.close()
+        unasked = sum((case.give_up() for case in filter(_is_case, session.items)), self._unasked)
+        left = (self.launcher.wasted, self.launcher.left, unasked.told, unasked.unknown)
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["dust_left"] = left
+        else:
+            session.config.stash.setdefault(LEFT, []).append(left)
+
+
+def _is_case(item: object) -> TypeGuard[Any]:
+    return hasattr(item, "estimate")
+
+
+def _stretches(items: Iterable[Any], live: set[Any]) -> dict[Any, list[Any]]:
+    """The live cases that follow one another, by the first of them; other tests stand between."""
+    stretches = ([*group] for of_ours, group in groupby(items, _is_case) if of_ours)
+    return {cases[0]: [case for case in cases if case in live] for cases in stretches}
+
+
+def _is_over(session: pytest.Session) -> bool:
+    """Whether errors of the collection end the session, before its first test or with it."""
+    goes_on = session.config.option.continue_on_collection_errors
+    return bool((session.testsfailed and not goes_on) or session.shouldfail or session.shouldstop)
+
+
+def _skipped(case: pytest.Item) -> bool:
+    """Whether pytest's own marks keep a case from being run."""
+    skipping: Any = case.config.pluginmanager.get_plugin("skipping")
+    if skipping is None:
+        return False
+    try:
+        skipping.pytest_runtest_setup(case)
+    except NOT_RUN:
+        return True
+    return False
+
+
+def _say(config: pytest.Config, line: str) -> None:
+    """Tell the user; of several xdist workers, which all know it, the first one by way of its stderr."""
+    terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if not workers.is_worker(config) and terminal is not None:
+        terminal.write_line(line)
+    elif workers.is_first(config):
+        capture: Any = config.pluginmanager.get_plugin("capturemanager")
+        begin = CLEAR if sys.__stderr__ is not None and sys.__stderr__.isatty() else ""
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            print(f"{begin}{line}", file=sys.__stderr__, flush=True)  # its stdout belongs to xdist

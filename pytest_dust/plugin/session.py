@@ -1,0 +1,272 @@
+"""What the cases of one pytest session share, and the hooks that only sessions with suites need."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_dust.cassettes.read_ahead import ReadAhead
+from pytest_dust.errors import ServiceError, SettingsError
+from pytest_dust.masking import Mask, mask
+from pytest_dust.model import Specification
+from pytest_dust.plugin import fixture_runs, workers
+from pytest_dust.plugin.scheduler import Live
+from pytest_dust.plugin.stash import COLLECTED, KEPT, RENAMED, SETTINGS
+from pytest_dust.report.case import safe_lines
+from pytest_dust.run.pending import Keeper
+from pytest_dust.settings import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from pytest_dust.checks.binding import Matcher
+    from pytest_dust.dust.catalog import Catalog, Listed
+    from pytest_dust.dust.network import Network
+    from pytest_dust.model import App, Case, Run, RunRequest
+    from pytest_dust.plugin.item import SuiteFile
+    from pytest_dust.report.diff_files import Differences
+    from pytest_dust.run.pipeline import Desk
+    from pytest_dust.run.versions import Tried
+    from pytest_dust.settings import Settings
+
+
+@dataclass(slots=True, eq=False)  # pytest keeps plugins in sets
+class Session:
+    """The settings, what is spent, and the network once a case has run."""
+
+    settings: Settings
+    mask: Mask
+    live: Live
+    keeper: Keeper
+    collected: dict[Path, frozenset[str] | None] = field(default_factory=dict)
+    """The ids of each collected suite's cases; None where the suite has mistakes."""
+    partial: bool = False
+    """Whether only part of the suites was selected."""
+    renamed: dict[str, list[str]] = field(default_factory=dict)
+    """By suite: the ids of cases that hide a redacted value."""
+    drifts: set[tuple[App, str]] = field(default_factory=set)
+    """The apps and pinned hashes of which an item asks already."""
+    recordings: dict[App, list[tuple[SuiteFile, Case]]] = field(default_factory=dict)
+    """The cases of each app, in all suites, where drift is asked for."""
+    apps: dict[Path, Mapping[str, int]] = field(default_factory=dict)
+    """How many cases of which app each suite holds."""
+    tried: Tried | None = None
+    """The versions that are tried, in live sessions."""
+    read_ahead: ReadAhead = field(default_factory=ReadAhead)
+    """Recordings that were read for an estimate."""
+    differences: Differences | None = None
+    """The folder that --dust-diff-dir names."""
+    _network: Network | None = None
+    _spaces: dict[App, list[Mapping[str, Any]] | ServiceError] = field(default_factory=dict)
+    _listed: dict[App, Listed | None] = field(default_factory=dict)
+
+    def desk(self) -> Desk:
+        """What a case is run with; raises ServiceError where nothing may be run."""
+        from pytest_dust.run.pipeline import Desk
+
+        live = self.live
+        if live.refusal:
+            raise ServiceError(live.refusal)
+        return Desk(
+            self.settings,
+            self.network(),
+            live.launcher,
+            self.mask,
+            live.budget,
+            self.specification,
+            self.saved_blocks,
+            self.keeper,
+            self.differences,
+        )
+
+    def network(self) -> Network:
+        """The session's network, made when the first case runs."""
+        if self._network is None:
+            from pytest_dust.dust.network import Network  # httpx: 65 ms
+
+            self._network = Network(self.settings.base_url, os.environ, self.settings.barred)
+        return self._network
+
+    def masked(self, text: str, case: Case | None = None) -> str:
+        """The text, safe to print, with every known secret in it masked, and what is redacted of a case."""
+        if not text:
+            return ""
+        mask = self.mask if case is None else self.mask.of_case(case)
+        return "\n".join(safe_lines(mask.text(text)))
+
+    def catalog(self, app: App) -> Catalog:
+        """Who to ask for the apps of an app's space."""
+        from pytest_dust.dust.catalog import Catalog
+
+        settings = self.settings
+        return Catalog(self.network(), app.workspace or "", app.space or "", settings.timeout, self.mask)
+
+    def listed(self, app: App) -> Listed | None:
+        """The app as its space lists it, None where it does not; asked for once, raises ServiceError."""
+        if app not in self._listed:
+            catalog = self.catalog(app)
+            entry = next((each for each in self._entries(app, catalog) if each.get("sId") == app.id), None)
+            self._listed[app] = catalog.read(entry) if entry else None
+        return self._listed[app]
+
+    def _entries(self, app: App, catalog: Catalog) -> list[Mapping[str, Any]]:
+        """What the service lists for the app's space; asked for once, raises ServiceError."""
+        space = replace(app, id="")
+        if space not in self._spaces:
+            try:
+                self._spaces[space] = catalog.entries()
+            except ServiceError as error:
+                self._spaces[space] = error
+        entries = self._spaces[space]
+        if isinstance(entries, ServiceError):
+            raise entries
+        return entries
+
+    def specification(self, request: RunRequest, run: Run) -> Specification | None:
+        """The app's saved blocks, and whether they are known to be those that ran; None if nobody may ask."""
+        from pytest_dust.compare.drift import could_be_of
+
+        try:
+            listed = self.listed(request.app)
+        except ServiceError:
+            return None
+        if listed is None or listed.specification is None:
+            return None
+        blocks, whole = listed.specification, request.block_filter is None
+        known = listed.specification_hash == run.specification_hash
+        return Specification(blocks, known and could_be_of(blocks, run, whole=whole))
+
+    def saved_blocks(self, app: App) -> tuple[tuple[str, str], ...]:
+        """The types and names of the app's saved blocks; none if nobody may ask for them."""
+        try:
+            listed = self.listed(app)
+        except ServiceError:
+            return ()
+        return listed.blocks if listed else ()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Fail a Python test that passed, if a run of it changed and changes fail."""
+        done = yield
+        fixture_runs.refuse_changes(item)
+        return done
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Likewise for the runs that a fixture makes after the test."""
+        done = yield
+        fixture_runs.refuse_changes(item)
+        return done
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
+    ) -> Generator[None, Any, Any]:
+        """Put on a report what the summary tells of its runs, and on a case's the seconds that they took.
+
+        A live run that is not reported, because a plugin's hook or the report itself raised, is kept.
+        """
+        keep = getattr(item, "keep_answer", None)
+        try:
+            report = yield
+            self._tell(item, call, report)
+        except BaseException:
+            if keep is not None:
+                keep()
+            raise
+        if keep is not None and call.when == "call" and call.excinfo is not None:
+            keep(call.excinfo.value)
+        return report
+
+    def _tell(self, item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> None:
+        """Put on a report what the summary tells of its runs."""
+        facts = getattr(item, "facts", None)
+        if drift_facts := getattr(item, "drift_facts", None):
+            if report.when == "call":
+                report.dust = drift_facts()
+        elif facts is None:
+            fixture_runs.tell(item, call, report)
+        elif report.when == "call":
+            told = facts()
+            report.dust = {"headline": told["headline"], "runs": [told]}
+            report.duration = item.seconds(report.duration)  # type: ignore[attr-defined]
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        """Note that some cases are left out."""
+        self.partial = self.partial or any(hasattr(item, "facts") for item in items)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Leave for the end of the session what is known of the cassettes' owners."""
+        session.config.stash[COLLECTED] = None if self.partial else self.collected
+        if self.keeper.kept:
+            self._tell_kept(session.config)
+        if self.renamed:
+            _hand_over(session.config, "dust_renamed", RENAMED, self.renamed)
+
+    def _tell_kept(self, config: pytest.Config) -> None:
+        """Say where answers are kept that are in no cassette."""
+        _hand_over(config, "dust_kept", KEPT, [self.keeper.shown(path) for path in self.keeper.kept])
+
+    def pytest_unconfigure(self) -> None:
+        """End what is under way, and close the network if it was opened."""
+        self.live.launcher.close()
+        if self._network is not None:
+            self._network.close()
+
+
+def _hand_over(config: pytest.Config, name: str, key: pytest.StashKey[list[Any]], told: Any) -> None:
+    """Store what the summary will say; an xdist worker sends it to its controller."""
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[name] = told
+    else:
+        config.stash.setdefault(key, []).append(told)
+
+
+KEY = pytest.StashKey[Session]()
+
+
+def matchers(file: pytest.File) -> dict[str, Matcher]:
+    """The matchers that a suite file may use: ours, and those of the project's conftest files and plugins."""
+    from pytest_dust.checks.matchers import MATCHERS, project
+
+    table = dict(MATCHERS)
+    for given in file.ihook.pytest_dust_matchers():
+        if not isinstance(given, Mapping):
+            raise SettingsError(
+                f"pytest_dust_matchers: give a dict of names to functions, not {type(given).__name__}"
+            )
+        for name, holds in given.items():
+            if name in table:
+                taken = "is built in" if name in MATCHERS else "is given twice"
+                raise SettingsError(
+                    f'pytest_dust_matchers: the matcher "{name}" {taken}; give it another name'
+                )
+            if not (isinstance(name, str) and name.isidentifier() and callable(holds)):
+                raise SettingsError(
+                    f"pytest_dust_matchers: {name!r} must be a name with a function (value, argument)"
+                )
+            table[name] = project(name, holds)
+    return table
+
+
+def open(config: pytest.Config) -> Session:  # noqa: A001
+    """The session's shared part, begun at its first suite."""
+    if KEY not in config.stash:
+        settings = config.stash[SETTINGS]
+        masked = mask(os.environ, settings.secrets, settings.redact)
+        live = Live(config, settings)
+        keeper = Keeper(config.rootpath, config.invocation_params.dir, workers.stop_file(config))
+        config.stash[KEY] = Session(settings, masked, live, keeper)
+        if settings.diff_dir is not None:
+            from pytest_dust.report.diff_files import Differences
+
+            config.stash[KEY].differences = Differences(settings.diff_dir, config.invocation_params.dir)
+        config.pluginmanager.register(config.stash[KEY], "dust-session")
+        if settings.mode is not Mode.REPLAY:
+            config.pluginmanager.register(live, "dust-live")
+    return config.stash[KEY]

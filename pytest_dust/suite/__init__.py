@@ -1,0 +1,1 @@
+"""A suite file, from text to cases."""

@@ -1,0 +1,614 @@
+"""The keys of the suite format: where each may stand, how its value is read, and its JSON Schema."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple, TypeGuard
+
+from pytest_dust.checks.arguments import EXPECTED_SCHEMA, needs_extra
+from pytest_dust.checks.binding import ArgumentError
+from pytest_dust.constants import HASH, LATEST
+from pytest_dust.errors import did_you_mean, nearest, plain_name
+from pytest_dust.model import App, Flavor, Mark, Path, Repeat
+from pytest_dust.paths import PathError, compile_path
+from pytest_dust.settings import ON_CHANGE, OPTIONS, SEGMENT
+from pytest_dust.suite.problems import Invalid, Notes, kind
+
+MAX_ID = 100
+"""Characters of a case id: what file systems hold as a name, with room for `.json`."""
+
+MAX_RUNS = 100
+"""Attempts of one case."""
+MAX_UNLIKE = 5
+"""Inputs of one case that are told to have other keys; more are counted."""
+MAX_LISTED = 6
+"""Keys of an input that are named; more are counted."""
+MAX_DIGITS = 17
+"""Digits that tell any two floats apart."""
+VOLATILE = ("ignore", "keep")
+"""What may become of the values that are new in every run."""
+
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_MARK = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_REASONED = ("skip", "xfail")
+_WITHOUT_EFFECT = ("parametrize", "usefixtures")
+
+
+class Key(NamedTuple):
+    """One key of the format."""
+
+    read: Callable[[Notes, Any, Path], Any]
+    schema: Mapping[str, Any]
+    suite: bool
+    case: bool
+    help: str
+
+
+def _app(notes: Notes, value: Any, path: Path) -> App:
+    names = ("workspace", "space", "id")
+    if not isinstance(value, dict):
+        raise notes.invalid(path, f"app is a mapping with id, not {kind(value)}; write app: {{id: …}}")
+    read: dict[str, str | None] = {}
+    wrong = False
+    for name, written in value.items():
+        if name not in names:
+            hint = did_you_mean(name, names)
+            allowed = "; an app has workspace, space, id"
+            notes.problem((*path, name), f'unknown key "{name}"{allowed}{hint}', key=True)
+            wrong = True
+            continue
+        try:
+            read[name] = _segment(notes, written, (*path, name), f"app.{name}")
+        except Invalid:
+            wrong = True
+    if "id" not in value and not wrong:
+        notes.problem(path, "app without id; give the id from the app's address in Dust")
+    if wrong or "id" not in read:
+        raise Invalid
+    return App(read.get("workspace"), read.get("space"), read["id"] or "")
+
+
+def _segment(notes: Notes, value: Any, path: Path, what: str) -> str:
+    """An id that stands in an address as one piece."""
+    name = notes.text(value, path, what)
+    if not SEGMENT.fullmatch(name):
+        raise notes.invalid(path, f'{what} "{name[:40]}" is no id; it has letters, digits, _ and - only')
+    return name
+
+
+def _hash(notes: Notes, value: Any, path: Path) -> str:
+    text = notes.text(value, path, "specification_hash")
+    if text == LATEST:
+        return text
+    if not HASH.fullmatch(text):
+        hexadecimal = re.fullmatch(r"[0-9a-fA-F]+", text)
+        shown = f"{len(text)} of them" if hexadecimal else f'"{text[:20]}"{did_you_mean(text, (LATEST,))}'
+        raise notes.invalid(path, f"specification_hash is 64 hex digits, or latest; not {shown}")
+    return text.lower()
+
+
+def _config(notes: Notes, value: Any, path: Path) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise notes.invalid(path, f"config is a mapping of block names, not {kind(value)}")
+    for name, block in value.items():
+        if not isinstance(block, dict):
+            message = f"the config of a block is a mapping, not {kind(block)}; such as {{model_id: gpt-4o}}"
+            raise notes.invalid((*path, name), message)
+    return value
+
+
+def _block_filter(notes: Notes, value: Any, path: Path) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise notes.invalid(path, "block_filter is a list of block names, such as [ANSWER]")
+    names = [notes.text(name, (*path, at), "a block's name") for at, name in enumerate(value)]
+    return tuple(dict.fromkeys(names))
+
+
+def _flavor(notes: Notes, value: Any, path: Path) -> Flavor:
+    if value not in list(Flavor):
+        hint = did_you_mean(value, Flavor) if isinstance(value, str) else ""
+        raise notes.invalid(path, f"flavor is one of {', '.join(Flavor)}{hint}")
+    return Flavor(value)
+
+
+def _timeout(notes: Notes, value: Any, path: Path) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        seconds = re.fullmatch(r"(\d+)\s*s(?:ec(?:ond)?s?)?", str(value))
+        hint = f"; write {seconds[1]}" if seconds else ""
+        shown = f", not {value}" if isinstance(value, int | float | str) else ""
+        message = f"timeout is a number of seconds greater than 0, for the whole run{shown}"
+        raise notes.invalid(path, message + hint)
+    return float(value)
+
+
+def _description(notes: Notes, value: Any, path: Path) -> str:
+    if not isinstance(value, str):
+        raise notes.invalid(path, f"description is text, not {kind(value)}; quote it")
+    return value
+
+
+def _expect(notes: Notes, value: Any, path: Path) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or not value:
+        message = "expect is a mapping of paths, such as {result.label: billing}"
+        raise notes.invalid(path, f"{message}; leave it out to expect only status: succeeded")
+    return value
+
+
+def _id(notes: Notes, value: Any, path: Path) -> str:
+    text = notes.text(value, path, "id")
+    if not _ID.fullmatch(text):
+        wanted = "small letters, digits, . _ and -, beginning with a letter or digit"
+        suggestion = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:40]
+        hint = f" (did you mean {suggestion}?)" if suggestion else ""
+        raise notes.invalid(path, f'the id "{text[:40]}" is not allowed; it has {wanted}{hint}')
+    if len(text) > MAX_ID:
+        raise notes.invalid(path, f"an id of {len(text)} characters; it names a file, so at most {MAX_ID}")
+    return text
+
+
+def _input(notes: Notes, value: Any, path: Path) -> list[Any]:
+    if not isinstance(value, dict):
+        message = f"input is a mapping, such as {{question: Hi}}, not {kind(value)}"
+        raise notes.invalid(path, message)
+    return [value]
+
+
+def _inputs(notes: Notes, value: Any, path: Path) -> list[Any]:
+    if not isinstance(value, list) or not value:
+        raise notes.invalid(path, "inputs is a list of mappings, one per input")
+    for at, each in enumerate(value):
+        if not isinstance(each, dict):
+            raise notes.invalid((*path, at), f"each of inputs is a mapping, not {kind(each)}")
+    unlike = list(_unlike(value))
+    for at, message in unlike[:MAX_UNLIKE]:
+        notes.problem((*path, at), message)
+    if len(unlike) > MAX_UNLIKE:
+        notes.problem(path, f"… and {len(unlike) - MAX_UNLIKE:,} more inputs with other keys")
+    if unlike:
+        raise Invalid
+    return value
+
+
+def _unlike(inputs: list[dict[str, Any]]) -> Iterator[tuple[int, str]]:
+    """The inputs whose keys are not those that most of them have: the index of each, and what to say."""
+    usual = Counter(map(frozenset, inputs)).most_common(1)[0][0]
+    model = next(at for at, each in enumerate(inputs) if each.keys() == usual)
+    for at, each in enumerate(inputs):
+        if each.keys() == usual:
+            continue
+        lacks = [name for name in inputs[model] if name not in each]
+        more = [name for name in each if name not in usual]
+        parts = [f"it lacks {_listed(lacks)}"] if lacks else []
+        parts += [f"it has {_listed(more)}"] if more else []
+        hint = did_you_mean(more[0], lacks) if more else ""
+        differs = f"inputs[{at}] has other keys than inputs[{model}]: {', and '.join(parts)}{hint}"
+        yield at, f"{differs}; the service refuses a run whose inputs do not all have the same keys"
+
+
+def _listed(names: list[str]) -> str:
+    """Names of keys, as people list them."""
+    shown = ", ".join(f'"{name[:40]}"' for name in names[:MAX_LISTED])
+    return shown if len(names) <= MAX_LISTED else f"{shown} and {len(names) - MAX_LISTED:,} more"
+
+
+def _marks(notes: Notes, value: Any, path: Path) -> tuple[Mark, ...]:
+    if not isinstance(value, list):
+        raise notes.invalid(path, "marks is a list, such as [slow, {xfail: reason}]")
+    return tuple(_mark(notes, each, (*path, at)) for at, each in enumerate(value))
+
+
+def _mark(notes: Notes, value: Any, path: Path) -> Mark:
+    if isinstance(value, str):
+        return Mark(_mark_name(notes, value, path), (), (), notes.document.place(path))
+    if not isinstance(value, dict) or len(value) != 1:
+        raise notes.invalid(path, "a mark is a name, {skip: reason}, {xfail: reason} or {name: [args]}")
+    ((name, argument),) = value.items()
+    _mark_name(notes, name, path)
+    place = notes.document.place((*path, name), key=True)
+    if name in _REASONED:
+        if not isinstance(argument, str):
+            raise notes.invalid((*path, name), f"{name} takes a reason, such as {{{name}: not yet fixed}}")
+        return Mark(name, (), (("reason", argument),), place)
+    if not isinstance(argument, list):
+        example = argument if isinstance(argument, str) and argument.isidentifier() else "argument"
+        raise notes.invalid((*path, name), f"a mark's arguments are a list: {{{name}: [{example}]}}")
+    return Mark(name, tuple(argument), (), place)
+
+
+def _mark_name(notes: Notes, name: str, path: Path) -> str:
+    if not _MARK.fullmatch(name):
+        raise notes.invalid(path, f'"{name[:40]}" is no mark; a mark is named with letters, digits and _')
+    if name in _WITHOUT_EFFECT:
+        raise notes.invalid(path, f"{name} has no effect on a case of a suite; remove it")
+    return name
+
+
+def _cases(_notes: Notes, value: Any, _path: Path) -> Any:
+    return value
+
+
+def _dataset(notes: Notes, value: Any, path: Path) -> str:
+    name = notes.text(value, path, "dataset")
+    if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or ":" in name:
+        raise notes.invalid(path, f'dataset "{name[:60]}" is not beside the suite; move the file there')
+    return name
+
+
+def _matrix(notes: Notes, value: Any, path: Path) -> Mapping[str, list[Any]]:
+    if not isinstance(value, dict) or not value:
+        raise notes.invalid(
+            path, "matrix is a mapping of names to lists, such as {model: [gpt-4o, gpt-4o-mini]}"
+        )
+    for name, values in value.items():
+        if not _NAME.fullmatch(name):
+            raise notes.invalid(
+                (*path, name), f'"{name[:40]}" is no name; it has letters, digits and _', key=True
+            )
+        if not isinstance(values, list) or not values:
+            raise notes.invalid((*path, name), f"matrix.{name} is a list with at least one value")
+    return value
+
+
+def _baseline(notes: Notes, value: Any, path: Path) -> Mapping[str, Any]:
+    """The keys that are given, read; those of a case are put over those of its suite."""
+    if not isinstance(value, dict) or not value:
+        raise notes.invalid(path, f"baseline is a mapping, such as {{compare: [result]}}, not {kind(value)}")
+    read: dict[str, Any] = {}
+    for name, written in value.items():
+        if name not in _BASELINE:
+            allowed = f"a baseline has: {', '.join(_BASELINE)}{did_you_mean(name, _BASELINE)}"
+            notes.problem((*path, name), f'unknown key "{name}"; {allowed}', key=True)
+            continue
+        with suppress(Invalid):
+            read[name] = _BASELINE[name].read(notes, written, (*path, name))
+    return read
+
+
+def _paths(notes: Notes, value: Any, path: Path, example: str) -> list[str]:
+    if not isinstance(value, list) or not value:
+        raise notes.invalid(path, f"{path[-1]} is a list of paths, such as [{example}]")
+    return [notes.text(each, (*path, at), "a path") for at, each in enumerate(value)]
+
+
+def _compare(notes: Notes, value: Any, path: Path) -> tuple[str, ...]:
+    read = _paths(notes, value, path, "result, blocks.CLASSIFY.output")
+    for at, each in enumerate(read):
+        try:
+            compile_path(each)
+        except PathError as error:
+            raise notes.invalid((*path, at), str(error)) from None
+    return tuple(read)
+
+
+def _ignore(notes: Notes, value: Any, path: Path) -> tuple[tuple[str, ...], ...]:
+    read = _paths(notes, value, path, "result.request_id")
+    return tuple(tuple(step for step in _steps(each) if step) for each in read)
+
+
+def _steps(path: str) -> list[str]:
+    return path.replace("[", ".").replace("]", "").replace('"', "").split(".")
+
+
+def _similar(notes: Notes, value: Any, path: Path) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise notes.invalid(path, "similar is a number from 0 to 1: how alike two texts must be")
+    try:
+        needs_extra("rapidfuzz", "similar")
+    except ArgumentError as error:
+        raise notes.invalid(path, f"similar {error}") from None
+    return float(value)
+
+
+def _digits(notes: Notes, value: Any, path: Path) -> int:
+    if not _is_whole(value, MAX_DIGITS):
+        raise notes.invalid(path, f"significant_digits is a whole number from 1 to {MAX_DIGITS}")
+    return value
+
+
+def _is_whole(value: Any, most: int) -> TypeGuard[int]:
+    """Whether it is a whole number from 1 to `most`."""
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
+
+
+def _unordered(notes: Notes, value: Any, path: Path) -> bool:
+    if not isinstance(value, bool):
+        raise notes.invalid(path, "unordered is true or false")
+    return value
+
+
+def _volatile(notes: Notes, value: Any, path: Path) -> str:
+    if value not in VOLATILE:
+        hint = did_you_mean(str(value), VOLATILE)
+        raise notes.invalid(path, f"volatile is {' or '.join(VOLATILE)}{hint}")
+    return str(value)
+
+
+def _on_change(notes: Notes, value: Any, path: Path) -> str:
+    if value not in ON_CHANGE:
+        hint = did_you_mean(str(value), ON_CHANGE)
+        raise notes.invalid(path, f"on_change is {' or '.join(ON_CHANGE)}{hint}")
+    return str(value)
+
+
+def _repeat(notes: Notes, value: Any, path: Path) -> Repeat:
+    names = ("runs", "min_pass")
+    if not isinstance(value, dict):
+        raise notes.invalid(path, f"repeat is a mapping, {{runs: 5, min_pass: 4}}, not {kind(value)}")
+    for name in value:
+        if name not in names:
+            hint = did_you_mean(name, names)
+            message = f'unknown key "{name}"; repeat has: runs, min_pass{hint}'
+            raise notes.invalid((*path, name), message, key=True)
+    if "runs" not in value:
+        raise notes.invalid(path, "repeat needs runs, such as {runs: 5, min_pass: 4}")
+    runs = value["runs"]
+    if not _is_whole(runs, MAX_RUNS):
+        raise notes.invalid((*path, "runs"), f"repeat.runs is a whole number from 1 to {MAX_RUNS}")
+    least = value.get("min_pass", runs)
+    if not _is_whole(least, runs):
+        message = f"repeat.min_pass is a whole number from 1 to {runs}, its runs"
+        raise notes.invalid((*path, "min_pass"), message)
+    return Repeat(runs, least)
+
+
+_PATHS_SCHEMA = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+
+
+class _Rule(NamedTuple):
+    """One key of `baseline`."""
+
+    read: Callable[[Notes, Any, Path], Any]
+    schema: Mapping[str, Any]
+
+
+_BASELINE = {
+    "compare": _Rule(_compare, _PATHS_SCHEMA),
+    "ignore": _Rule(_ignore, _PATHS_SCHEMA),
+    "similar": _Rule(_similar, {"type": "number", "minimum": 0, "maximum": 1}),
+    "significant_digits": _Rule(_digits, {"type": "integer", "minimum": 1, "maximum": MAX_DIGITS}),
+    "unordered": _Rule(_unordered, {"type": "boolean"}),
+    "volatile": _Rule(_volatile, {"enum": list(VOLATILE)}),
+    "on_change": _Rule(_on_change, {"enum": list(ON_CHANGE)}),
+}
+
+_SEGMENT_SCHEMA = {"type": ["string", "number"], "pattern": "^([A-Za-z0-9_-]+|.*\\$\\{.*)$"}
+_INPUT_SCHEMA = {"anyOf": [{"type": "object"}, {"type": "string", "pattern": "^\\$\\{.*\\}$"}]}
+_MARK_SCHEMA = {"pattern": "^[a-zA-Z][a-zA-Z0-9_]*$|\\$\\{", "not": {"enum": list(_WITHOUT_EFFECT)}}
+_REASON = {"type": "string"}
+
+KEYS: dict[str, Key] = {
+    "app": Key(
+        _app,
+        {
+            "type": "object",
+            "properties": dict.fromkeys(("workspace", "space", "id"), _SEGMENT_SCHEMA),
+            "required": ["id"],
+            "additionalProperties": False,
+        },
+        suite=True,
+        case=False,
+        help="The app's address; workspace and space may come from options or the environment.",
+    ),
+    "specification_hash": Key(
+        _hash,
+        {"type": ["string", "number"], "pattern": f"^({HASH.pattern}|{LATEST}|.*\\$\\{{.*)$"},
+        suite=True,
+        case=True,
+        help="The version of the app: 64 hex digits, or latest.",
+    ),
+    "config": Key(
+        _config,
+        {"type": "object", "additionalProperties": {"type": "object"}},
+        suite=True,
+        case=True,
+        help="Per block, sent as it stands; a case's is merged over the suite's.",
+    ),
+    "block_filter": Key(
+        _block_filter,
+        {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 1},
+        suite=True,
+        case=True,
+        help="Names of the blocks to answer with.",
+    ),
+    "flavor": Key(
+        _flavor,
+        {"enum": list(Flavor)},
+        suite=True,
+        case=True,
+        help="By which road the run comes; blocking if left out.",
+    ),
+    "timeout": Key(
+        _timeout,
+        {"type": "number", "exclusiveMinimum": 0},
+        suite=True,
+        case=True,
+        help="Seconds for the whole run.",
+    ),
+    "marks": Key(
+        _marks,
+        {
+            "type": "array",
+            "items": {
+                "anyOf": [
+                    {"type": "string", **_MARK_SCHEMA},
+                    {
+                        "type": "object",
+                        "minProperties": 1,
+                        "maxProperties": 1,
+                        "propertyNames": _MARK_SCHEMA,
+                        "properties": {"skip": _REASON, "xfail": _REASON},
+                        "additionalProperties": {"type": "array"},
+                    },
+                ]
+            },
+        },
+        suite=True,
+        case=True,
+        help="pytest marks: slow, {skip: reason}, {xfail: reason}, {name: [args]}.",
+    ),
+    "expect": Key(
+        _expect,
+        {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": "\\S"},
+            "additionalProperties": EXPECTED_SCHEMA,
+        },
+        suite=True,
+        case=True,
+        help="JMESPaths into the run, and what they must hold.",
+    ),
+    "baseline": Key(
+        _baseline,
+        {
+            "type": "object",
+            "minProperties": 1,
+            "properties": {name: rule.schema for name, rule in _BASELINE.items()},
+            "additionalProperties": False,
+        },
+        suite=True,
+        case=True,
+        help="How live runs are compared with their recordings.",
+    ),
+    "repeat": Key(
+        _repeat,
+        {
+            "type": "object",
+            "required": ["runs"],
+            "properties": {
+                "runs": {"type": "integer", "minimum": 1, "maximum": MAX_RUNS},
+                "min_pass": {"type": "integer", "minimum": 1},
+            },
+            "additionalProperties": False,
+        },
+        suite=True,
+        case=True,
+        help="How often each case is run afresh, and how many of the attempts must pass.",
+    ),
+    "cases": Key(
+        _cases,
+        {"type": "array", "items": {"$ref": "#/$defs/case"}, "minItems": 1},
+        suite=True,
+        case=False,
+        help="The cases; left out, the file is one case, named after it.",
+    ),
+    "id": Key(
+        _id,
+        {"type": ["string", "number"], "pattern": "^[a-z0-9][a-z0-9._-]*$", "maxLength": MAX_ID},
+        suite=False,
+        case=True,
+        help="Unique in the file.",
+    ),
+    "description": Key(_description, {"type": "string"}, suite=False, case=True, help="For people."),
+    "input": Key(
+        _input,
+        _INPUT_SCHEMA,
+        suite=False,
+        case=True,
+        help="The app's input.",
+    ),
+    "inputs": Key(
+        _inputs,
+        {
+            "anyOf": [
+                {"type": "array", "items": _INPUT_SCHEMA, "minItems": 1},
+                {"type": "string", "pattern": "^\\$\\{.*\\}$"},
+            ]
+        },
+        suite=False,
+        case=True,
+        help="Several inputs, which run together.",
+    ),
+    "dataset": Key(
+        _dataset,
+        {"type": "string"},
+        suite=False,
+        case=True,
+        help="A .jsonl, .json, .csv or .yaml file beside the suite: a case per row, which ${row.x} reads.",
+    ),
+    "matrix": Key(
+        _matrix,
+        {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": "^[a-zA-Z_][a-zA-Z0-9_]*$"},
+            "additionalProperties": {"type": "array", "minItems": 1},
+        },
+        suite=False,
+        case=True,
+        help="Names and their values: a case per combination, which ${matrix.x} reads.",
+    ),
+}
+
+
+_ELSEWHERE = {
+    name: key
+    for key, names in {
+        "app": "app_id application app.id app.workspace app.space",
+        "specification_hash": "hash spec_hash specification",
+        "cases": "tests test_cases examples",
+        "expect": "expected expectations assert",
+        "id": "name case_id",
+    }.items()
+    for name in names.split()
+}
+"""What the keys are called elsewhere."""
+_PATH = re.compile(r"(status|error|results?|blocks|usage|duration|specification_hash|run_id)[.\[]")
+"""How a path of `expect` begins that is no key."""
+
+
+def meant(written: Collection[str], allowed: Callable[[Key], bool]) -> dict[str, str]:
+    """The unknown keys of a mapping that most likely mean one that it lacks, each with that key."""
+    unknown = [name for name in written if name not in KEYS or not allowed(KEYS[name])]
+    keys = [name for name, key in KEYS.items() if allowed(key)] if unknown else []
+    found = {name: key for name in unknown if (key := _nearest(name, keys)) and key not in written}
+    return {**found, "id": "app"} if "id" in unknown and "app" in keys and "app" not in written else found
+
+
+def _nearest(name: str, keys: Collection[str]) -> str | None:
+    """The key that a name most likely means; None where there is none."""
+    if name in KEYS or is_option(name):
+        return None
+    elsewhere = _ELSEWHERE.get(plain_name(name), "")
+    return elsewhere if elsewhere in keys else nearest(name, keys)
+
+
+def unknown(
+    name: str, allowed: Callable[[Key], bool], written: Collection[str], *, in_case: bool = False
+) -> str:
+    """What to say of a key of the mapping `written` that may not be in it."""
+    here = [other for other, key in KEYS.items() if allowed(key)]
+    if name == "id" and not in_case and "app" not in written:
+        return "the id of the app is written app: {id: …}; the id of a case is in the case"
+    if name in KEYS and in_case:
+        return f"{name} stands at the top of the file, for all its cases, not in a case"
+    if name in KEYS:
+        return f"{name} stands in a case, not here; put it below cases: - id: …"
+    if name in ("workspace", "space"):
+        return f"{name} stands in app: {{{name}: …, id: …}}, or is given by --dust-{name}"
+    option = name.removeprefix("dust_").replace("_", "-")
+    if is_option(name):
+        return f"{name} is no key but an option: --dust-{option}, or ini dust_{option.replace('-', '_')}"
+    owner = "a case" if in_case else "a suite"
+    return f'unknown key "{name[:60]}"{_hint(name, here)}; {owner} has: {", ".join(here)}'
+
+
+def is_option(name: str) -> bool:
+    """Whether an unknown key is named like one of the plugin's options, and like no key."""
+    option = name.removeprefix("dust_").replace("_", "-")
+    return any(option == each.name for each in OPTIONS) and plain_name(name) not in KEYS
+
+
+def _hint(name: str, here: list[str]) -> str:
+    """What an unknown key most likely means: a path, a part of a key's value, or a key."""
+    if _PATH.match(name):
+        return f" (did you mean expect: {{{name[:60]}: …}}?)"
+    first, dot, rest = name.partition(".")
+    if dot and first in here and isinstance(KEYS[first].schema.get("properties", {}), Mapping):
+        return f" (did you mean {first}: {{{rest[:60]}: …}}?)"
+    key = _nearest(name, here)
+    return f" (did you mean {key}?)" if key else ""

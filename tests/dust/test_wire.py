@@ -1,0 +1,791 @@
+"""Dust's wire format, both ways: one normal form comes out of every shape of a run."""
+
+from __future__ import annotations
+
+import copy
+import random
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from conftest import dust_server
+from pytest_dust.dust import wire as api
+from pytest_dust.dust.run_view import view
+from pytest_dust.errors import ServiceError
+from pytest_dust.model import (
+    App,
+    BlockStatus,
+    Event,
+    Exchange,
+    Execution,
+    Flavor,
+    Reply,
+    Run,
+    RunRequest,
+    Status,
+    Trace,
+)
+
+SKIPPED = {"value": None, "error": None, "meta": None}
+INPUTS = {
+    "support-answer": [{"question": "Where is my refund?"}, {"question": "Good day!"}],
+    "summarise": [{"text": "The cat sat. The old dog slept."}, {"text": "Rain."}],
+    "halve-until-small": [{"number": number, "limit": 10} for number in (100, 3, 40, 9000)],
+    "quote-order": [{"order": "3 apples"}, {"order": "a few apples"}],
+}
+REQUEST = RunRequest(
+    app=App("w", "vlt", "app"),
+    specification_hash="latest",
+    config={"MODEL": {"use_cache": False}},
+    inputs=[{"question": "Hi"}],
+    block_filter=None,
+)
+bounded = settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+
+
+def answer(traces: Any, status: Any = "succeeded", blocks: Any = (), **more: Any) -> dict[str, Any]:
+    """Give an answer of the service that holds these traces and the statuses of these blocks."""
+    run = {
+        "run_id": "r1",
+        "specification_hash": "h1",
+        "status": {"run": status, "blocks": list(blocks)},
+        "traces": traces,
+        "results": None,
+        **more,
+    }
+    return {"run": run}
+
+
+def parsed(traces: Any, status: str = "succeeded", blocks: Any = ()) -> tuple[Trace, ...]:
+    """Give the normal form of some traces."""
+    return api.parse(answer(traces, status, blocks), 0.0).traces
+
+
+def both(steps: list[Any]) -> list[tuple[Trace, ...]]:
+    """Give the normal forms of a blocking and of a polled answer to the same run."""
+    blocks = dust_server.block_statuses(steps)
+    return [parsed(form(steps), blocks=blocks) for form in (dust_server.by_iteration, dust_server.merged)]
+
+
+def ran(value: Any) -> dict[str, Any]:
+    """Give an execution as the wire has it."""
+    return {"value": value, "error": None, "meta": {"logs": []}}
+
+
+def values(trace: Trace) -> list[list[Any]]:
+    """Give a trace's values alone."""
+    return [[one.value for one in row] for row in trace.executions]
+
+
+def server_steps(name: str, inputs: list[Any], version: str = "v1") -> list[Any]:
+    """Run one of the server's apps."""
+    app = next(app for app in dust_server.APPS.values() if app.name == name)
+    return list(dust_server.Machine(app.version(version), inputs, dict(app.config), ()).steps())
+
+
+# ── requests ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_address_names_workspace_space_and_app():
+    """A run is created below its app's address."""
+    assert api.runs_path(REQUEST) == "/api/v1/w/w/spaces/vlt/apps/app/runs"
+
+
+def test_the_body_asks_for_a_blocking_run():
+    """The body holds what a run needs, as it stands in the suite, and asks for the ended run."""
+    assert api.body(REQUEST) == {
+        "specification_hash": "latest",
+        "config": {"MODEL": {"use_cache": False}},
+        "inputs": [{"question": "Hi"}],
+        "blocking": True,
+    }
+
+
+@pytest.mark.parametrize("names", [(), ("A",), ("A", "B")])
+def test_a_block_filter_is_sent_as_a_list(names):
+    """A suite's block_filter is sent even when it is empty, and left out only when there is none."""
+    request = RunRequest(REQUEST.app, "latest", {}, [{}], names)
+    assert api.body(request)["block_filter"] == list(names)
+
+
+def test_the_body_asks_for_its_flavor():
+    """Each flavor asks for its own road; a filter goes to the one that heeds it."""
+    request = RunRequest(REQUEST.app, "latest", {}, [{}], ("A",))
+    plain = {"specification_hash": "latest", "config": {}, "inputs": [{}]}
+    assert api.body(request, Flavor.BLOCKING) == {**plain, "blocking": True, "block_filter": ["A"]}
+    assert api.body(request, Flavor.STREAM) == {**plain, "stream": True}
+    assert api.body(request, Flavor.POLL) == plain
+
+
+@pytest.mark.parametrize(
+    ("run_id", "segment"),
+    [
+        ("5be2f49d", "5be2f49d"),
+        ("../x", "..%2Fx"),
+        ("a?b#c", "a%3Fb%23c"),
+        ("é %", "%C3%A9%20%25"),
+        ("\ud800", "%3F"),
+    ],
+)
+def test_a_runs_id_stays_one_piece_of_its_address(run_id, segment):
+    """Whatever the service calls a run, asking for it leads nowhere but below the app's runs."""
+    assert api.run_path(REQUEST, run_id) == f"{api.runs_path(REQUEST)}/{segment}"
+
+
+# ── one normal form ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("name", INPUTS)
+def test_the_servers_two_shapes_are_one_run(name, version):
+    """Per-iteration and merged traces of the same run of a real app have one normal form."""
+    inputs = INPUTS[name]
+    for chosen in [*([one] for one in inputs), inputs, inputs[::-1]]:
+        steps = server_steps(name, chosen, version)
+        split, merged = both(steps)
+        assert split == merged
+        assert len({(trace.type, trace.name) for trace in split}) == len(split)
+
+
+def test_iterations_line_up_by_input():
+    """Each input has as many iterations as it really ran, in order, however long the others went on."""
+    steps = server_steps("halve-until-small", [{"number": n, "limit": 10} for n in (40, 3, 100)])
+    found = {(trace.type, trace.name): values(trace) for trace in parsed(dust_server.by_iteration(steps))}
+    assert found["code", "HALVE"] == [[20, 10], [], [50, 25, 12, 6]]
+    assert found["while", "UNTIL"] == [[True, True, False], [False], [True] * 4 + [False]]
+    assert found["code", "REPORT"] == [
+        [{"steps": 2, "number": 10}],
+        [{"steps": 0, "number": 3}],
+        [{"steps": 4, "number": 6}],
+    ]
+
+
+def stored(rows: list[Any]) -> list[Any]:
+    """Give executions without the inputs behind the last one that has any."""
+    return stored(rows[:-1]) if rows and not rows[-1] else rows
+
+
+@dataclass
+class Wire:
+    """A made-up app as it runs, told in both shapes of the wire; any block may be the one that fails."""
+
+    draw: Any
+    count: int
+    fails_after: int | None
+    split: list[Any] = field(default_factory=list)
+    whole: list[Any] = field(default_factory=list)
+    """One trace per block, with every input and iteration."""
+    failed: bool = False
+
+    @property
+    def merged(self) -> list[Any]:
+        """Give the traces as a polled run has them: without what was never executed."""
+        return [[key, stored(rows)] for key, rows in self.whole if any(rows)]
+
+    @property
+    def blocks(self) -> list[Any]:
+        """Give the statuses of the blocks that began."""
+        return [
+            {"block_type": kind, "name": name, "status": "succeeded"}
+            for kind, name in dict.fromkeys((kind, name) for (kind, name), _ in self.split)
+        ]
+
+    def rows(self, lengths: list[int]) -> list[list[Any]]:
+        """Give one block's executions, as many per input as asked."""
+        rows = [[self.draw(executions) for _ in range(length)] for length in lengths]
+        places = [(at, inner) for at, row in enumerate(rows) for inner in range(len(row))]
+        if self.fails_after is not None:
+            self.fails_after -= 1
+            if self.fails_after < 0 and places:
+                at, inner = self.draw(st.sampled_from(places))
+                rows[at][inner] = self.draw(failures)
+                self.failed = True
+        return rows
+
+    def block(self, kind: str, name: str, lengths: list[int] | None = None) -> None:
+        """Run a block that no while holds."""
+        if not self.failed:
+            self.tell(kind, name, self.rows([1] * self.count if lengths is None else lengths))
+
+    def tell(self, kind: str, name: str, rows: list[list[Any]]) -> None:
+        """Note a trace that is the same in both shapes."""
+        self.split.append([[kind, name], rows])
+        self.whole.append([[kind, name], rows])
+
+    def mapping(self, name: str, body: list[str], lengths: list[int]) -> None:
+        """Run a map and what it holds."""
+        self.block("map", name)
+        for inner in body:
+            self.block("llm", inner, lengths)
+        self.block("reduce", name)
+
+    def looping(self, name: str, body: list[str], rounds: list[int]) -> None:
+        """Run a while, each input as many rounds as asked: all take part until the last one stops."""
+        blocks = [("while", name), *(("code", inner) for inner in body), ("end", name)]
+        sums: dict[tuple[str, str], list[list[Any]]] = {}
+        for iteration in range(max(rounds) + 1):
+            for kind, block in blocks:
+                if self.failed:
+                    break
+                rows = self.iteration(kind, iteration, rounds)
+                for total, row in zip(sums.setdefault((kind, block), [[] for _ in rows]), rows, strict=True):
+                    total.extend(row)
+                self.split.append([[kind, block], [row or [SKIPPED] for row in rows]])
+        self.whole += [[list(key), rows] for key, rows in sums.items()]
+
+    def iteration(self, kind: str, iteration: int, rounds: list[int]) -> list[list[Any]]:
+        """Give a block's executions in one iteration; of a while, whether it goes on."""
+        takes_part = [done >= iteration if kind == "while" else done > iteration for done in rounds]
+        rows = self.rows([int(part) for part in takes_part])
+        if kind != "while":
+            return rows
+        pairs = zip(rows, rounds, strict=True)
+        return [[one if one["error"] else ran(done > iteration) for one in row] for row, done in pairs]
+
+
+executions = st.one_of(
+    st.builds(ran, st.none() | st.booleans() | st.integers() | st.text(max_size=3)),
+    st.just(SKIPPED),  # what a block gives whose output is null and which says nothing else
+    st.builds(
+        lambda tokens: {"value": {}, "error": None, "meta": {"token_usage": {"prompt_tokens": tokens}}},
+        st.integers(0, 9),
+    ),
+)
+failures = st.text(min_size=1, max_size=3).map(lambda text: {"value": None, "error": text, "meta": None})
+
+
+@st.composite
+def runs(draw: Any) -> Wire:
+    """A run of a made-up app: blocks before and after the input, maps and whiles."""
+    wire = Wire(draw, draw(st.integers(1, 4)), draw(st.none() | st.integers(0, 25)))
+    rounds = st.lists(st.integers(0, 3), min_size=wire.count, max_size=wire.count)
+    for at in range(draw(st.integers(0, 2))):
+        wire.block("data", f"BEFORE{at}", [1])
+    wire.tell("input", "INPUT", [[ran({"at": at})] for at in range(wire.count)])
+    for at, kind in enumerate(draw(st.lists(st.sampled_from(["novel", "map", "while"]), max_size=4))):
+        body = [f"BODY{at}_{inner}" for inner in range(draw(st.integers(1, 2)))]
+        match kind:
+            case "map":
+                wire.mapping(f"EACH{at}", body, draw(rounds))
+            case "while":
+                wire.looping(f"UNTIL{at}", body, draw(rounds))
+            case _:
+                wire.block(kind, f"PLAIN{at}")
+    return wire
+
+
+@bounded
+@given(runs())
+def test_both_shapes_of_any_run_are_one(wire):
+    """Whatever loops, stops or fails in an app, both shapes of its run have one normal form."""
+    status = "errored" if wire.failed else "succeeded"
+    split, merged = (parsed(form, status, wire.blocks) for form in (wire.split, wire.merged))
+    assert split == merged
+    assert parsed(wire.split, status) == split
+    as_merged = [
+        [[trace.type, trace.name], [[one.value for one in row] for row in trace.executions]]
+        for trace in merged
+    ]
+    assert as_merged == [[key, [[one["value"] for one in row] for row in rows]] for key, rows in wire.whole]
+
+
+@pytest.mark.parametrize("inputs", [(100, 3, 40), (40,), (12, 100)])
+def test_a_filter_that_hides_the_loop_changes_nothing_inside(inputs):
+    """A block of a while whose own traces block_filter cuts has the executions it has without the filter."""
+    steps = server_steps("halve-until-small", [{"number": n, "limit": 10} for n in inputs])
+    whole = dust_server.by_iteration(steps)
+    hidden = [trace for trace in whole if trace[0][1] == "HALVE"]
+    (found,) = [trace for trace in parsed(whole) if trace.name == "HALVE"]
+    assert parsed(hidden) == (found,)
+
+
+def test_a_null_outside_of_loops_is_an_execution():
+    """An output of null is no skipped execution where no loop is."""
+    assert values(parsed([[["reduce", "EACH"], [[SKIPPED], [SKIPPED]]]])[0]) == [[None], [None]]
+
+
+def test_loops_one_after_the_other_are_apart():
+    """What stopped in one while has not stopped in the next."""
+    one = [[["while", "A"], [[ran(False)]]], [["code", "X"], [[SKIPPED]]], [["end", "A"], [[SKIPPED]]]]
+    two = [[["while", "B"], [[ran(True)]]], [["code", "Y"], [[ran(1)]]], [["end", "B"], [[SKIPPED]]]]
+    last = [[["while", "B"], [[ran(False)]]], [["code", "Y"], [[SKIPPED]]], [["end", "B"], [[SKIPPED]]]]
+    found = {(trace.type, trace.name): values(trace) for trace in parsed([*one, *two, *last])}
+    assert found["code", "X"] == [[]]
+    assert found["code", "Y"] == [[1]]
+    assert found["while", "B"] == [[True, False]]
+
+
+def test_a_failure_in_a_loop_is_kept_in_its_iteration():
+    """The error of a later iteration stands at its own input and iteration in both shapes."""
+    failed = {"value": None, "error": "no", "meta": None}
+    split = [
+        [["while", "W"], [[ran(True)], [ran(False)]]],
+        [["code", "C"], [[ran(1)], [SKIPPED]]],
+        [["end", "W"], [[SKIPPED], [SKIPPED]]],
+        [["while", "W"], [[ran(True)], [SKIPPED]]],
+        [["code", "C"], [[failed], [SKIPPED]]],
+    ]
+    merged = [
+        [["while", "W"], [[ran(True), ran(True)], [ran(False)]]],
+        [["code", "C"], [[ran(1), failed], []]],
+        [["end", "W"], [[SKIPPED], []]],
+    ]
+    assert parsed(split, "errored") == parsed(merged, "errored")
+    assert parsed(split, "errored")[1].executions == ((Execution(1), Execution(None, "no")), ())
+
+
+def test_an_input_that_never_reached_the_loop_has_no_iterations():
+    """A while that has no execution for an input, as in some polled runs, is no reason to stop reading."""
+    traces = [[["while", "W"], [[], [ran(True)]]], [["code", "C"], [[], [ran(1)]]]]
+    assert [values(trace) for trace in parsed(traces)] == [[[], [True]], [[], [1]]]
+
+
+# ── loops ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def loops(traces: Any, blocks: Any = ()) -> dict[str, str]:
+    """Give in which loop each block is said to stand."""
+    return {f"{trace.type} {trace.name}": trace.loop for trace in parsed(traces, blocks=blocks)}
+
+
+MAPPED = [
+    [["input", "INPUT"], [[ran({})]]],
+    [["map", "EACH"], [[ran([1])]]],
+    [["code", "IN"], [[ran(1)]]],
+    [["reduce", "EACH"], [[ran(None)]]],
+    [["code", "OUT"], [[ran(1)]]],
+]
+WHILED = [
+    [["while", "W"], [[ran(True)]]],
+    [["code", "IN"], [[ran(1)]]],
+    [["end", "W"], [[ran(None)]]],
+    [["while", "W"], [[ran(False)]]],
+    [["code", "IN"], [[SKIPPED]]],
+    [["end", "W"], [[SKIPPED]]],
+    [["code", "OUT"], [[ran(1)]]],
+]
+
+
+def test_a_block_in_a_map_says_so_whatever_its_elements():
+    """A block between the two ends of a map stands in it, with one element too; the ends do not."""
+    assert loops(MAPPED) == {
+        "input INPUT": "",
+        "map EACH": "",
+        "code IN": "map",
+        "reduce EACH": "",
+        "code OUT": "",
+    }
+
+
+def test_a_block_in_a_while_says_so_and_so_does_the_while():
+    """A while answers once per round, so it stands in itself, with what it holds."""
+    assert loops(WHILED) == {"while W": "while", "code IN": "while", "end W": "", "code OUT": ""} | {
+        "end W": loops(WHILED)["end W"]
+    }
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_both_shapes_say_the_same_of_loops(name):
+    """In which loop a block stands does not depend on the shape of the wire."""
+    steps = server_steps(name, INPUTS[name])
+    blocks = dust_server.block_statuses(steps)
+    assert loops(dust_server.by_iteration(steps)) == loops(dust_server.merged(steps), blocks)
+
+
+@pytest.mark.parametrize(
+    ("rows", "loop"),
+    [
+        ([[ran(1)]], ""),
+        ([[ran(1)], [ran(2)]], ""),
+        ([[ran(1), ran(2)]], "map"),
+        ([[]], "map"),
+        ([[ran(1)], []], "map"),
+    ],
+)
+def test_a_loop_that_is_hidden_is_told_by_its_length(rows, loop):
+    """Where a filter cut the loop, several executions or none are iterations, and one is not."""
+    assert loops([[["code", "IN"], rows]]) == {"code IN": loop}
+
+
+def test_a_block_told_several_times_stands_in_a_while():
+    """A block with several traces of its own stands in a while, though a filter cut that."""
+    assert loops([trace for trace in WHILED if trace[0][1] == "IN"]) == {"code IN": "while"}
+
+
+# ── streams and polls ────────────────────────────────────────────────────────────────────────────
+
+
+def exchange(*, body: Any = None, events: Any = None) -> Exchange:
+    """Give an exchange whose reply holds this."""
+    told = None if events is None else tuple(Event(at / 10, data) for at, data in enumerate(events))
+    return Exchange("POST", "/", 200, {}, body, told)
+
+
+def end(status: str = "succeeded", run_id: str = "r1") -> dict[str, Any]:
+    """Give the event that tells how a run ended."""
+    return {"type": "run_status", "content": {"status": status, "run_id": run_id}}
+
+
+def told(flavor: Flavor, *exchanges: Exchange) -> Reply:
+    """Give a reply of some exchanges."""
+    return Reply(flavor, exchanges, 1.5)
+
+
+def server_run(name: str, inputs: list[Any]) -> Any:
+    """Give a run of the server's engine that has ended."""
+    app = next(app for app in dust_server.APPS.values() if app.name == name)
+    run = dust_server.Run(app.id, "h1", {})
+    run.perform(dust_server.Machine(app.version("v1"), inputs, dict(app.config), ()), lambda: None)
+    return run
+
+
+def three_ways(name: str, inputs: list[Any], names: tuple[str, ...] | None) -> dict[Flavor, Run]:
+    """Give one run as each of the three flavors tells of it."""
+    run = server_run(name, inputs)
+    blocking = run.document(dust_server.by_iteration)
+    blocking = blocking if names is None else dust_server.filtered(blocking, names)
+    created = exchange(body={"run": run.announced()})
+    polled = exchange(body={"run": run.document(dust_server.merged)})
+    replies = {
+        Flavor.BLOCKING: told(Flavor.BLOCKING, exchange(body={"run": blocking})),
+        Flavor.STREAM: told(Flavor.STREAM, exchange(events=list(dust_server.run_events(run)))),
+        Flavor.POLL: told(Flavor.POLL, created, polled),
+    }
+    return {flavor: api.run(reply, names, "h1") for flavor, reply in replies.items()}
+
+
+def untimed(run: Run, *, plural: bool) -> dict[str, Any]:
+    """Give the document of a run without the times that only a stream knows of its blocks."""
+    document = view(run, plural=plural)
+    for block in document["blocks"].values():
+        block.pop("duration", None)
+    return document
+
+
+def filters(name: str) -> list[tuple[str, ...] | None]:
+    """Give no filter, each block alone, and each pair that stands together."""
+    app = next(app for app in dust_server.APPS.values() if app.name == name)
+    blocks = list(dict.fromkeys(block.name for block in app.blocks))
+    return [None, (), *((block,) for block in blocks), *pairwise(blocks)]
+
+
+@pytest.mark.parametrize("plural", [False, True])
+@pytest.mark.parametrize("name", INPUTS)
+def test_the_servers_three_flavors_are_one_document(name, plural):
+    """A real app's run is the same document by each flavor, whatever a block_filter leaves of it."""
+    for inputs in [*([one] for one in INPUTS[name]), *([INPUTS[name]] if plural else [])]:
+        for names in filters(name):
+            found = three_ways(name, inputs, names)
+            documents = {flavor: untimed(run, plural=plural) for flavor, run in found.items()}
+            assert documents[Flavor.STREAM] == documents[Flavor.BLOCKING], (names, inputs)
+            assert documents[Flavor.POLL] == documents[Flavor.BLOCKING], (names, inputs)
+
+
+def events_of(wire: Wire, status: str) -> list[Any]:
+    """Give the events with which a stream tells of a made-up run."""
+    blocks = [
+        {"block_type": kind, "block_name": name, "execution": rows} for (kind, name), rows in wire.split
+    ]
+    return [
+        end("running"),
+        *({"type": "block_status", "content": content} for content in wire.blocks),
+        *({"type": "block_execution", "content": content} for content in blocks),
+        end(status),
+        {"type": "final", "content": None},
+    ]
+
+
+@bounded
+@given(runs(), st.data())
+def test_all_flavors_of_any_run_are_one_document(wire, data):
+    """Whatever an app's blocks and a block_filter, blocking, stream and poll give the same document."""
+    status = "errored" if wire.failed else "succeeded"
+    blocks = sorted({name for (_, name), _ in wire.split})
+    names = data.draw(st.none() | st.lists(st.sampled_from(blocks), max_size=4, unique=True))
+    # A round that gave null and said nothing looks as if left out, once the while is hidden.
+    assume(
+        names is None
+        or not any(SKIPPED in row for key, rows in wire.whole if key[0] == "code" for row in rows)
+    )
+    kept = [trace for trace in wire.split if names is None or trace[0][1] in names]
+    shown = [block for block in wire.blocks if names is None or block["name"] in names]
+    polled = answer(wire.merged, status, wire.blocks)
+    replies = [
+        told(Flavor.BLOCKING, exchange(body=answer(kept, status, shown))),
+        told(Flavor.STREAM, exchange(events=events_of(wire, status))),
+        told(Flavor.POLL, exchange(body=answer([], "running")), exchange(body=polled)),
+    ]
+    for plural in (True, wire.count > 1):
+        first, *others = [untimed(api.run(reply, names, "h1"), plural=plural) for reply in replies]
+        assert all(other == first for other in others)
+
+
+def test_a_stream_tells_how_long_its_blocks_ran():
+    """A block's duration is from its running to its end, summed over its rounds; others have none."""
+
+    def block(status: str, name: str = "A") -> dict[str, Any]:
+        content = {"block_type": "llm", "name": name, "status": status}
+        return {"type": "block_status", "content": {**content, "success_count": 1, "error_count": 0}}
+
+    events = [
+        Event(1.0, block("running")),
+        Event(1.5, block("succeeded")),
+        Event(3.0, block("running")),
+        Event(3.25, block("succeeded")),
+        Event(4.0, block("succeeded", "B")),
+        Event(5.0, end()),
+    ]
+    reply = Reply(Flavor.STREAM, (Exchange("POST", "/", 200, {}, None, tuple(events)),), 5.0)
+    found = api.run(reply, None, "h1")
+    assert [(each.name, each.duration) for each in found.statuses] == [("A", 0.75), ("B", None)]
+    assert found.duration == 5.0
+
+
+@pytest.mark.parametrize(
+    ("exchange_", "pinned", "asked"),
+    [
+        (exchange(body=answer([], "running")), "h1", "r1"),
+        (exchange(body=answer([])), "h1", None),
+        (exchange(body=answer([], "errored")), "latest", None),
+        (exchange(body=None), "h1", None),
+        (exchange(body={"run": []}), "h1", None),
+        (exchange(body=answer([], "running", run_id=3)), "h1", None),
+        (exchange(events=[end("running"), end()]), "h1", None),
+        (exchange(events=[end("running"), end()]), "latest", "r1"),
+        (exchange(events=[end("running")]), "h1", "r1"),
+        (exchange(events=[]), "h1", None),
+        (exchange(events=["odd", None, {"type": "run_status"}, {"type": 3, "content": {}}]), "h1", None),
+    ],
+)
+def test_a_run_that_goes_on_or_hides_its_hash_is_asked_for(exchange_, pinned, asked):
+    """A run is asked for by its id while it goes on, where its stream broke off, or told no hash."""
+    assert api.pending(exchange_, pinned) == asked
+
+
+@pytest.mark.parametrize("status", ["succeeded", "errored"])
+def test_a_stream_that_broke_off_gives_the_run_asked_for(status):
+    """Where a stream broke off, the run is what the service says of it by its id."""
+    whole = answer([[["code", "A"], [[ran(1)]]]], status)
+    broken = exchange(events=[end("running")])
+    assert not api.streamed_end(broken)
+    assert api.run(told(Flavor.STREAM, broken, exchange(body=whole)), None, "h1") == api.parse(whole, 1.5)
+
+
+def test_a_stream_learns_its_hash_from_the_run_asked_for():
+    """A stream tells no hash: that of the suite stands, or for `latest` that of the run asked for."""
+    events = exchange(events=[end("running"), end()])
+    assert api.run(told(Flavor.STREAM, events), None, "h9").specification_hash == "h9"
+    asked = told(Flavor.STREAM, events, exchange(body=answer([])))
+    assert api.run(asked, None, "latest").specification_hash == "h1"
+
+
+@pytest.mark.parametrize(
+    ("events", "error"),
+    [
+        ([{"type": "error", "content": {"code": "x", "message": "no"}}], ("x", "no")),
+        ([end("running"), {"type": "error", "content": {"code": "x", "message": "no"}}], ("x", "no")),
+        ([{"type": "error", "content": {}}], ("None", "None")),
+        ([{"type": "error", "content": {"code": "x", "message": "no"}}, end("errored")], None),
+        ([end("running")], None),
+        ([], None),
+    ],
+)
+def test_a_stream_that_ends_in_an_error_has_one(events, error):
+    """An error event is the stream's end where no run ended; beside an ended run it is nothing."""
+    assert api.stream_error(exchange(events=events)) == error
+
+
+def test_a_polled_run_without_values_is_refused():
+    """A workspace that stores no logs shows statuses and no values, which is said."""
+    run = server_run("support-answer", INPUTS["support-answer"])
+    bare = dust_server.without_values(run.document(dust_server.merged))
+    for traces in bare["traces"]:
+        for row in traces[1]:
+            for one in row:
+                one["meta"] = None
+    reply = told(Flavor.POLL, exchange(body={"run": run.announced()}), exchange(body={"run": bare}))
+    with pytest.raises(ServiceError, match=r"stores no run logs.*flavor: blocking, or flavor: stream"):
+        api.run(reply, None, "h1")
+
+
+@bounded
+@given(st.data())
+def test_any_events_are_a_run_or_a_service_error(data):
+    """Whatever events a stream holds, a Run or a ServiceError comes of them."""
+    name = data.draw(st.sampled_from(list(INPUTS)))
+    events = copy.deepcopy(STREAMS[name])
+    dice = random.Random(data.draw(st.integers(0, 2**32)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        spoil(events, copy.deepcopy(data.draw(json_values)), dice)
+    reply = told(Flavor.STREAM, exchange(events=events), exchange(body=data.draw(json_values)))
+    assert api.pending(reply.exchanges[0], "h1") is None or isinstance(
+        api.pending(reply.exchanges[0], "h1"), str
+    )
+    api.stream_error(reply.exchanges[0])
+    try:
+        assert isinstance(api.run(reply, data.draw(st.none() | st.just(["INPUT"])), "h1"), Run)
+    except ServiceError:
+        return
+
+
+# ── what an answer says ──────────────────────────────────────────────────────────────────────────
+
+
+def test_the_published_shape_is_accepted():
+    """A run shaped as the published schema says is a run, with its results and without blocks."""
+    document = {
+        "run": {
+            "run_id": "4a2c6e8b0d",
+            "app_id": "9f1d3b5a7c",
+            "status": {"run": "succeeded", "build": "succeeded"},
+            "results": {"answer": 42},
+            "specification_hash": "8c0a",
+            "traces": [[{"timestamp": "2026-11-02T10:00:00Z", "trace": {"step": 1}}]],
+        }
+    }
+    run = api.parse(document, 1.5)
+    assert run == Run("4a2c6e8b0d", "8c0a", Status.SUCCEEDED, (), (), {"answer": 42}, 1.5)
+
+
+def test_a_run_keeps_what_the_service_says():
+    """Id, hash, status, results, block statuses and token counts come out as they went in."""
+    meta = {"token_usage": {"prompt_tokens": 9, "completion_tokens": 2, "odd": 1, "cached_tokens": "x"}}
+    trace = [["llm", "MODEL"], [[{"value": "35", "error": None, "meta": meta}]]]
+    block = {
+        "block_type": "llm",
+        "name": "MODEL",
+        "status": "succeeded",
+        "success_count": 1,
+        "error_count": 0,
+    }
+    status = {"run": "errored", "blocks": [block, {"name": 3}, "odd", None]}
+    run = api.parse(answer([trace], results=[[1]]) | {"more": 1}, 2.0)
+    assert (run.id, run.specification_hash, run.results, run.duration) == ("r1", "h1", [[1]], 2.0)
+    usage = {"prompt_tokens": 9, "completion_tokens": 2, "cached_tokens": 0}
+    assert run.traces == (Trace("llm", "MODEL", ((Execution("35", usage=usage),),)),)
+    document = answer([])
+    document["run"]["status"] = status
+    run = api.parse(document, 0.0)
+    assert (run.status, run.statuses) == (
+        Status.ERRORED,
+        (BlockStatus("llm", "MODEL", "succeeded", 1, 0),),
+    )
+
+
+def test_unknown_block_types_are_blocks():
+    """A type of block that nobody has heard of is kept as it stands."""
+    assert parsed([[["teleport", "T"], [[ran(1)]]]]) == (Trace("teleport", "T", ((Execution(1),),)),)
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        (None, "without a run"),
+        ("<html>", "without a run"),
+        ([], "without a run"),
+        ({}, "without a run"),
+        ({"run": None}, "without a run"),
+        ({"run": []}, "without a run"),
+        ({"run": {}}, "without a run"),
+        ({"run": {"run_id": "r1"}}, "no status"),
+        ({"run": {"status": "succeeded"}}, "no status"),
+        ({"run": {"status": {}}}, "no status"),
+        ({"run": {"status": {"run": None}}}, "no status"),
+        ({"run": {"status": {"run": "running"}}}, "before the run had ended"),
+        ({"run": {"status": {"run": "paused"}}}, 'status "paused"'),
+        ({"run": {"status": {"run": ["succeeded"]}}}, "succeeded or errored was due"),
+        ({"run": {"status": {"run": {}}}}, "succeeded or errored was due"),
+        ({"run": {"status": {"run": True}}}, "succeeded or errored was due"),
+    ],
+)
+def test_an_answer_without_an_ended_run_is_an_error(document, says):
+    """Where no run has ended, a ServiceError says what came and what to do."""
+    with pytest.raises(ServiceError, match=says) as raised:
+        api.parse(document, 0.0)
+    assert "run the case again" in str(raised.value) or "--dust-base-url" in str(raised.value)
+
+
+# ── garbage ──────────────────────────────────────────────────────────────────────────────────────
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["while", "end", "map", "input", "succeeded", "errored", "running"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["value", "error", "meta", "token_usage", "run", "name"]), inner, max_size=3
+        )
+    ),
+    max_leaves=8,
+)
+
+
+def real_answers() -> list[Any]:
+    """Give real answers of every app in both shapes."""
+    found = []
+    for name, inputs in INPUTS.items():
+        steps = server_steps(name, inputs)
+        for form in (dust_server.by_iteration, dust_server.merged):
+            document = answer(form(steps))
+            document["run"]["status"]["blocks"] = dust_server.block_statuses(steps)
+            document["run"]["results"] = dust_server.last_executions("succeeded", form(steps))
+            found.append(document)
+    return found
+
+
+ANSWERS = real_answers()
+STREAMS = {name: list(dust_server.run_events(server_run(name, inputs))) for name, inputs in INPUTS.items()}
+
+
+def spoil(value: Any, garbage: Any, dice: random.Random) -> Any:
+    """Put garbage at a random place of a value, or take away what is there."""
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+    key = dice.choice(keys)
+    if isinstance(value[key], dict | list) and value[key] and dice.random() < 0.85:
+        spoil(value[key], garbage, dice)
+    elif garbage == "remove":
+        del value[key]
+    else:
+        value[key] = garbage
+    return value
+
+
+@st.composite
+def spoilt_answers(draw: Any) -> Any:
+    """A real answer with garbage in one to three places."""
+    document = copy.deepcopy(draw(st.sampled_from(ANSWERS)))
+    dice = random.Random(draw(st.integers(0, 2**32)))
+    for _ in range(draw(st.integers(1, 3))):
+        if document:
+            spoil(document, copy.deepcopy(draw(json_values | st.just("remove"))), dice)
+    return document
+
+
+@settings(bounded, max_examples=400)
+@given(spoilt_answers() | json_values)
+def test_garbage_is_a_run_or_a_service_error(document):
+    """Whatever the service answers, a Run or a ServiceError comes of it, and the answer stays as it is."""
+    before = repr(document)
+    try:
+        run = api.parse(document, 0.0)
+    except ServiceError:
+        return
+    finally:
+        assert repr(document) == before
+    assert isinstance(run, Run)
+    for trace in run.traces:
+        assert isinstance(trace, Trace)
+        assert all(isinstance(one, Execution) for row in trace.executions for one in row)
+        assert all(one.error is None or isinstance(one.error, str) for row in trace.executions for one in row)
