@@ -21,12 +21,14 @@ import pytest
 import respx  # noqa: F401  # likewise
 import yaml  # noqa: F401  # likewise
 
+import pytest_dust.plugin.session
+import pytest_dust.run.pipeline  # noqa: F401  # likewise: tests replace parts of it
 from pytest_dust.dust.network import Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-collect_ignore = ["broken"]  # suites with mistakes, which are material and no tests
+collect_ignore = ["suite/broken"]  # suites with mistakes, which are material and no tests
 EXAMPLES = Path(__file__).parent.parent / "example_suites"
 GOLDEN = Path(__file__).parent / "golden"
 KEY = "sk-a-key-for-tests-0123456789abcdef"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from test_api import bounded
-from test_gate import ON_CHANGE, Stage, last
+from test_baseline_reports import ON_CHANGE, Stage, last
+from test_wire import bounded
 
 from conftest import SUPPORT, suite
 from pytest_dust.characters import apart, escape_that_tells, in_ascii, looks, safe, safe_name

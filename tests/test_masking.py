@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_api import bounded
+from test_wire import bounded
 
 from pytest_dust.cassettes import format as cassette
 from pytest_dust.compare.equality import differences

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_cassette import REPLY, written
+from test_format import REPLY, written
 
 from conftest import BARE, unwritable
 from pytest_dust.cassettes import files as cassette_files
@@ -107,7 +107,7 @@ def test_a_long_name_is_written(tmp_path):
 ELSEWHERE = """
 import os, sys
 from pathlib import Path
-from pytest_dust import cassette_files
+from pytest_dust.cassettes import files as cassette_files
 
 def fsync(_):
     print("written, not yet in place", flush=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_api import bounded
+from test_wire import bounded
 
 from pytest_dust.cassettes import format as cassette
 from pytest_dust.cassettes.format import Cassette

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from test_api import bounded
+from test_wire import bounded
 
 from pytest_dust.cassettes.files import home
 from pytest_dust.cassettes.places import earlier_places, place

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_api import answer, bounded, parsed, ran, runs
+from test_wire import answer, bounded, parsed, ran, runs
 
 from conftest import GOLDEN, SUPPORT, dust_server, stable, suite
 from pytest_dust.compare import baseline

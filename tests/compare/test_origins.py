@@ -12,9 +12,9 @@ import jmespath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_api import bounded, ran
 from test_baseline import made
-from test_gate import ON_CHANGE, Stage, document, last
+from test_baseline_reports import ON_CHANGE, Stage, document, last
+from test_wire import bounded, ran
 
 from pytest_dust.compare import baseline
 from pytest_dust.compare.content import Content, as_it_was, counted

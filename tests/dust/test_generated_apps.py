@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_api import bounded, exchange, told, untimed
+from test_wire import bounded, exchange, told, untimed
 
 from conftest import HALVE, dust_server
 from pytest_dust.dust import wire

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from test_api import answer, end, exchange, ran
 from test_service_faults import each_flavor, refused
+from test_wire import answer, end, exchange, ran
 
 from conftest import SUPPORT, config_of, dust_server
 from pytest_dust.dust import refusals, wire

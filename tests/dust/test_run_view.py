@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from test_api import ANSWERS, answer, bounded, ran, server_steps, spoilt_answers
+from test_wire import ANSWERS, answer, bounded, ran, server_steps, spoilt_answers
 
 from conftest import dust_server
 from pytest_dust.dust import wire

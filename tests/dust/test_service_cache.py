@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from test_api import answer, ran
+from test_wire import answer, ran
 
 from conftest import HALVE, SUPPORT, dust_server, suite
 from pytest_dust.dust import wire

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from test_api import answer, ran
+from test_wire import answer, ran
 
 from conftest import dust_server, filled
 from pytest_dust.model import Flavor, Tokens

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_flavours import APPS, asking, kept
-from test_flavours import INPUTS as STEADY
+from test_flavors import APPS, asking, kept
+from test_flavors import INPUTS as STEADY
 
 from conftest import KEY, dust_server
 from pytest_dust.dust import run_view as views

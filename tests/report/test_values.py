@@ -10,7 +10,7 @@ import unicodedata
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_api import bounded
+from test_wire import bounded
 
 from pytest_dust.model import MISSING, Change
 from pytest_dust.report.misses import MAX_FIELDS, misfit, missing, unreadable

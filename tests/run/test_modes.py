@@ -425,7 +425,7 @@ def test_recording_twice_differs_only_in_what_the_app_said(recorded, server):
 
 VIEW_CONFTEST = """\
 import json
-from pytest_dust.view import view
+from pytest_dust.dust.run_view import view
 
 def pytest_runtest_teardown(item):
     seen = view(item.outcome.shown.run, plural=item.case.plural)

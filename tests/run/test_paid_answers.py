@@ -7,7 +7,6 @@ import re
 
 import pytest
 
-import pytest_dust.run.pipeline
 from conftest import ODD_MATCHER, SUPPORT, suite
 
 ENDS = {
@@ -53,7 +52,7 @@ def test_a_recording_is_replaced_though_the_comparison_fails(odd, monkeypatch):
     def broken(*_args: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(pytest_dust.pipeline.baseline, "compare", broken)
+    monkeypatch.setattr("pytest_dust.compare.baseline.compare", broken)
     result = example.run("--dust-mode=rerecord")
     assert result.outcomes == {"failed": 1}
     after = json.loads(result.example.cassettes["cassettes/a/a.json"])
@@ -76,7 +75,7 @@ def test_saved_blocks_that_cannot_be_asked_for_cost_no_run(odd, server, monkeypa
     def broken(*_args: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(pytest_dust.session.Session, "specification", broken)
+    monkeypatch.setattr("pytest_dust.plugin.session.Session.specification", broken)
     result = odd("return True").run("--dust-mode=record")
     assert server.runs == 1
     assert result.example.offline().run().outcomes == {"passed": 1}

@@ -364,7 +364,7 @@ BROKEN = {
     "baseline.compare": ZeroDivisionError,
     "viewed": MemoryError,
     "expectation.masked": OverflowError,
-    "api.run": UnicodeError,
+    "wire.run": UnicodeError,
 }
 
 

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from test_flavours import asking, run, seen
+from test_flavors import asking, run, seen
 
 from conftest import BARE, KEY, OTHERS_PLUGINS, SUPPORT, Service, dust_server
 from pytest_dust.dust.conversation import retry_after

@@ -14,7 +14,7 @@ from functools import cache
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_flavours import asking, run, seen
+from test_flavors import asking, run, seen
 from test_service_faults import HEAD, each_flavor, endless, raw, refused
 
 from conftest import KEY, dust_server
