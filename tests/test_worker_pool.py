@@ -7,18 +7,18 @@ import time
 
 import pytest
 
-from pytest_dust.worker_pool import Launcher, Work
+from pytest_dust.worker_pool import Task, WorkerPool
 
 SOON = 5.0
 """Seconds within which anything here ends that is not waited for in vain."""
 
 
 class Late(Exception):
-    """What these works raise where their time is up."""
+    """What these tasks raise where their time is up."""
 
 
 class Stage:
-    """Where works tell what they do: how many are under way, and which were bid to stop."""
+    """Where tasks tell what they do: how many are under way, and which were bid to stop."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -26,9 +26,9 @@ class Stage:
         self.begun: list[int] = []
         self.stopped: list[int] = []
         self.hold = threading.Event()
-        """Lets go of all works that wait for it."""
+        """Lets go of all tasks that wait for it."""
 
-    def work(self, at, act, seconds=SOON):
+    def task(self, at, act, seconds=SOON):
         """Work number `at`, which does `act(tell)`."""
 
         def call(tell):
@@ -42,14 +42,14 @@ class Stage:
                 with self.lock:
                     self.under_way -= 1
 
-        return Work(call, seconds, lambda: self.stopped.append(at), lambda: Late(at))
+        return Task(call, seconds, lambda: self.stopped.append(at), lambda: Late(at))
 
     def stuck(self, at, seconds=SOON * 4):
         """Work that ends only when all is over."""
-        return self.work(at, lambda _tell: self.hold.wait(SOON * 4), seconds)
+        return self.task(at, lambda _tell: self.hold.wait(SOON * 4), seconds)
 
     def until(self, holds):
-        """Wait for what threads of works will bring about."""
+        """Wait for what threads of tasks will bring about."""
         end = time.monotonic() + SOON
         while not holds():
             assert time.monotonic() < end
@@ -58,7 +58,7 @@ class Stage:
 
 @pytest.fixture
 def stage():
-    """A stage, whose works all end with the test."""
+    """A stage, whose tasks all end with the test."""
     made = Stage()
     yield made
     made.hold.set()
@@ -84,15 +84,15 @@ def fails(error, seconds=0.0):
     return act
 
 
-def done(works, at_once, watch=None):
-    """What works give that are handed in together and waited for."""
-    launcher = Launcher(at_once)
-    return launcher.wait(launcher.launch(works), watch)
+def done(tasks, at_once, watch=None):
+    """What tasks give that are handed in together and waited for."""
+    pool = WorkerPool(at_once)
+    return pool.wait(pool.submit(tasks), watch)
 
 
-def counts(launcher):
-    """How many works have ended, are under way, and wait."""
-    return launcher.ended, launcher.under_way, launcher.waiting
+def counts(pool):
+    """How many tasks have ended, are under way, and wait."""
+    return pool.ended, pool.running, pool.waiting
 
 
 # ── results ──────────────────────────────────────────────────────────────────────────────────────
@@ -100,9 +100,9 @@ def counts(launcher):
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 9])
 def test_results_come_in_the_order_of_the_works(stage, at_once):
-    """Whichever work ends first, the results stand in the order in which the works were handed in."""
-    works = [stage.work(at, gives(at, seconds)) for at, seconds in enumerate((0.12, 0.06, 0.0, 0.03))]
-    assert done(works, at_once) == [0, 1, 2, 3]
+    """Whichever work ends first, the results stand in the order in which the tasks were handed in."""
+    tasks = [stage.task(at, gives(at, seconds)) for at, seconds in enumerate((0.12, 0.06, 0.0, 0.03))]
+    assert done(tasks, at_once) == [0, 1, 2, 3]
     assert stage.stopped == []
 
 
@@ -114,17 +114,17 @@ def test_no_work_gives_no_results():
 @pytest.mark.parametrize("value", [None, [], False])
 def test_what_is_nothing_is_a_result_too(stage, value):
     """A work may return None, or anything else that is empty."""
-    assert done([stage.work(0, gives(value))], 1) == [value]
+    assert done([stage.task(0, gives(value))], 1) == [value]
 
 
 def test_results_are_there_before_they_are_asked_for(stage):
     """Work goes on while nobody waits, and may be waited for in any order, and again."""
-    launcher = Launcher(1)
-    tickets = launcher.launch([stage.work(at, gives(at)) for at in range(4)])
-    stage.until(lambda: launcher.ended == 4)
-    for ticket in (tickets[2], tickets[0], tickets[2]):
-        assert launcher.wait([ticket]) == [ticket.future.result()]
-    assert launcher.wait(tickets) == [0, 1, 2, 3]
+    pool = WorkerPool(1)
+    jobs = pool.submit([stage.task(at, gives(at)) for at in range(4)])
+    stage.until(lambda: pool.ended == 4)
+    for job in (jobs[2], jobs[0], jobs[2]):
+        assert pool.wait([job]) == [job.future.result()]
+    assert pool.wait(jobs) == [0, 1, 2, 3]
     assert stage.begun == [0, 1, 2, 3]
 
 
@@ -133,17 +133,17 @@ def test_results_are_there_before_they_are_asked_for(stage):
 
 @pytest.mark.parametrize(("at_once", "most"), [(1, 1), (3, 3), (7, 7), (20, 7)])
 def test_so_many_are_under_way_at_once(stage, at_once, most):
-    """As many works as allowed are under way, and never one more."""
-    done([stage.work(at, gives(at, 0.08)) for at in range(7)], at_once)
+    """As many tasks as allowed are under way, and never one more."""
+    done([stage.task(at, gives(at, 0.08)) for at in range(7)], at_once)
     assert stage.most == most
 
 
 def test_works_of_all_hands_count_together(stage):
-    """However many hand in works from threads of their own, the limit is one for all."""
-    launcher = Launcher(3)
+    """However many hand in tasks from threads of their own, the limit is one for all."""
+    pool = WorkerPool(3)
 
     def hand_in(at):
-        launcher.wait(launcher.launch([stage.work(at, gives(at, 0.04)) for _ in range(3)]))
+        pool.wait(pool.submit([stage.task(at, gives(at, 0.04)) for _ in range(3)]))
 
     threads = [threading.Thread(target=hand_in, args=(at,)) for at in range(4)]
     for thread in threads:
@@ -151,56 +151,54 @@ def test_works_of_all_hands_count_together(stage):
     for thread in threads:
         thread.join(SOON)
     assert stage.most == 3
-    assert counts(launcher) == (12, 0, 0)
+    assert counts(pool) == (12, 0, 0)
 
 
 def test_one_at_a_time_begins_in_order(stage):
     """Works are begun in the order in which they were handed in."""
-    launcher = Launcher(1)
-    tickets = []
+    pool = WorkerPool(1)
+    jobs = []
     for at in (0, 2, 4):
-        tickets += launcher.launch([stage.work(at, gives(at)), stage.work(at + 1, gives(at))])
-    launcher.wait(tickets)
+        jobs += pool.submit([stage.task(at, gives(at)), stage.task(at + 1, gives(at))])
+    pool.wait(jobs)
     assert stage.begun == list(range(6))
 
 
 def test_urgent_works_begin_before_those_that_wait(stage):
-    """Urgent works go ahead of all that wait, in their own order, and of none that is under way."""
-    launcher = Launcher(1)
-    tickets = launcher.launch(
-        [stage.work(0, gives(0, 0.1)), stage.work(1, gives(1)), stage.work(2, gives(2))]
-    )
-    urgent = launcher.launch([stage.work(at, gives(at)) for at in (7, 8, 9)], urgent=True)
-    assert launcher.wait(urgent) == [7, 8, 9]
-    assert launcher.wait(tickets) == [0, 1, 2]
+    """Urgent tasks go ahead of all that wait, in their own order, and of none that is under way."""
+    pool = WorkerPool(1)
+    jobs = pool.submit([stage.task(0, gives(0, 0.1)), stage.task(1, gives(1)), stage.task(2, gives(2))])
+    urgent = pool.submit([stage.task(at, gives(at)) for at in (7, 8, 9)], urgent=True)
+    assert pool.wait(urgent) == [7, 8, 9]
+    assert pool.wait(jobs) == [0, 1, 2]
     assert stage.begun == [0, 7, 8, 9, 1, 2]
 
 
 def test_the_next_begins_as_soon_as_one_ends(stage):
     """A slow work keeps its own place only; the others go on beside it."""
-    last = stage.work(4, lambda _tell: stage.hold.set())
-    works = [stage.stuck(0), *(stage.work(at, gives(at)) for at in range(1, 4)), last]
-    assert done(works, 2) == [True, 1, 2, 3, None]
+    last = stage.task(4, lambda _tell: stage.hold.set())
+    tasks = [stage.stuck(0), *(stage.task(at, gives(at)) for at in range(1, 4)), last]
+    assert done(tasks, 2) == [True, 1, 2, 3, None]
 
 
 def test_the_counts_tell_how_far_it_is(stage):
     """What ended, is under way and waits adds up to what was handed in, failures among them."""
-    launcher = Launcher(2)
-    assert counts(launcher) == (0, 0, 0)
-    tickets = launcher.launch([stage.work(0, fails(KeyError())), stage.work(1, gives(1)), stage.stuck(2)])
-    launcher.launch([stage.stuck(at) for at in (3, 4, 5)])
+    pool = WorkerPool(2)
+    assert counts(pool) == (0, 0, 0)
+    jobs = pool.submit([stage.task(0, fails(KeyError())), stage.task(1, gives(1)), stage.stuck(2)])
+    pool.submit([stage.stuck(at) for at in (3, 4, 5)])
     stage.until(lambda: len(stage.begun) == 4)
-    assert counts(launcher) == (2, 2, 2)
-    assert launcher.wait(tickets[1:2]) == [1]
-    assert counts(launcher) == (2, 2, 2)
+    assert counts(pool) == (2, 2, 2)
+    assert pool.wait(jobs[1:2]) == [1]
+    assert counts(pool) == (2, 2, 2)
     stage.hold.set()
-    stage.until(lambda: counts(launcher) == (6, 0, 0))
+    stage.until(lambda: counts(pool) == (6, 0, 0))
 
 
 def test_threads_do_not_hold_the_process(stage):
-    """The threads of works are daemons, which the end of the process does not wait for."""
+    """The threads of tasks are daemons, which the end of the process does not wait for."""
     daemons = []
-    done([stage.work(0, lambda _tell: daemons.append(threading.current_thread().daemon))], 1)
+    done([stage.task(0, lambda _tell: daemons.append(threading.current_thread().daemon))], 1)
     assert daemons == [True]
 
 
@@ -209,57 +207,57 @@ def test_threads_do_not_hold_the_process(stage):
 
 def test_while_held_nothing_begins(stage):
     """For the seconds of a hold no work begins, urgent or not; then they begin by themselves, in order."""
-    launcher = Launcher(2)
-    running = launcher.launch([stage.work(0, gives(0, 0.05))])
+    pool = WorkerPool(2)
+    running = pool.submit([stage.task(0, gives(0, 0.05))])
     began = time.monotonic()
-    launcher.hold(0.4)
-    tickets = launcher.launch([stage.work(1, lambda _tell: time.monotonic()), stage.work(2, gives(2))])
-    tickets += launcher.launch([stage.work(3, lambda _tell: time.monotonic())], urgent=True)
-    assert launcher.wait(running) == [0]
-    assert counts(launcher) == (1, 0, 3)
-    first, _, urgent = launcher.wait(tickets)
+    pool.pause(0.4)
+    jobs = pool.submit([stage.task(1, lambda _tell: time.monotonic()), stage.task(2, gives(2))])
+    jobs += pool.submit([stage.task(3, lambda _tell: time.monotonic())], urgent=True)
+    assert pool.wait(running) == [0]
+    assert counts(pool) == (1, 0, 3)
+    first, _, urgent = pool.wait(jobs)
     assert min(first, urgent) - began >= 0.4
     assert stage.begun[:1] == [0]
     assert set(stage.begun[1:3]) == {3, 1}
 
 
 def test_a_hold_ends_though_its_timer_comes_early(stage, monkeypatch):
-    """Where a coarse clock lets the timer of a hold come too early, works begin all the same."""
+    """Where a coarse clock lets the timer of a hold come too early, tasks begin all the same."""
 
     class Early(threading.Timer):
         def start(self):
             self.function()
 
     monkeypatch.setattr(threading, "Timer", Early)
-    launcher = Launcher(1)
+    pool = WorkerPool(1)
     began = time.monotonic()
-    launcher.hold(0.3)
+    pool.pause(0.3)
 
     def impatient(_events):
         assert time.monotonic() - began < SOON
 
-    (at,) = launcher.wait(launcher.launch([stage.work(0, lambda _tell: time.monotonic())]), impatient)
+    (at,) = pool.wait(pool.submit([stage.task(0, lambda _tell: time.monotonic())]), impatient)
     assert 0.3 <= at - began < SOON
 
 
 @pytest.mark.parametrize("seconds", [(0.4, 0.1), (0.1, 0.4), (0.4, 0.4, 0.0)])
 def test_the_longest_hold_counts(stage, seconds):
     """Of several holds the one that ends last counts, whichever came first."""
-    launcher = Launcher(1)
+    pool = WorkerPool(1)
     began = time.monotonic()
     for each in seconds:
-        launcher.hold(each)
-    (at,) = launcher.wait(launcher.launch([stage.work(0, lambda _tell: time.monotonic())]))
+        pool.pause(each)
+    (at,) = pool.wait(pool.submit([stage.task(0, lambda _tell: time.monotonic())]))
     assert 0.4 <= at - began < SOON
 
 
 def test_what_is_under_way_goes_on_while_held(stage):
     """A hold stops no work that has begun."""
-    launcher = Launcher(1)
-    tickets = launcher.launch([stage.work(0, gives(0, 0.1))])
-    launcher.hold(30)
+    pool = WorkerPool(1)
+    jobs = pool.submit([stage.task(0, gives(0, 0.1))])
+    pool.pause(30)
     began = time.monotonic()
-    assert launcher.wait(tickets) == [0]
+    assert pool.wait(jobs) == [0]
     assert time.monotonic() - began < SOON
 
 
@@ -281,7 +279,7 @@ def test_events_come_to_the_thread_that_waits_in_order(stage):
     def watch(events):
         seen.extend((threading.current_thread(), *event) for event in events)
 
-    assert done([stage.work(at, count(at)) for at in range(3)], 2, watch) == [0, 1, 2]
+    assert done([stage.task(at, count(at)) for at in range(3)], 2, watch) == [0, 1, 2]
     assert {thread for thread, _, _ in seen} == {threading.current_thread()}
     for at in range(3):
         assert [number for _, of, number in seen if of == at] == list(range(20))
@@ -289,27 +287,27 @@ def test_events_come_to_the_thread_that_waits_in_order(stage):
 
 def test_events_are_kept_until_somebody_waits(stage):
     """What a work told of before anybody waited is told once it is waited for, to its own watcher alone."""
-    launcher = Launcher(2)
-    first, second = launcher.launch([stage.work(at, lambda tell, at=at: tell(f"of {at}")) for at in range(2)])
-    stage.until(lambda: launcher.ended == 2)
+    pool = WorkerPool(2)
+    first, second = pool.submit([stage.task(at, lambda tell, at=at: tell(f"of {at}")) for at in range(2)])
+    stage.until(lambda: pool.ended == 2)
     seen = []
-    launcher.wait([second], seen.extend)
+    pool.wait([second], seen.extend)
     assert seen == ["of 1"]
-    launcher.wait([first], seen.extend)
+    pool.wait([first], seen.extend)
     assert seen == ["of 1", "of 0"]
 
 
 def test_a_watcher_is_called_at_each_tick(stage):
     """Even where nothing is told, the watcher is called several times a second."""
     calls = []
-    done([stage.work(0, gives(0, 0.7))], 1, calls.append)
+    done([stage.task(0, gives(0, 0.7))], 1, calls.append)
     assert len(calls) >= 3
     assert not any(calls)
 
 
 def test_events_need_no_watcher(stage):
     """Where nobody watches, events are dropped."""
-    assert done([stage.work(0, lambda tell: tell("heard by none"))], 1) == [None]
+    assert done([stage.task(0, lambda tell: tell("heard by none"))], 1) == [None]
 
 
 def test_a_failing_watcher_ends_it(stage):
@@ -318,16 +316,16 @@ def test_a_failing_watcher_ends_it(stage):
     def watch(_events):
         raise ZeroDivisionError
 
-    launcher = Launcher(2)
-    other = launcher.launch([stage.stuck(9)])
+    pool = WorkerPool(2)
+    other = pool.submit([stage.stuck(9)])
     began = time.monotonic()
     with pytest.raises(ZeroDivisionError):
-        launcher.wait(launcher.launch([stage.stuck(0), stage.stuck(1)]), watch)
+        pool.wait(pool.submit([stage.stuck(0), stage.stuck(1)]), watch)
     assert time.monotonic() - began < SOON
     assert stage.stopped == [0]
     assert stage.begun == [9, 0]
     stage.hold.set()
-    assert launcher.wait(other) == [True]
+    assert pool.wait(other) == [True]
 
 
 def test_an_interrupt_begins_nothing_more(stage):
@@ -336,12 +334,12 @@ def test_an_interrupt_begins_nothing_more(stage):
     def watch(_events):
         raise KeyboardInterrupt
 
-    launcher = Launcher(2)
-    tickets = launcher.launch([stage.stuck(at) for at in range(5)])
+    pool = WorkerPool(2)
+    jobs = pool.submit([stage.stuck(at) for at in range(5)])
     with pytest.raises(KeyboardInterrupt):
-        launcher.wait(tickets[:1], watch)
+        pool.wait(jobs[:1], watch)
     assert sorted(stage.begun) == sorted(stage.stopped) == [0, 1]
-    assert counts(launcher) == (0, 0, 0)
+    assert counts(pool) == (0, 0, 0)
 
 
 # ── failures ─────────────────────────────────────────────────────────────────────────────────────
@@ -349,90 +347,90 @@ def test_an_interrupt_begins_nothing_more(stage):
 
 def test_the_first_failure_is_raised(stage):
     """What the first work to fail raises is raised, at once, whatever others do; the rest are given up."""
-    launcher = Launcher(2)
+    pool = WorkerPool(2)
     began = time.monotonic()
-    works = [stage.stuck(0), stage.work(1, fails(KeyError("first"), 0.05)), stage.stuck(2), stage.stuck(3)]
+    tasks = [stage.stuck(0), stage.task(1, fails(KeyError("first"), 0.05)), stage.stuck(2), stage.stuck(3)]
     with pytest.raises(KeyError, match="first"):
-        launcher.wait(launcher.launch(works))
+        pool.wait(pool.submit(tasks))
     assert time.monotonic() - began < SOON
     assert 3 not in stage.begun
     assert 0 in stage.stopped
-    assert (launcher.under_way, launcher.waiting) == (0, 0)
+    assert (pool.running, pool.waiting) == (0, 0)
 
 
 def test_the_first_to_fail_is_first_in_time(stage):
-    """Of two works that fail, the one that failed first is told of, though it was handed in later."""
+    """Of two tasks that fail, the one that failed first is told of, though it was handed in later."""
     with pytest.raises(ValueError, match="early"):
-        done([stage.work(0, fails(ValueError("late"), 0.6)), stage.work(1, fails(ValueError("early")))], 2)
+        done([stage.task(0, fails(ValueError("late"), 0.6)), stage.task(1, fails(ValueError("early")))], 2)
 
 
 def test_of_several_that_failed_before_the_first_is_told(stage):
     """Where several have failed before anybody waits, the first of them in order is told of, each time."""
-    launcher = Launcher(9)
+    pool = WorkerPool(9)
     for _ in range(20):
-        before = launcher.ended
-        tickets = launcher.launch([stage.work(at, fails(ValueError(f"of {at}"))) for at in range(5)])
-        stage.until(lambda before=before: launcher.ended == before + 5)
+        before = pool.ended
+        jobs = pool.submit([stage.task(at, fails(ValueError(f"of {at}"))) for at in range(5)])
+        stage.until(lambda before=before: pool.ended == before + 5)
         with pytest.raises(ValueError, match="of 0"):
-            launcher.wait(tickets)
+            pool.wait(jobs)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), GeneratorExit()])
 def test_no_failure_is_lost_in_a_thread(stage, error):
     """Whatever a work raises, even what is no Exception, is raised where the results are asked for."""
     with pytest.raises(type(error)):
-        done([stage.work(0, fails(error))], 1)
+        done([stage.task(0, fails(error))], 1)
 
 
 def test_a_failure_is_of_its_own_work_alone(stage):
-    """Others that wait for other works learn nothing of a failure, and theirs go on."""
-    launcher = Launcher(2)
-    good, bad = launcher.launch([stage.work(0, gives(0, 0.2)), stage.work(1, fails(KeyError("bad")))])
+    """Others that wait for other tasks learn nothing of a failure, and theirs go on."""
+    pool = WorkerPool(2)
+    good, bad = pool.submit([stage.task(0, gives(0, 0.2)), stage.task(1, fails(KeyError("bad")))])
     with pytest.raises(KeyError, match="bad"):
-        launcher.wait([bad])
-    assert launcher.wait([good]) == [0]
+        pool.wait([bad])
+    assert pool.wait([good]) == [0]
 
 
 # ── too late ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_work_that_is_late_is_left_behind(stage):
-    """Where a work takes longer than it may, its `late` is raised within its time, and it is bid to stop."""
-    launcher = Launcher(3)
+    """A task that exceeds its time limit is told to stop, and its `timeout_error` is raised."""
+    pool = WorkerPool(3)
     began = time.monotonic()
     with pytest.raises(Late, match="1"):
-        launcher.wait(launcher.launch([stage.work(0, gives(0)), stage.stuck(1, 0.2), stage.stuck(2)]))
+        pool.wait(pool.submit([stage.task(0, gives(0)), stage.stuck(1, 0.2), stage.stuck(2)]))
     assert 0.15 < time.monotonic() - began < SOON
     assert sorted(stage.stopped) == [1, 2]
 
 
 def test_another_begins_in_the_place_of_what_is_late(stage):
     """Work that is stuck keeps its place no longer than its time, whoever waits for what."""
-    launcher = Launcher(1)
-    stuck, good = launcher.launch([stage.stuck(0, 0.2), stage.work(1, gives(1))])
-    assert launcher.wait([good]) == [1]
+    pool = WorkerPool(1)
+    stuck, good = pool.submit([stage.stuck(0, 0.2), stage.task(1, gives(1))])
+    assert pool.wait([good]) == [1]
     assert stage.stopped == [0]
     with pytest.raises(Late, match="0"):
-        launcher.wait([stuck])
-    assert counts(launcher) == (2, 0, 0)
+        pool.wait([stuck])
+    assert counts(pool) == (2, 0, 0)
 
 
 def test_what_comes_too_late_changes_nothing(stage):
     """What late work gives in the end is dropped, and counted once."""
-    launcher = Launcher(1)
-    tickets = launcher.launch([stage.stuck(0, 0.1)])
+    pool = WorkerPool(1)
+    jobs = pool.submit([stage.stuck(0, 0.1)])
     with pytest.raises(Late):
-        launcher.wait(tickets)
+        pool.wait(jobs)
     stage.hold.set()
     stage.until(lambda: stage.under_way == 0)
     with pytest.raises(Late):
-        launcher.wait(tickets)
-    assert counts(launcher) == (1, 0, 0)
+        pool.wait(jobs)
+    assert counts(pool) == (1, 0, 0)
 
 
 def test_time_runs_from_the_begin_of_each_work(stage):
     """The time that a work waits for its place is not its own."""
-    assert done([stage.work(at, gives(at, 0.3), 1.2) for at in range(5)], 1) == [0, 1, 2, 3, 4]
+    assert done([stage.task(at, gives(at, 0.3), 1.2) for at in range(5)], 1) == [0, 1, 2, 3, 4]
 
 
 def test_events_do_not_put_off_the_end(stage):
@@ -444,7 +442,7 @@ def test_events_do_not_put_off_the_end(stage):
 
     began = time.monotonic()
     with pytest.raises(Late):
-        done([stage.work(0, chatter, 0.3)], 1, lambda _events: time.sleep(0.02))
+        done([stage.task(0, chatter, 0.3)], 1, lambda _events: time.sleep(0.02))
     assert time.monotonic() - began < SOON
 
 
@@ -452,141 +450,141 @@ def test_events_do_not_put_off_the_end(stage):
 
 
 def test_what_is_given_up_does_not_begin(stage):
-    """Of the works given up those that wait never begin, those under way are bid to stop, others go on."""
-    launcher = Launcher(2)
-    others = [stage.work(at, gives(at)) for at in range(2, 6)]
-    tickets = launcher.launch([stage.stuck(0), stage.stuck(1), *others])
+    """Of the tasks given up those that wait never begin, those under way are bid to stop, others go on."""
+    pool = WorkerPool(2)
+    others = [stage.task(at, gives(at)) for at in range(2, 6)]
+    jobs = pool.submit([stage.stuck(0), stage.stuck(1), *others])
     stage.until(lambda: len(stage.begun) == 2)
-    launcher.give_up([tickets[0], tickets[2], tickets[4]])
-    assert launcher.wait([tickets[3], tickets[5]]) == [3, 5]
+    pool.cancel([jobs[0], jobs[2], jobs[4]])
+    assert pool.wait([jobs[3], jobs[5]]) == [3, 5]
     assert stage.begun == [0, 1, 3, 5]
     assert stage.stopped == [0]
-    assert counts(launcher) == (2, 1, 0)
+    assert counts(pool) == (2, 1, 0)
 
 
 def test_giving_up_what_has_ended_does_nothing(stage):
     """Work that ended keeps its result, and is not bid to stop."""
-    launcher = Launcher(1)
-    tickets = launcher.launch([stage.work(0, gives("kept"))])
-    assert launcher.wait(tickets) == ["kept"]
-    launcher.give_up(tickets)
-    launcher.give_up(tickets)
-    assert launcher.wait(tickets) == ["kept"]
+    pool = WorkerPool(1)
+    jobs = pool.submit([stage.task(0, gives("kept"))])
+    assert pool.wait(jobs) == ["kept"]
+    pool.cancel(jobs)
+    pool.cancel(jobs)
+    assert pool.wait(jobs) == ["kept"]
     assert stage.stopped == []
 
 
 def test_another_begins_in_the_place_of_what_is_given_up(stage):
     """What is given up makes room at once, though its thread may still be stuck."""
-    launcher = Launcher(1)
-    stuck, good = launcher.launch([stage.stuck(0), stage.work(1, gives(1))])
-    launcher.give_up([stuck])
-    assert launcher.wait([good]) == [1]
-    assert counts(launcher) == (1, 0, 0)
+    pool = WorkerPool(1)
+    stuck, good = pool.submit([stage.stuck(0), stage.task(1, gives(1))])
+    pool.cancel([stuck])
+    assert pool.wait([good]) == [1]
+    assert counts(pool) == (1, 0, 0)
 
 
 def test_giving_up_is_no_dearer_the_more_wait(stage):
     """A case that gives up what has ended pays nothing for the thousands that wait behind it."""
-    launcher = Launcher(1)
-    launcher.launch([stage.stuck(0)])
-    launcher.launch(stage.work(at, gives(at)) for at in range(1, 20_000))
+    pool = WorkerPool(1)
+    pool.submit([stage.stuck(0)])
+    pool.submit(stage.task(at, gives(at)) for at in range(1, 20_000))
     began = time.monotonic()
     for _ in range(5_000):
-        launcher.give_up(())
+        pool.cancel(())
     assert time.monotonic() - began < 5
-    launcher.close()
+    pool.close()
 
 
 def test_closing_gives_up_all(stage):
     """Once closed, what waits never begins, what is under way is bid to stop, and nobody is waited for."""
-    launcher = Launcher(2)
-    launcher.launch([stage.stuck(at) for at in range(6)])
+    pool = WorkerPool(2)
+    pool.submit([stage.stuck(at) for at in range(6)])
     stage.until(lambda: len(stage.begun) == 2)
     began = time.monotonic()
-    launcher.close()
-    launcher.close()
+    pool.close()
+    pool.close()
     assert time.monotonic() - began < SOON
     assert stage.stopped == [0, 1]
-    assert counts(launcher) == (0, 0, 0)
+    assert counts(pool) == (0, 0, 0)
     stage.hold.set()
     stage.until(lambda: stage.under_way == 0)
     assert stage.begun == [0, 1]
-    assert launcher.ended == 0
+    assert pool.ended == 0
 
 
 @pytest.mark.parametrize("at", [0, 1])
 def test_who_waits_for_what_another_gives_up_is_told(stage, at):
     """Who waits in a thread of its own for work that is given up, begun or not, waits no longer."""
-    launcher = Launcher(1)
-    tickets = launcher.launch([stage.stuck(0), stage.stuck(1)])
+    pool = WorkerPool(1)
+    jobs = pool.submit([stage.stuck(0), stage.stuck(1)])
     raised = []
 
     def wait():
         try:
-            launcher.wait([tickets[at]])
+            pool.wait([jobs[at]])
         except BaseException as error:  # noqa: BLE001  # to be looked at by the test
             raised.append(error)
 
     waiting = threading.Thread(target=wait, daemon=True)
     waiting.start()
     stage.until(lambda: stage.begun == [0])
-    launcher.close()
+    pool.close()
     waiting.join(SOON)
     assert [type(error).__name__ for error in raised] == ["CancelledError"]
 
 
 def test_no_more_than_so_much_is_done_before_somebody_waits(stage):
     """What is under way or done and not waited for stays within `ahead`; waiting lets the next begin."""
-    launcher = Launcher(2, ahead=3)
-    tickets = launcher.launch([stage.work(at, gives(at)) for at in range(6)])
+    pool = WorkerPool(2, ahead=3)
+    jobs = pool.submit([stage.task(at, gives(at)) for at in range(6)])
     until = time.monotonic() + SOON
-    while launcher.ended < 3 and time.monotonic() < until:
+    while pool.ended < 3 and time.monotonic() < until:
         time.sleep(0.01)
     time.sleep(0.1)
     assert stage.begun == [0, 1, 2]
-    assert [launcher.wait([ticket]) for ticket in tickets] == [[at] for at in range(6)]
-    launcher.close()
-    assert (launcher.wasted, launcher.left) == (0, 0)
+    assert [pool.wait([job]) for job in jobs] == [[at] for at in range(6)]
+    pool.close()
+    assert (pool.wasted, pool.abandoned) == (0, 0)
 
 
 def test_what_was_done_in_vain_is_counted(stage):
     """What ends well, or is under way, before anyone waits for it and is given up then, was for nothing."""
-    launcher = Launcher(5)
-    done, failed, going, waited, interrupted = launcher.launch(
+    pool = WorkerPool(5)
+    done, failed, going, waited, interrupted = pool.submit(
         [
-            stage.work(0, gives(0)),
-            stage.work(1, fails(KeyError())),
+            stage.task(0, gives(0)),
+            stage.task(1, fails(KeyError())),
             stage.stuck(2),
-            stage.work(3, gives(3)),
+            stage.task(3, gives(3)),
             stage.stuck(4),
         ]
     )
-    stage.until(lambda: launcher.ended == 3)
-    assert launcher.wait([waited]) == [3]
-    launcher.give_up([done, failed, waited])
-    assert (launcher.wasted, launcher.left) == (1, 0)
+    stage.until(lambda: pool.ended == 3)
+    assert pool.wait([waited]) == [3]
+    pool.cancel([done, failed, waited])
+    assert (pool.wasted, pool.abandoned) == (1, 0)
 
     def watch(_events):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        launcher.wait([interrupted], watch)
-    launcher.give_up([going])
-    launcher.close()
-    assert (launcher.wasted, launcher.left) == (1, 1)
+        pool.wait([interrupted], watch)
+    pool.cancel([going])
+    pool.close()
+    assert (pool.wasted, pool.abandoned) == (1, 1)
 
 
 def test_what_is_late_before_anyone_waits_is_left_under_way(stage):
-    """Of two works that are late, only the one that nobody waits for was left for nothing."""
-    launcher = Launcher(2)
-    first, _ = launcher.launch([stage.stuck(0, 0.2), stage.stuck(1, 0.2)])
+    """Of two tasks that are late, only the one that nobody waits for was left for nothing."""
+    pool = WorkerPool(2)
+    first, _ = pool.submit([stage.stuck(0, 0.2), stage.stuck(1, 0.2)])
     with pytest.raises(Late, match="0"):
-        launcher.wait([first])
-    launcher.close()
-    assert (launcher.wasted, launcher.left) == (0, 1)
+        pool.wait([first])
+    pool.close()
+    assert (pool.wasted, pool.abandoned) == (0, 1)
 
 
 def test_more_works_than_may_be_ahead_are_waited_for_together(stage):
     """Works that somebody waits for begin, however few may be ahead."""
-    launcher = Launcher(2, ahead=1)
-    tickets = launcher.launch([stage.work(at, gives(at)) for at in range(5)])
-    assert launcher.wait(tickets) == list(range(5))
+    pool = WorkerPool(2, ahead=1)
+    jobs = pool.submit([stage.task(at, gives(at)) for at in range(5)])
+    assert pool.wait(jobs) == list(range(5))

@@ -40,16 +40,16 @@ MOMENT = 0.05
 class Conversation:
     """A run under way; `timeout` is None in replay, which never waits."""
 
-    line: transport.Line
+    connection: transport.Connection
     request: RunRequest
     flavor: Flavor
-    tape: transport.Tape
+    context: transport.RequestContext
     timeout: float | None
     waited: float = field(default=0.0)
     limits: int = field(default=0)
     """How often a rate limit has refused a request."""
 
-    def hold(self) -> tuple[Exchange, ...]:
+    def run(self) -> tuple[Exchange, ...]:
         """The exchanges that tell of the ended run; raises ServiceError where there is none."""
         created = self._create()
         if created.events is not None:
@@ -72,7 +72,7 @@ class Conversation:
                 exchange = self._send("POST", wire.runs_path(self.request), body)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failures += 1
-                trouble = refusals.unreachable(self.line.base_url, error, self.tape.proxy)
+                trouble = refusals.unreachable(self.connection.base_url, error, self.context.proxy)
                 if failures == CONNECTS:
                     raise trouble from None
                 self._pause(_growing(failures), trouble)
@@ -89,7 +89,7 @@ class Conversation:
             exchange = self.get(path)
             if wire.pending(exchange, self.request.specification_hash) is None:
                 return exchange
-            self.tape.stands = wire.standing(exchange)
+            self.context.block = wire.current_block(exchange)
             self._pause(_growing(attempt), self._timed_out())
         raise AssertionError  # pragma: no cover  # count() does not end
 
@@ -112,7 +112,7 @@ class Conversation:
             except httpx.HTTPError as error:
                 failures += 1
                 trouble = self._trouble(error, refusals.unanswered)
-                if failures == ASKS or self.tape.left <= 0:
+                if failures == ASKS or self.context.seconds_left <= 0:
                     raise trouble from None
             else:
                 if self._may_wait(exchange):
@@ -123,19 +123,21 @@ class Conversation:
             self._pause(_growing(failures), self._timed_out())
 
     def _send(self, method: str, path: str, body: Mapping[str, Json] | None = None) -> Exchange:
-        seconds = None if self.timeout is None else min(max(0.001, self.tape.left), MOST_SECONDS)
-        return self.line.send(method, path, body, seconds, self.tape)
+        seconds = None if self.timeout is None else min(max(0.001, self.context.seconds_left), MOST_SECONDS)
+        return self.connection.send(method, path, body, seconds, self.context)
 
     def _accepted(self, exchange: Exchange) -> Exchange:
         """The exchange, if it may hold a run."""
         if exchange.status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
-            raise refusals.proxy_refused(self.tape.proxy, "407 Proxy Authentication Required")
+            raise refusals.proxy_refused(self.context.proxy, "407 Proxy Authentication Required")
         if exchange.status != httpx.codes.OK:
-            in_clear = self.line.base_url.startswith("http:")  # else no proxy can answer in Dust's place
-            proxy = self.tape.proxy if in_clear else ""
+            in_clear = self.connection.base_url.startswith(
+                "http:"
+            )  # else no proxy can answer in Dust's place
+            proxy = self.context.proxy if in_clear else ""
             raise refusals.refused(exchange, self.request, self.flavor, proxy)
         if isinstance(exchange.body, str):
-            raise refusals.no_json(exchange, self.line.base_url)
+            raise refusals.no_json(exchange, self.connection.base_url)
         return exchange
 
     def _refuse_error(self, exchange: Exchange) -> None:
@@ -145,12 +147,12 @@ class Conversation:
 
     def _trouble(self, error: httpx.HTTPError, told: Callable[..., ServiceError]) -> ServiceError:
         """What to say of an error: that the time is up only where it is, for others set timeouts too."""
-        if isinstance(error, httpx.TimeoutException) and self.tape.left <= MOMENT:
+        if isinstance(error, httpx.TimeoutException) and self.context.seconds_left <= MOMENT:
             return self._timed_out()
-        return told(self.line.base_url, error, self.tape.proxy)
+        return told(self.connection.base_url, error, self.context.proxy)
 
     def _timed_out(self) -> ServiceError:
-        return refusals.timed_out(self.timeout or 0, self.tape.stands)
+        return refusals.timed_out(self.timeout or 0, self.context.block)
 
     def _may_wait(self, exchange: Exchange) -> bool:
         """Wait as a rate limit asks; False where there is none."""
@@ -158,8 +160,8 @@ class Conversation:
             return False
         self.limits += 1
         pause = retry_after(exchange.headers.get("retry-after"), self.limits)
-        if pause < self.tape.left:
-            self.tape.limited(pause)
+        if pause < self.context.seconds_left:
+            self.context.on_rate_limit(pause)
         self._pause(pause, refusals.waits_too_long(exchange, self.request, pause, self.timeout))
         self.waited += pause
         return True
@@ -168,10 +170,10 @@ class Conversation:
         """Wait, or raise `otherwise` where the run's time would be up before."""
         if self.timeout is None:
             return
-        if seconds >= self.tape.left:
+        if seconds >= self.context.seconds_left:
             raise otherwise
-        self.tape.pause(seconds)
-        if self.tape.left <= 0:  # ended meanwhile
+        self.context.wait(seconds)
+        if self.context.seconds_left <= 0:  # ended meanwhile
             raise otherwise
 
 

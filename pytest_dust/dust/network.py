@@ -11,11 +11,11 @@ from pytest_dust import __version__, clock
 from pytest_dust.constants import KEY_VARIABLE
 from pytest_dust.dust import refusals, transport
 from pytest_dust.dust.conversation import Conversation
-from pytest_dust.dust.transport import Note
+from pytest_dust.dust.transport import Update
 from pytest_dust.errors import ServiceError
 from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Flavor, Json, Reply, RunRequest
-from pytest_dust.worker_pool import Launcher, Watch, Work
+from pytest_dust.worker_pool import Task, Watch, WorkerPool
 
 _T = TypeVar("_T")
 HEADERS = {
@@ -31,7 +31,7 @@ RECORDED_AT = "https://dust.tt"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class LiveRun:
     """What to run: a request by its flavour, in how many seconds, masked how."""
 
     request: RunRequest
@@ -48,28 +48,28 @@ class Network:
     environ: Mapping[str, str] = field(repr=False)
     barred: str = ""
     """Why the key may not be sent to the base URL; empty if it may."""
-    _live: transport.Line | None = None
-    _replaying: transport.Line | None = None
+    _live: transport.Connection | None = None
+    _replaying: transport.Connection | None = None
 
-    def work(self, order: Order, limited: Callable[[float], None]) -> Work[Reply, Note]:
+    def task(self, live_run: LiveRun, on_rate_limit: Callable[[float], None]) -> Task[Reply, Update]:
         """One run at the service, to be made in a thread of its own; raises ServiceError without a good key.
 
         `limited` is told for how many seconds a rate limit bids us wait.
         """
-        line = self._service()
-        tape = transport.Tape(mask=order.mask, limited=limited)
+        connection = self._service()
+        context = transport.RequestContext(mask=live_run.mask, on_rate_limit=on_rate_limit)
 
-        def make(tell: Callable[[Note], None]) -> Reply:
+        def make(tell: Callable[[Update], None]) -> Reply:
             began = clock.seconds()
-            tape.deadline, tape.tell = began + order.timeout, tell
-            if tape.left <= 0:
-                raise refusals.timed_out(order.timeout)  # given up while its thread began
-            talk = Conversation(line, order.request, order.flavor, tape, order.timeout)
-            exchanges = talk.hold()
+            context.deadline, context.on_update = began + live_run.timeout, tell
+            if context.seconds_left <= 0:
+                raise refusals.timed_out(live_run.timeout)  # given up while its thread began
+            talk = Conversation(connection, live_run.request, live_run.flavor, context, live_run.timeout)
+            exchanges = talk.run()
             took = round(clock.seconds() - began - talk.waited, 3)  # as a cassette keeps it
-            return Reply(order.flavor, exchanges, took, talk.waited)
+            return Reply(live_run.flavor, exchanges, took, talk.waited)
 
-        return _within(order.timeout, make, tape)
+        return _within(live_run.timeout, make, context)
 
     def ask(
         self,
@@ -83,32 +83,32 @@ class Network:
 
         With a `body` it is posted, once.
         """
-        tape = transport.Tape(deadline=clock.seconds() + timeout, mask=mask)
-        talk = Conversation(self._service(), request, Flavor.POLL, tape, timeout)
-        launcher: Launcher[Json, Note] = Launcher(1)
+        context = transport.RequestContext(deadline=clock.seconds() + timeout, mask=mask)
+        talk = Conversation(self._service(), request, Flavor.POLL, context, timeout)
+        pool: WorkerPool[Json, Update] = WorkerPool(1)
 
-        def answer(tell: Callable[[Note], None]) -> Json:
-            tape.tell = tell
+        def answer(tell: Callable[[Update], None]) -> Json:
+            context.on_update = tell
             return (talk.post(path, body) if body else talk.get(path)).body
 
-        work = _within(timeout, answer, tape)
-        return launcher.wait(launcher.launch([work]), relay(None))[0]
+        work = _within(timeout, answer, context)
+        return pool.wait(pool.submit([work]), relay(None))[0]
 
     def replay(self, request: RunRequest, reply: Reply) -> Reply:
         """Run the app from recorded exchanges, by the same talk, without the network."""
         if self._replaying is None:
-            self._replaying = transport.line(RECORDED_AT, HEADERS, transport.replaying())
-        tape = transport.Tape(iter(reply.exchanges))
-        exchanges = Conversation(self._replaying, request, reply.flavor, tape, None).hold()
+            self._replaying = transport.connect(RECORDED_AT, HEADERS, transport.replaying())
+        context = transport.RequestContext(iter(reply.exchanges))
+        exchanges = Conversation(self._replaying, request, reply.flavor, context, None).run()
         return Reply(reply.flavor, exchanges, reply.duration)
 
     def close(self) -> None:
         """Close what was opened."""
-        for line in (self._live, self._replaying):
-            if line is not None:
-                line.transport.close()
+        for connection in (self._live, self._replaying):
+            if connection is not None:
+                connection.transport.close()
 
-    def _service(self) -> transport.Line:
+    def _service(self) -> transport.Connection:
         if self._live is None:
             if self.barred:
                 raise ServiceError(self.barred)
@@ -118,21 +118,21 @@ class Network:
             if not key.isascii() or not key.isprintable():
                 raise refusals.bad_key()
             headers = {**HEADERS, "Authorization": f"Bearer {key}"}
-            self._live = transport.line(self.base_url, headers, transport.live(self.base_url))
+            self._live = transport.connect(self.base_url, headers, transport.live(self.base_url))
         return self._live
 
 
 def _within(
-    seconds: float, call: Callable[[Callable[[Note], None]], _T], tape: transport.Tape
-) -> Work[_T, Note]:
+    seconds: float, call: Callable[[Callable[[Update], None]], _T], context: transport.RequestContext
+) -> Task[_T, Update]:
     """Work with an end: httpx times each read alone, and a byte a second would keep us for ever."""
-    return Work(call, seconds, tape.end, lambda: refusals.timed_out(seconds, tape.stands))
+    return Task(call, seconds, context.end, lambda: refusals.timed_out(seconds, context.block))
 
 
-def relay(watch: Watch[Event] | None) -> Watch[Note]:
+def relay(watch: Watch[Event] | None) -> Watch[Update]:
     """A callback that gives log records to their loggers, in the thread that waits, and events to `watch`."""
 
-    def tell(notes: Sequence[Note]) -> None:
+    def tell(notes: Sequence[Update]) -> None:
         events: list[Event] = []
         for note in notes:
             if isinstance(note, logging.LogRecord):

@@ -31,7 +31,7 @@ MAX_REPLY = 64 * 1024 * 1024
 MAX_LINES = 100_000
 """Lines of a stream from one event to the next; an event of Dust's is one line."""
 EXCHANGE = "pytest_dust.exchange"
-TAPE = "pytest_dust.tape"
+CONTEXT = "pytest_dust.context"
 READ_HEADERS = ("content-type", "retry-after")
 STREAM = "text/event-stream"
 FINAL = "final"
@@ -44,14 +44,14 @@ LOGGERS = ("httpx", *(f"httpcore.{name}" for name in ("connection", "http11", "h
 """Those who log requests, and what headers came back for them."""
 _NO_BODY = httpx.ByteStream(b"")
 """Given in place of a body, which httpx would encode, measure and read though it is empty."""
-_TAPE: ContextVar[Tape | None] = ContextVar("pytest_dust.tape", default=None)
+_CONTEXT: ContextVar[RequestContext | None] = ContextVar("pytest_dust.context", default=None)
 """What the run carries for which this thread sends requests."""
-Note = Event | logging.LogRecord
+Update = Event | logging.LogRecord
 """What a run tells while it goes on: an event of its stream, or what was logged of its requests."""
 
 
 @dataclass(slots=True)
-class Tape:
+class RequestContext:
     """What one run's requests carry to the transport.
 
     Live: when its time is up, what to mask, whom to tell of events and log records, and whom of a rate
@@ -61,9 +61,9 @@ class Tape:
     exchanges: Iterator[Exchange] = field(default_factory=lambda: iter(()))
     deadline: float = float("inf")
     mask: Mask = field(default_factory=Mask)
-    tell: Callable[[Note], None] = field(default=lambda _note: None)
-    limited: Callable[[float], None] = field(default=lambda _seconds: None)
-    stands: str = ""
+    on_update: Callable[[Update], None] = field(default=lambda _note: None)
+    on_rate_limit: Callable[[float], None] = field(default=lambda _seconds: None)
+    block: str = ""
     """The block at which the run stood when it was last asked for."""
     proxy: str = ""
     """The proxy by which the last request went, as messages name it, if it went by one."""
@@ -73,7 +73,7 @@ class Tape:
     _ended: threading.Event = field(default_factory=threading.Event)
 
     @property
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """Seconds until the run's time is up; 0 or less once it is."""
         return 0.0 if self._ended.is_set() else self.deadline - clock.seconds()
 
@@ -81,13 +81,13 @@ class Tape:
         """Stop whatever is under way: a pause at once, a reply at its next byte."""
         self._ended.set()
 
-    def pause(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
         """Wait so long, or until the run is ended; no patched clock or `time.sleep` shortens it."""
         self._ended.wait(seconds)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Connection:
     """The way to one address: the headers that every request has, and the transport that takes it there.
 
     A bare transport and no client: there is no redirect to follow, no cookie to keep and no address to
@@ -100,7 +100,12 @@ class Line:
     transport: httpx.BaseTransport
 
     def send(
-        self, method: str, path: str, body: Mapping[str, Json] | None, seconds: float | None, tape: Tape
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Json] | None,
+        seconds: float | None,
+        context: RequestContext,
     ) -> Exchange:
         """What comes back for one request, None being no limit of seconds; raises httpx.HTTPError."""
         request = httpx.Request(
@@ -108,16 +113,16 @@ class Line:
             _address(self.base_url, path),
             headers=self.headers,
             json=body,
-            extensions={TAPE: tape, "timeout": httpx.Timeout(seconds).as_dict()},
+            extensions={CONTEXT: context, "timeout": httpx.Timeout(seconds).as_dict()},
         )
         exchange: Exchange = self.transport.handle_request(request).extensions[EXCHANGE]
         return exchange
 
 
-def line(base_url: str, headers: Mapping[str, str], inner: httpx.BaseTransport) -> Line:
+def connect(base_url: str, headers: Mapping[str, str], inner: httpx.BaseTransport) -> Connection:
     """A line to a base URL; raises httpx.InvalidURL for what is none."""
     whole = str(httpx.URL(base_url))
-    return Line(whole if whole.endswith("/") else f"{whole}/", httpx.Headers(headers), inner)
+    return Connection(whole if whole.endswith("/") else f"{whole}/", httpx.Headers(headers), inner)
 
 
 @lru_cache(maxsize=256)
@@ -133,9 +138,9 @@ def live(base_url: str) -> httpx.BaseTransport:
 
 
 def replaying() -> httpx.BaseTransport:
-    """A transport that plays each request's tape and opens no socket.
+    """A transport that plays each request's context and opens no socket.
 
-    One standing respx route for all: our own tape says what comes next, and a router set up per
+    One standing respx route for all: our own context says what comes next, and a router set up per
     request would cost a millisecond.
     """
     import respx  # 40 ms, and not needed in a live run
@@ -154,8 +159,8 @@ def replaying() -> httpx.BaseTransport:
 
 
 def _next(request: httpx.Request) -> httpx.Response:
-    tape: Tape = request.extensions[TAPE]
-    exchange = next(tape.exchanges, None)
+    context: RequestContext = request.extensions[CONTEXT]
+    exchange = next(context.exchanges, None)
     asked = f"{request.method} {request.url.raw_path.decode('ascii')}"
     if exchange is None:
         raise CassetteError(f"holds no more replies, but the run asks {asked}")
@@ -187,32 +192,32 @@ class _Normalising(httpx.BaseTransport):
             logging.getLogger(name).addFilter(_divert)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        tape: Tape = request.extensions[TAPE]
-        _TAPE.set(tape)  # for this run, which has a thread of its own
-        request.extensions["trace"] = partial(self._trace, tape)
-        tape.tunnelling = False
+        context: RequestContext = request.extensions[CONTEXT]
+        _CONTEXT.set(context)  # for this run, which has a thread of its own
+        request.extensions["trace"] = partial(self._trace, context)
+        context.tunnelling = False
         began = clock.seconds()
         try:
             response = _sent(self._client, request)
         except httpx.TransportError as error:
-            if tape.tunnelling:  # nothing got to the service
+            if context.tunnelling:  # nothing got to the service
                 raise httpx.ConnectError(str(error), request=request) from None
             raise
         finally:
-            tape.proxy = self._proxy
+            context.proxy = self._proxy
         try:
-            exchange = _exchange(request, response, tape, began)
+            exchange = _exchange(request, response, context, began)
             path = exchange.path.removeprefix(self._prefix)
             return _response(request, replace(exchange, path=path))
         finally:
             response.close()
 
-    def _trace(self, tape: Tape, event: str, info: Mapping[str, Any]) -> None:
+    def _trace(self, context: RequestContext, event: str, info: Mapping[str, Any]) -> None:
         """Note which machine is connected to, the service or a proxy, and whether the proxy answers."""
         if event.endswith("send_request_headers.started"):
-            tape.tunnelling = info["request"].method == b"CONNECT"
+            context.tunnelling = info["request"].method == b"CONNECT"
         elif event.endswith("receive_response_headers.complete"):
-            tape.tunnelling = False
+            context.tunnelling = False
         elif event.endswith("connect_tcp.started"):
             host, port = info["host"], info["port"]
             self._proxy = "" if (host, port) == self._service else http_client.proxy(host, port)
@@ -239,35 +244,37 @@ def _divert(record: logging.LogRecord) -> bool:
 
     The run's thread goes on beside other cases, to which pytest would ascribe the record.
     """
-    tape = _TAPE.get()
-    if tape is None:
+    context = _CONTEXT.get()
+    if context is None:
         return True
-    record.msg, record.args = tape.mask.text(record.getMessage()), ()
-    tape.tell(record)
+    record.msg, record.args = context.mask.text(record.getMessage()), ()
+    context.on_update(record)
     return False
 
 
-def _exchange(request: httpx.Request, response: httpx.Response, tape: Tape, began: float) -> Exchange:
+def _exchange(
+    request: httpx.Request, response: httpx.Response, context: RequestContext, began: float
+) -> Exchange:
     """The reply, read whole."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     streamed = kind == STREAM and response.status_code == httpx.codes.OK
     headers = {name: response.headers[name] for name in READ_HEADERS if name in response.headers}
     return Exchange(
         method=request.method,
-        path=tape.mask.text(request.url.raw_path.decode("ascii")),
+        path=context.mask.text(request.url.raw_path.decode("ascii")),
         status=response.status_code,
-        headers=tape.mask.value(headers),
-        body=None if streamed else _read(response, _body(response, tape), kind, tape),
-        events=tuple(_events(response, tape, began)) if streamed else None,
+        headers=context.mask.value(headers),
+        body=None if streamed else _read(response, _body(response, context), kind, context),
+        events=tuple(_events(response, context, began)) if streamed else None,
     )
 
 
-def _parts(response: httpx.Response, tape: Tape, stage: decoding.Stage) -> Iterator[bytes]:
+def _parts(response: httpx.Response, context: RequestContext, stage: decoding.Stage) -> Iterator[bytes]:
     """The reply's bytes without their encoding, as long as the run has time."""
 
     def timely(parts: Iterator[bytes]) -> Iterator[bytes]:
         for part in parts:
-            if tape.left <= 0:
+            if context.seconds_left <= 0:
                 raise httpx.ReadTimeout("the run's time is up", request=response.request)
             yield part
 
@@ -275,10 +282,10 @@ def _parts(response: httpx.Response, tape: Tape, stage: decoding.Stage) -> Itera
     return decoding.decoded(response.iter_raw(), encodings, lambda parts: stage(timely(parts)))
 
 
-def _body(response: httpx.Response, tape: Tape) -> bytearray:
+def _body(response: httpx.Response, context: RequestContext) -> bytearray:
     """A reply that is no stream."""
     body = bytearray()
-    for part in _parts(response, tape, _bounded):
+    for part in _parts(response, context, _bounded):
         body += part
     return body
 
@@ -325,14 +332,14 @@ class _Stream(httpx.SyncByteStream):
             raise _too_large(STREAMED)
 
 
-def _events(response: httpx.Response, tape: Tape, began: float) -> Iterator[Event]:
+def _events(response: httpx.Response, context: RequestContext, began: float) -> Iterator[Event]:
     """The events of a stream that tell of its run, up to the last one, or to where it broke off.
 
     A run whose stream broke off goes on without us.
     """
     from httpx_sse import EventSource
 
-    stream = _Stream(_parts(response, tape, lambda parts: parts))
+    stream = _Stream(_parts(response, context, lambda parts: parts))
     plain = httpx.Response(200, headers={"content-type": STREAM}, stream=stream)
     try:
         for sent in EventSource(plain).iter_sse():
@@ -341,8 +348,8 @@ def _events(response: httpx.Response, tape: Tape, began: float) -> Iterator[Even
             if not _is_kept(data):
                 continue
             at = round(clock.seconds() - began, 3)
-            event = Event(at, _masked(ordered(data), sent.data, tape))
-            tape.tell(event)
+            event = Event(at, _masked(ordered(data), sent.data, context))
+            context.on_update(event)
             yield event
             if data["type"] == FINAL:
                 return
@@ -373,7 +380,7 @@ def _data(text: str) -> Any:
         return text
 
 
-def _read(response: httpx.Response, content: bytearray, kind: str, tape: Tape) -> Any:
+def _read(response: httpx.Response, content: bytearray, kind: str, context: RequestContext) -> Any:
     """The reply's body as it is kept; raises ServiceError for numbers that no cassette can hold."""
     text = _text(content)
     content.clear()  # of a large answer, the bytes, the text and the value need not be there at once
@@ -383,7 +390,7 @@ def _read(response: httpx.Response, content: bytearray, kind: str, tape: Tape) -
         if response.status_code == httpx.codes.OK:
             raise refusals.odd_number(text) from None
         value = text
-    return _masked(value, text, tape)
+    return _masked(value, text, context)
 
 
 def _text(content: bytearray) -> str:
@@ -393,12 +400,12 @@ def _text(content: bytearray) -> str:
         return "bytes that are not UTF-8: " + content.decode("utf-8", "replace")
 
 
-def _masked(value: Any, text: str, tape: Tape) -> Any:
+def _masked(value: Any, text: str, context: RequestContext) -> Any:
     """A value without cookies and secrets; what its cookies say is masked in all that the run gives later."""
     if cookies.may_hold(text):
         value, said = cookies.masked(value)
-        tape.mask = tape.mask.knowing(said)
-    return tape.mask.answer(value)
+        context.mask = context.mask.knowing(said)
+    return context.mask.answer(value)
 
 
 def _parsed(text: str, kind: str) -> Any:

@@ -158,7 +158,7 @@ def _is_final(events: Sequence[Event]) -> bool:
     return any(isinstance(event.data, dict) and event.data.get("type") == FINAL for event in events)
 
 
-def standing(exchange: Exchange) -> str:
+def current_block(exchange: Exchange) -> str:
     """The block at which a run stands that has not ended, as `NAME (type)`; empty if none is known."""
     return _last_started(_status(_run(exchange.body)).get("blocks"))[0]
 

@@ -194,7 +194,7 @@ class DustItem(Item):
             raise Unrun(self.masked(str(error))) from None
         finally:
             self.took = sum(ticket.seconds for ticket in self.launched)
-            self.shared.live.launcher.give_up(self.launched)
+            self.shared.live.launcher.cancel(self.launched)
             self.launched = ()  # if it is run again, it gets new runs
         if self.headline:
             raise CaseFailed(self.headline)
@@ -253,7 +253,7 @@ class DustItem(Item):
         from pytest_dust.run.pipeline import keep_ended
 
         launched, self.launched = self.launched, ()
-        self.shared.live.launcher.give_up(launched)
+        self.shared.live.launcher.cancel(launched)
         return keep_ended(self.case, self.recording(), self.shared.desk(), launched)
 
     def _keep_difference(self, outcome: Outcome) -> None:

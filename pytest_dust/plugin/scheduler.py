@@ -17,12 +17,12 @@ from pytest_dust.plugin.stash import LEFT
 from pytest_dust.report.progress import Progress
 from pytest_dust.report.tokens import about, uncounted
 from pytest_dust.wording import plural
-from pytest_dust.worker_pool import Launcher
+from pytest_dust.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-    from pytest_dust.dust.transport import Note
+    from pytest_dust.dust.transport import Update
     from pytest_dust.run.pipeline import Estimate, Made
     from pytest_dust.settings import Settings
 
@@ -46,7 +46,7 @@ class Live:
         self.budget = workers.budget(config, settings)
         at_once = workers.share(config, settings.concurrency)
         ahead = at_once if config.getoption("maxfail", 0) else AHEAD * at_once
-        self.launcher: Launcher[Made, Note] = Launcher(at_once, ahead)
+        self.launcher: WorkerPool[Made, Update] = WorkerPool(at_once, ahead)
         self.refusal = ""
         """Why nothing is run: the estimate passes a ceiling."""
         self.failed = 0
@@ -66,7 +66,7 @@ class Live:
         """How far the session's runs are."""
         launcher = self.launcher
         passed = clock.seconds() - self._began
-        counts = launcher.ended, launcher.under_way, launcher.waiting + self._to_come
+        counts = launcher.ended, launcher.running, launcher.waiting + self._to_come
         return Progress(*counts, self.failed, self.budget.tokens, passed)
 
     @pytest.hookimpl(tryfirst=True)
@@ -162,7 +162,7 @@ class Live:
         """Give up all that no turn came for, keep what was paid for, and say what it cost."""
         self.launcher.close()
         unasked = sum((case.give_up() for case in filter(_is_case, session.items)), self._unasked)
-        left = (self.launcher.wasted, self.launcher.left, unasked.told, unasked.unknown)
+        left = (self.launcher.wasted, self.launcher.abandoned, unasked.told, unasked.unknown)
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput["dust_left"] = left
         else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pytest_dust import deadline
 from pytest_dust.checks.expectation import Judging
 from pytest_dust.deadline import TimeIsUp
-from pytest_dust.worker_pool import Launcher, Watch, Work
+from pytest_dust.worker_pool import Task, Watch, WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,7 +46,7 @@ def in_thread(seconds: float, call: Callable[[], _T], watch: Watch[None] | None 
 
     A function that goes on is left alone: nobody can end a thread, and this one ends with the process.
     """
-    launcher: Launcher[_T, None] = Launcher(1)
+    launcher: WorkerPool[_T, None] = WorkerPool(1)
     judge = partial(copy_context().run, in_seconds, seconds, call)
-    work: Work[_T, None] = Work(lambda _tell: judge(), seconds, lambda: None, TimeIsUp)
-    return launcher.wait(launcher.launch([work]), watch)[0]
+    work: Task[_T, None] = Task(lambda _tell: judge(), seconds, lambda: None, TimeIsUp)
+    return launcher.wait(launcher.submit([work]), watch)[0]

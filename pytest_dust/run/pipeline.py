@@ -20,9 +20,9 @@ from pytest_dust.compare import baseline
 from pytest_dust.deadline import TimeIsUp
 from pytest_dust.dust import service_cache, token_counts, wire
 from pytest_dust.dust.missing import refuse_missing
-from pytest_dust.dust.network import Network, Order, relay
+from pytest_dust.dust.network import LiveRun, Network, relay
 from pytest_dust.dust.run_view import viewed
-from pytest_dust.dust.transport import Note
+from pytest_dust.dust.transport import Update
 from pytest_dust.dust.wire import Block
 from pytest_dust.errors import CassetteError, DustError, JudgeError, ServiceError
 from pytest_dust.masking import Mask
@@ -51,7 +51,7 @@ from pytest_dust.run import judging, pending
 from pytest_dust.run.budget import Budget
 from pytest_dust.run.pending import Held, Keeper
 from pytest_dust.settings import Mode, Settings
-from pytest_dust.worker_pool import Launcher, Ticket, Watch, Work
+from pytest_dust.worker_pool import Job, Task, Watch, WorkerPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Made:
     """The blocks that the service may have answered from its cache."""
 
 
-Attempts = Sequence[Ticket[Made, Note]]
+Attempts = Sequence[Job[Made, Update]]
 """The runs of a case that are launched: one, or as many as it is repeated."""
 
 
@@ -102,7 +102,7 @@ class Desk:
 
     settings: Settings
     network: Network
-    launcher: Launcher[Made, Note]
+    launcher: WorkerPool[Made, Update]
     mask: Mask
     budget: Budget
     specification: Callable[[RunRequest, Run], Specification | None]
@@ -470,10 +470,10 @@ def launch(
         config = service_cache.without_cache(config, known)
     sent = replace(request, specification_hash=_version(request, settings), config=config)
     mask = masking(desk.mask, cassette.bound(request), case)
-    order = Order(sent, case.flavor, case.timeout or settings.timeout, mask)
+    order = LiveRun(sent, case.flavor, case.timeout or settings.timeout, mask)
     together = _Together()
     works = [_work(order, desk, together, known) for _ in range(case.times)]
-    return desk.launcher.launch(works, urgent=urgent)
+    return desk.launcher.submit(works, urgent=urgent)
 
 
 def _version(request: RunRequest, settings: Settings) -> str:
@@ -522,11 +522,11 @@ def _ended(attempts: Attempts) -> tuple[Made, ...]:
     return tuple(each.result() for each in futures if each.done() and each.exception() is None)
 
 
-def _work(order: Order, desk: Desk, together: _Together, known: Sequence[Block]) -> Work[Made, Note]:
+def _work(order: LiveRun, desk: Desk, together: _Together, known: Sequence[Block]) -> Task[Made, Update]:
     """One run: paid for as it begins, and read as it ends; not begun where another of its case has failed."""
-    work = desk.network.work(order, desk.launcher.hold)
+    work = desk.network.task(order, desk.launcher.pause)
 
-    def make(tell: Callable[[Note], None]) -> Made:
+    def make(tell: Callable[[Update], None]) -> Made:
         if together.failed is not None:
             raise together.failed
         try:
@@ -542,7 +542,7 @@ def _work(order: Order, desk: Desk, together: _Together, known: Sequence[Block])
                 desk.budget.note(error.spent.told, error.spent.unknown)
             raise
 
-    return Work(make, work.seconds, work.stop, work.late)
+    return Task(make, work.seconds, work.stop, work.timeout_error)
 
 
 def _read(reply: Reply, request: RunRequest, budget: Budget, known: Sequence[Block]) -> Made:

@@ -16,11 +16,11 @@ from test_flavors import INPUTS as STEADY
 from conftest import KEY, dust_server
 from pytest_dust.dust import run_view as views
 from pytest_dust.dust import wire
-from pytest_dust.dust.network import Network, Order
+from pytest_dust.dust.network import LiveRun, Network
 from pytest_dust.errors import CassetteError, ServiceError
 from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Exchange, Flavor, Reply, Run
-from pytest_dust.worker_pool import Launcher
+from pytest_dust.worker_pool import WorkerPool
 
 bounded = settings(
     max_examples=120,
@@ -156,9 +156,9 @@ def plain(words: str) -> None:
 def judged(network: Network, request: Any, flavor: Flavor, timeout: float = 1.0) -> Run | None:
     """Ask for a run, and hold whatever comes of it against what may come of it."""
     try:
-        launcher = Launcher(1)
-        work = network.work(Order(request, flavor, timeout, Mask((KEY,))), launcher.hold)
-        (reply,) = launcher.wait(launcher.launch([work]))
+        launcher = WorkerPool(1)
+        work = network.task(LiveRun(request, flavor, timeout, Mask((KEY,))), launcher.pause)
+        (reply,) = launcher.wait(launcher.submit([work]))
         run = wire.run(reply, request.block_filter, request.specification_hash)
     except ServiceError as error:
         return plain(str(error))

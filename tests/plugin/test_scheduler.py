@@ -13,7 +13,7 @@ import pytest
 from test_modes import started
 
 from conftest import SUPPORT, dust_server, filled, suite
-from pytest_dust.dust.network import Network, Order
+from pytest_dust.dust.network import LiveRun, Network
 from pytest_dust.errors import ServiceError
 from pytest_dust.masking import Mask
 from pytest_dust.model import App, Flavor, RunRequest
@@ -430,7 +430,7 @@ def test_a_run_that_is_given_up_before_it_begins_asks_nothing(server, monkeypatc
     network = Network(server.base_url, server.environment)
     app = App(server.workspace, server.space, SUPPORT)
     request = RunRequest(app, server.hash(SUPPORT), {}, ({"question": "c00"},), None)
-    work = network.work(Order(request, Flavor.BLOCKING, 10, Mask()), lambda _seconds: None)
+    work = network.task(LiveRun(request, Flavor.BLOCKING, 10, Mask()), lambda _seconds: None)
     work.stop()
     with pytest.raises(ServiceError):
         work.call(lambda _event: None)

@@ -18,11 +18,11 @@ from conftest import BARE, CASE, OTHERS_PLUGINS, SUPPORT, dust_server, suite
 from pytest_dust.cassettes import format as cassette
 from pytest_dust.dust import run_view as views
 from pytest_dust.dust import wire
-from pytest_dust.dust.network import Order
+from pytest_dust.dust.network import LiveRun
 from pytest_dust.errors import ServiceError
 from pytest_dust.masking import Mask
 from pytest_dust.model import App, Flavor, RunRequest
-from pytest_dust.worker_pool import Launcher
+from pytest_dust.worker_pool import WorkerPool
 
 Faults = dust_server.Faults
 APPS = {app.name: app for app in dust_server.APPS.values()}
@@ -75,9 +75,9 @@ def seen(reply, request):
 
 def run(network, request, flavor, timeout=10.0):
     """Run an app by one road."""
-    launcher = Launcher(1)
-    work = network.work(Order(request, Flavor(flavor), timeout, Mask()), launcher.hold)
-    return launcher.wait(launcher.launch([work]))[0]
+    launcher = WorkerPool(1)
+    work = network.task(LiveRun(request, Flavor(flavor), timeout, Mask()), launcher.pause)
+    return launcher.wait(launcher.submit([work]))[0]
 
 
 def kept(request, reply):
