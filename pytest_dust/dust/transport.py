@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
-from inspect import signature
 from typing import Any
 
 import httpx
@@ -152,7 +151,6 @@ def replaying() -> httpx.BaseTransport:
         route.calls.clear()
         return _next(request)
 
-    vars(play)["__signature__"] = signature(play)  # respx asks for it at each call, and it takes a while
     route = router.route()
     route.mock(side_effect=play)
     return httpx.MockTransport(router.handler)
