@@ -70,6 +70,16 @@ MISSING = Missing()
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """A matcher and its argument as the suite wrote them, for reports."""
+
+    name: str
+    written: Any
+    inner: tuple[Expected, ...] = ()
+    """The matchers that `not` denies."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     """A matcher with its argument: as the suite wrote it, and as checked and prepared."""
 
@@ -79,6 +89,14 @@ class Bound:
     holds: Callable[[Any, Any], bool | str] = field(repr=False)
     bounded: bool = True
     """Whether it ends in time by itself, as most do, and all matchers in its argument."""
+
+    @property
+    def expected(self) -> Expected:
+        """The matcher without its function, for reports."""
+        inner = self.argument if self.name == "not" and isinstance(self.argument, tuple) else ()
+        return Expected(
+            self.name, self.written, tuple(each.expected for each in inner if isinstance(each, Bound))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +286,7 @@ class Failure:
     """An expectation that does not hold: what was expected, what came, and why that does not do."""
 
     path: str
-    expected: Bound
+    expected: Expected
     actual: object
     note: str = ""
     changes: tuple[Change, ...] = ()
@@ -387,23 +405,28 @@ class Outcome:
         return self.passed >= (self.repeat.min_pass if self.repeat else len(self.attempts))
 
     @property
-    def gated(self) -> bool:
-        """Whether the case fails because of a change alone."""
-        return self.holds and self.fails_on_change and self.changed
-
-    @property
     def changed(self) -> bool:
         """Whether any attempt changed."""
         return any(attempt.changed for attempt in self.attempts)
 
     @property
-    def shown(self) -> Attempt:
-        """The attempt that a report tells of: the first that failed, else that changed, else the first."""
-        if not self.holds:
-            return next(attempt for attempt in self.attempts if not attempt.passed)
-        return next((attempt for attempt in self.attempts if attempt.changed), self.attempts[0])
-
-    @property
     def tokens(self) -> Tokens:
         """The tokens of all attempts."""
         return sum((attempt.tokens for attempt in self.attempts), Tokens())
+
+
+@dataclass(frozen=True, slots=True)
+class CassetteFiles:
+    """Files in the folders of cassettes that belong to no case; paths as the file system has them."""
+
+    partial: bool = False
+    """True if only some cases were selected, so that nothing is known of the others."""
+    orphans: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
+    """Temporary files of a process that was killed."""
+    linked: tuple[str, ...] = ()
+    """Folders that are reached through symbolic links, which are left alone."""
+    pruned: bool = False
+    """Whether the orphans and the unfinished files were to be removed."""
+    kept: Mapping[str, str] = field(default_factory=dict)
+    """Files that could not be removed, and why."""

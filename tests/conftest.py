@@ -21,8 +21,10 @@ import pytest
 import respx  # noqa: F401  # likewise
 import yaml  # noqa: F401  # likewise
 
-import pytest_dust.plugin.session
-import pytest_dust.run.pipeline  # noqa: F401  # likewise: tests replace parts of it
+import pytest_dust.plugin.drift_item
+import pytest_dust.plugin.dust_file
+import pytest_dust.plugin.fixture
+import pytest_dust.run.judge  # noqa: F401  # likewise: tests replace parts of them
 from pytest_dust.dust.network import Network
 
 if TYPE_CHECKING:

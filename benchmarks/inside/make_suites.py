@@ -14,7 +14,7 @@ from typing import Any
 
 import answers
 
-from pytest_dust.cassettes import files
+from pytest_dust.cassettes import binding, files
 from pytest_dust.cassettes import format as cassette
 from pytest_dust.dust import wire
 from pytest_dust.model import App, Exchange, Flavor, Reply, RunRequest
@@ -89,9 +89,9 @@ def record(suite: Path, case: str, number: int, size: int) -> None:
     headers = {"content-type": "application/json"}
     exchange = Exchange("POST", wire.runs_path(request), 200, headers, answers.body(asked, size))
     reply = Reply(Flavor.BLOCKING, (exchange,), 0.5)
-    path = files.home(suite, "cassettes", suite.parent).spot(case).path
+    path = files.folder_of(suite, "cassettes", suite.parent).cassette(case).file
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(cassette.dumps(cassette.bound(request), [reply], RECORDED_AT))
+    path.write_bytes(cassette.dumps(binding.bound(request), [reply], RECORDED_AT))
 
 
 if __name__ == "__main__":

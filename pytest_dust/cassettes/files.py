@@ -28,56 +28,68 @@ _TEMPORARY = re.compile(r"\..{0,120}-[0-9a-f]{8,12}\.[0-9a-f]{1,16}\.tmp")
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
-    """Where a case's cassette belongs, and the folder that no symbolic link may lead it out of."""
+class CassetteFolder:
+    """The folder of one suite's cassettes; what is looked up once for all of them."""
 
     path: Path
-    folder: str
-    direct: bool = False
-    """Whether the way there is known to stay in the folder, so that only the file itself may be a link."""
+    top: str
+    """The real folder out of which no symbolic link may lead."""
+    is_direct: bool = False
+    """Whether the folder is known to be inside `top`, so that only a cassette itself may be a link."""
     roots: tuple[str, ...] = ()
-    """Real folders into which a link may lead where the cassette is read, and never where it is written."""
+    """Real folders into which a link may lead when a cassette is read, and never when it is written."""
     earlier: tuple[Path, ...] = ()
-    """Where earlier versions may have put it."""
+    """The folders in which earlier versions kept the suite's cassettes."""
+
+    def cassette(self, case: str, before: str = "") -> CassettePath:
+        """The path of the cassette of one of the suite's cases; `before` is an id that it had earlier."""
+        return CassettePath(self.path / f"{case_file(case)}.json", self, case, before or case)
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
-    """Where the cassettes of one suite belong: what their spots have in common, looked up once."""
+class CassettePath:
+    """The path of a case's cassette."""
 
-    path: Path
-    folder: str
-    direct: bool
-    roots: tuple[str, ...] = ()
-    earlier: tuple[Path, ...] = ()
+    file: Path
+    home: CassetteFolder
+    case: str = ""
+    before: str = ""
 
-    def spot(self, case: str, before: str = "") -> Spot:
-        """Where the cassette of one of the suite's cases is; `before` is another id that it had."""
-        path = self.path / f"{case_file(case)}.json"
-        names = dict.fromkeys((case_file(case), earlier_case_file(before or case)))
-        earlier = [each / f"{name}.json" for each in (self.path, *self.earlier) for name in names]
-        return Spot(path, self.folder, self.direct, self.roots, tuple(earlier[1:]))
+    @property
+    def earlier(self) -> Iterator[Path]:
+        """The paths at which earlier versions may have put the cassette."""
+        if not self.case:
+            return
+        names = dict.fromkeys((case_file(self.case), earlier_case_file(self.before)))
+        paths = (each / f"{name}.json" for each in (self.home.path, *self.home.earlier) for name in names)
+        yield from (path for path in paths if path != self.file)
 
 
-def home(suite: Path, setting: str, root: Path) -> Home:
-    """Where the cassettes of a suite or a module are, with the folder that the settings name.
+def path_below(file: Path, top: str) -> CassettePath:
+    """The path of a file that is written as a cassette, below a real folder that links must not leave."""
+    return CassettePath(file, CassetteFolder(file.parent, top))
 
-    `root` is pytest's rootdir, in which links may lead where cassettes are read.
+
+def folder_of(suite: Path, setting: str, root: Path) -> CassetteFolder:
+    """The folder of the cassettes of a suite or a Python file; `setting` is `--dust-cassette-dir`.
+
+    `root` is pytest's rootdir, in which links may lead when cassettes are read.
     """
     path, top = places.place(suite, setting), str(places.top(suite, setting))
     direct = links.is_inside(f"{os.path.realpath(path)}{os.sep}", top)
-    return Home(path, top, direct, links.roots(suite, root), places.earlier_places(suite, setting))
+    return CassetteFolder(path, top, direct, links.roots(suite, root), places.earlier_places(suite, setting))
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def read(spot: Spot) -> Cassette | None:
+def read(path: CassettePath) -> Cassette | None:
     """The cassette there, None where there is none; raises CassetteError for one that is broken."""
-    if not spot.direct or os.path.islink(spot.path):  # noqa: PTH114  # no error where it cannot be told
-        _refuse_outside(spot.path, (spot.folder, *spot.roots), links.NAME_BOTH)
+    home = path.home
+    if not home.is_direct or os.path.islink(path.file):  # noqa: PTH114  # no error where it cannot be told
+        _refuse_outside(path.file, (home.top, *home.roots), links.NAME_BOTH)
     try:
-        source = _bytes(spot.path)
+        source = _bytes(path.file)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -89,11 +101,12 @@ def read(spot: Spot) -> Cassette | None:
     return parse(text)
 
 
-def earlier(spot: Spot) -> Iterator[Cassette]:
+def earlier(path: CassettePath) -> Iterator[Cassette]:
     """The cassettes at the places of earlier versions; they may be of other suites."""
-    for path in spot.earlier:
+    home = CassetteFolder(path.home.path, path.home.top, roots=path.home.roots)
+    for file in path.earlier:
         with suppress(CassetteError):
-            found = read(Spot(path, spot.folder, roots=spot.roots))
+            found = read(CassettePath(file, home))
             if found is not None:
                 yield found
 
@@ -116,17 +129,17 @@ def _bytes(path: Path) -> bytes:
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def write(spot: Spot, content: bytes) -> None:
+def write(path: CassettePath, content: bytes) -> None:
     """Put a cassette in place whole, or leave what was there; raises CassetteError where it cannot."""
-    _refuse_outside(spot.path, (spot.folder,))
+    _refuse_outside(path.file, (path.home.top,))
     if len(content) > MAX_BYTES:
         allowed = MAX_BYTES // 1024 // 1024
         raise CassetteError(
             f"would be larger than {allowed} MB and could not be read again; use block_filter"
         )
     try:
-        spot.path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(spot.path, content)
+        path.file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path.file, content)
     except OSError as error:
         raise CassetteError(f"cannot be written: {error.strerror}") from None
 

@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_dust.compare.equality import differences
 from pytest_dust.cookies import may_hold
 from pytest_dust.errors import CassetteError
 from pytest_dust.files import git_marks
 from pytest_dust.json_values import decode, ordered
 from pytest_dust.masking import Mask
-from pytest_dust.model import Change, Event, Exchange, Flavor, Json, Reply, RunRequest, Specification
+from pytest_dust.model import Event, Exchange, Flavor, Json, Reply, Specification
 
 VERSION = 1
 KEPT_HEADERS = frozenset({"content-type"})
@@ -38,36 +37,6 @@ class Cassette:
     replies: tuple[Reply, ...]
     """One, or one for each attempt of a repeated case."""
     specification: Specification | None = None
-
-
-def bound(request: RunRequest, runs: int | None = None) -> dict[str, Json]:
-    """What of a request a cassette is bound to; `runs` is how often a case is repeated."""
-    repeat: dict[str, Json] = {} if runs is None else {"repeat": runs}
-    return {
-        **repeat,
-        "app": {
-            "workspace": request.app.workspace,
-            "space": request.app.space,
-            "id": request.app.id,
-        },
-        "specification_hash": request.specification_hash,
-        "config": request.config,
-        "inputs": request.inputs,
-        "block_filter": None if request.block_filter is None else list(request.block_filter),
-    }
-
-
-def moved(cassette: Cassette, request: Mapping[str, Json]) -> tuple[Change, ...]:
-    """The fields of the request that are no longer as recorded, old → new; nothing where it fits.
-
-    `request` as `bound` gives it, masked. A workspace or space that is named nowhere is not compared:
-    offline there is none to ask.
-    """
-    now = dict(request)
-    app, recorded = now["app"], cassette.request.get("app")
-    if isinstance(app, dict) and isinstance(recorded, dict):
-        now["app"] = {name: recorded.get(name) if given is None else given for name, given in app.items()}
-    return tuple(differences(cassette.request, now))
 
 
 def redacted(cassette: Cassette, mask: Mask) -> Cassette:

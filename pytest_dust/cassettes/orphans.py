@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import escape
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from pytest_dust.cassettes import format as cassette
 from pytest_dust.cassettes import places
@@ -23,10 +22,8 @@ from pytest_dust.cassettes.files import MAX_BYTES, unfinished
 from pytest_dust.constants import SUITE_SUFFIX
 from pytest_dust.errors import CassetteError
 from pytest_dust.files.names import case_file, earlier_case_file
-from pytest_dust.wording import as_typed, plural
+from pytest_dust.model import CassetteFiles
 
-MAX_NAMED = 3
-"""Files named in the summary; more are counted."""
 BELOW = 2
 """Levels below a directory in which a suite of the same name is looked for."""
 _UPS = re.compile(r"~(\d{1,4})")
@@ -57,7 +54,7 @@ class Search:
     others: Iterable[Path] = ()
     """Folders of other files that may be half written, in all their folders."""
 
-    def found(self) -> dict[str, list[str]]:
+    def found(self) -> CassetteFiles:
         """The orphans, the files that are half written, and the folders that links lead to."""
         orphans, halves = set[str](), set[str]()
         for folder, owners in self._beside() if places.is_beside(self.setting) else self._shared():
@@ -68,7 +65,11 @@ class Search:
             halves.update(map(str, unfinished(folder)))
         homes = (places.place(file, self.setting) for file in self.collected)
         linked = {str(home) for home in homes if os.path.lexists(home) and not _is_direct(home)}
-        return {"orphans": sorted(orphans), "unfinished": sorted(halves), "linked": sorted(linked)}
+        return CassetteFiles(
+            orphans=tuple(sorted(orphans)),
+            unfinished=tuple(sorted(halves)),
+            linked=tuple(sorted(linked)),
+        )
 
     def _orphans(self, folder: Path, owners: Owners) -> list[Path]:
         everyone = (*owners.now, *owners.earlier)
@@ -262,62 +263,25 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-# ── what is done and said ────────────────────────────────────────────────────────────────────────
+# ── removing ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def look_after(found: list[dict[str, Any]], shown_from: Path, *, prune: bool) -> tuple[list[str], int]:
-    """What to say of the files that all processes found, and how many are left; with `prune`, few are."""
-    if any(each["partial"] for each in found):
-        return (["dust: pruned nothing, as only part of the suites was selected"] if prune else []), 0
-    orphans, halves = (
-        [Path(path) for path in sorted({path for each in found for path in each[kind]})]
-        for kind in ("orphans", "unfinished")
+def merged(found: Sequence[CassetteFiles]) -> CassetteFiles:
+    """What several processes found, each file once; partial if one of them saw only a part."""
+    if any(each.partial for each in found):
+        return CassetteFiles(partial=True)
+    return CassetteFiles(
+        orphans=tuple(sorted({path for each in found for path in each.orphans})),
+        unfinished=tuple(sorted({path for each in found for path in each.unfinished})),
+        linked=tuple(sorted({path for each in found for path in each.linked})),
     )
-    if prune:
-        linked = sorted({Path(path) for each in found for path in each["linked"]})
-        lines, left = _prune(orphans, halves, shown_from)
-        return [*lines, *_links(linked, shown_from)], left
-    lines = []
-    if orphans:
-        count = plural(len(orphans), "orphaned cassette")
-        lines.append(f"dust: {count}, of no case: {_named(orphans, shown_from)}; remove with --dust-prune")
-    if halves:
-        count = plural(len(halves), "unfinished file")
-        lines.append(f"dust: {count} of a killed run: {_named(halves, shown_from)}; remove with --dust-prune")
-    return lines, len(orphans) + len(halves)
 
 
-def _prune(orphans: list[Path], halves: list[Path], shown_from: Path) -> tuple[list[str], int]:
-    """Remove the files; what to say of it, and how many are left."""
-    lines: list[str] = []
-    left: list[tuple[Path, str]] = []
-    for noun, paths in (("orphaned cassette", orphans), ("unfinished file", halves)):
-        failures = {path: why for path in paths if (why := _remove(path, is_cassette=paths is orphans))}
-        gone = [path for path in paths if path not in failures]
-        left += failures.items()
-        if gone:
-            lines.append(f"dust: pruned {plural(len(gone), noun)}: {_named(gone, shown_from)}")
-    for path, why in left[:MAX_NAMED]:
-        shown = as_typed(path, shown_from)
-        lines.append(f"dust: cannot remove {shown}: {why}; mend that and prune again")
-    if len(left) > MAX_NAMED:
-        lines.append(f"dust: nor {len(left) - MAX_NAMED:,} more")
-    return lines or ["dust: no orphaned cassettes to prune"], len(left)
-
-
-def _links(linked: list[Path], shown_from: Path) -> list[str]:
-    """What to say of folders that a prune stays out of."""
-    if not linked:
-        return []
-    told = _named(linked, shown_from)
-    return [
-        f"dust: pruned nothing where symbolic links lead: {told}; remove the links, or prune where they lead"
-    ]
-
-
-def _named(paths: list[Path], shown_from: Path) -> str:
-    names = [as_typed(path, shown_from) for path in paths[:MAX_NAMED]]
-    return ", ".join(names) + (f" and {len(paths) - MAX_NAMED:,} more" if len(paths) > MAX_NAMED else "")
+def prune(files: CassetteFiles) -> CassetteFiles:
+    """Remove orphans and unfinished files; the result says which of them could not be removed."""
+    kept = {path: why for path in files.orphans if (why := _remove(Path(path), is_cassette=True))}
+    kept |= {path: why for path in files.unfinished if (why := _remove(Path(path), is_cassette=False))}
+    return replace(files, pruned=True, kept=kept)
 
 
 def _remove(path: Path, *, is_cassette: bool) -> str:

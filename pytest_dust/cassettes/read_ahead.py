@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pytest_dust.cassettes import files
-from pytest_dust.cassettes.files import Spot
+from pytest_dust.cassettes.files import CassettePath
 from pytest_dust.cassettes.format import Cassette
 from pytest_dust.errors import CassetteError
 
@@ -21,26 +21,26 @@ class ReadAhead:
         self._kept: dict[Path, tuple[int, Cassette | CassetteError | None]] = {}
         self._room = MAX_BYTES
 
-    def keep(self, spot: Spot) -> Cassette | None:
+    def keep(self, path: CassettePath) -> Cassette | None:
         """Read a cassette that will be needed again; raises CassetteError as reading it does."""
         found: Cassette | CassetteError | None
-        if spot.path in self._kept:
-            return _given(self._kept[spot.path][1])
+        if path.file in self._kept:
+            return _given(self._kept[path.file][1])
         try:
-            found = files.read(spot)
+            found = files.read(path)
         except CassetteError as error:
             found = error
-        size = _size(spot.path) if isinstance(found, Cassette) else 0
+        size = _size(path.file) if isinstance(found, Cassette) else 0
         if size <= self._room:
             self._room -= size
-            self._kept[spot.path] = (size, found)
+            self._kept[path.file] = (size, found)
         return _given(found)
 
-    def take(self, spot: Spot) -> Cassette | None:
+    def take(self, path: CassettePath) -> Cassette | None:
         """A cassette as it was read, or read now; raises CassetteError likewise."""
-        if spot.path not in self._kept:
-            return files.read(spot)
-        size, found = self._kept.pop(spot.path)
+        if path.file not in self._kept:
+            return files.read(path)
+        size, found = self._kept.pop(path.file)
         self._room += size
         return _given(found)
 

@@ -14,21 +14,21 @@ from pytest_dust.files import links
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_dust.cassettes.files import Spot
+    from pytest_dust.cassettes.files import CassettePath
 
 PROBE = b"\0" * 64 * 1024
 """What is written and removed again: as much as a usual cassette."""
 
 
-def refuse_unwritable(spot: Spot) -> None:
+def refuse_unwritable(path: CassettePath) -> None:
     """Make the cassette's folder; raises CassetteError if no file can be written there."""
-    real = links.outside(spot.path, (spot.folder,))
+    real = links.outside(path.file, (path.home.top,))
     if real is not None:
         raise CassetteError(f"leads by a symbolic link out of its folder, to {real}; remove the link")
     try:
-        _probe(spot.path)
+        _probe(path.file)
     except OSError as error:
-        raise CassetteError(f"cannot be written: {_in_the_way(spot.path) or error.strerror}") from None
+        raise CassetteError(f"cannot be written: {_in_the_way(path.file) or error.strerror}") from None
 
 
 def _probe(path: Path) -> None:

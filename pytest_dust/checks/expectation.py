@@ -111,7 +111,7 @@ class Judging:
         self._view = view
         self._found: list[Failure] = []
         self._begun = 0
-        self._step = Failure("", SUCCEEDS.matchers[0], MISSING)
+        self._step = Failure("", SUCCEEDS.matchers[0].expected, MISSING)
         """What fails if the time is up now."""
 
     @property
@@ -136,15 +136,15 @@ class Judging:
         return (*found, replace(step, note=note))
 
     def _judge(self, one: Expectation) -> None:
-        self._step = Failure(one.path, one.matchers[0], MISSING)
+        self._step = Failure(one.path, one.matchers[0].expected, MISSING)
         try:
             value = paths.find(one.path, self._view)
         except paths.PathError as error:
             note = f"the path does not fit what came: {error}"
-            self._found += [Failure(one.path, bound, MISSING, note) for bound in one.matchers]
+            self._found += [Failure(one.path, bound.expected, MISSING, note) for bound in one.matchers]
             return
         for bound in one.matchers:
-            self._step = Failure(one.path, bound, value)
+            self._step = Failure(one.path, bound.expected, value)
             verdict = judge(value, bound)
             if verdict is not True:
                 self._found.append(_failure(one.path, bound, value, verdict or "", self._view))
@@ -152,8 +152,8 @@ class Judging:
 
 def _failure(path: str, bound: Bound, value: object, note: str, view: dict[str, Any]) -> Failure:
     if value is MISSING and not isinstance(note, Broken):
-        return Failure(path, bound, value, paths.how_far(path, view))
-    return Failure(path, bound, value, _untold(path, value, view) or note, _changes(bound, value))
+        return Failure(path, bound.expected, value, paths.how_far(path, view))
+    return Failure(path, bound.expected, value, _untold(path, value, view) or note, _changes(bound, value))
 
 
 def _check_names(steps: paths.Steps, *, plural: bool) -> None:

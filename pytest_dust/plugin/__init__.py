@@ -1,4 +1,4 @@
-"""pytest's hooks. Loaded in every pytest run of its users, so all else is imported when first needed."""
+"""pytest's hooks. Every pytest run of our users loads this, so all else is imported when first needed."""
 
 from __future__ import annotations
 
@@ -14,34 +14,25 @@ from pytest_dust import settings
 from pytest_dust.constants import SUITE_SUFFIX
 from pytest_dust.errors import SettingsError
 from pytest_dust.plugin import hints, hooks
-from pytest_dust.plugin.stash import (
-    COLLECTED,
-    FOUND,
-    KEPT,
-    LEFT,
-    LINES,
-    OFFICE,
-    RENAMED,
-    SEEN,
-    SETTINGS,
-    STOP_FILE,
-)
+from pytest_dust.plugin.records import RECORDS, Records, dumps, loads
+from pytest_dust.plugin.stash import BUDGET_ADDRESS, CASSETTE_FOLDERS, COLLECTED, SETTINGS, STOP_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from pytest_dust.model import CassetteFiles
+    from pytest_dust.plugin.dust_file import DustFile
     from pytest_dust.plugin.fixture import Dust
-    from pytest_dust.plugin.items import DustFile
 
 FLAG: dict[str, Any] = {"action": "store_true", "default": False}
-ERRANDS: dict[str, tuple[dict[str, Any], str]] = {
+COMMANDS: dict[str, tuple[dict[str, Any], str]] = {
     "check": (FLAG, "validate suites and cassettes, run nothing; exit 1 on any finding"),
     "prune": (FLAG, "remove cassettes that belong to no case"),
     "schema": (FLAG, "print the JSON Schema of suite files, and exit"),
     "apps": (FLAG, "list the space's apps, and exit"),
     "new": ({"nargs": "+", "metavar": "APP_ID"}, "write a first suite: APP_ID [FILE], and exit"),
 }
-"""What is asked for on the command line alone."""
+"""Options that exist on the command line alone."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             action = "append" if option.many else "store"
             group.addoption(option.flag, dest=option.ini, action=action, metavar=option.metavar, help=text)
         parser.addini(option.ini, f"{option.flag}: {option.help}")
-    for name, (words, text) in ERRANDS.items():
+    for name, (words, text) in COMMANDS.items():
         group.addoption(f"--dust-{name}", dest=f"dust_{name}", help=text, **words)
     for name, text in settings.LISTS.items():
         parser.addini(name, text, "args")
@@ -71,6 +62,8 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, so that a wrong one stops the session before it begins."""
     config.stash[SETTINGS] = chosen = _settings(config)
+    config.stash[RECORDS] = Records(config)
+    config.pluginmanager.register(config.stash[RECORDS], "dust-records")
     config.pluginmanager.register(hints.Hints(config), "dust-hints")
     if chosen.mode is settings.Mode.LIVE or chosen.drift:
         from pytest_dust.plugin import gate
@@ -105,7 +98,7 @@ def _words(config: pytest.Config) -> list[str] | None:
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Run an errand in place of tests, where one is asked for."""
+    """Run a command in place of tests, if one is given."""
     wanted = [name for name in ("schema", "apps", "new") if config.getoption(f"dust_{name}")]
     if not wanted or config.option.help:
         return None
@@ -123,22 +116,22 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> DustFile | None:
-    """Collect suite files, and open the door to all that they need."""
+    """Collect suite files."""
     if not file_path.name.endswith(SUITE_SUFFIX):
         if file_path.suffix in (".json", ".tmp"):
-            _note_cassettes(parent.config, os.path.dirname(file_path))  # noqa: PTH120  # of thousands
+            _remember_folder(parent.config, os.path.dirname(file_path))  # noqa: PTH120  # called very often
         return None
-    from pytest_dust.plugin import items, session  # yaml, jmespath: not in runs without suites
+    from pytest_dust.plugin import dust_file, session  # yaml, jmespath: not in runs without suites
 
     session.open(parent.config)
-    return items.DustFile.from_parent(parent, path=file_path)
+    return dust_file.DustFile.from_parent(parent, path=file_path)
 
 
-def _note_cassettes(config: pytest.Config, folder: str) -> None:
-    """Remember a folder that may be one of cassettes, as its suite may be gone."""
+def _remember_folder(config: pytest.Config, folder: str) -> None:
+    """Remember a folder that may hold cassettes, as its suite may be gone."""
     wanted = os.path.basename(os.path.normpath(config.stash[SETTINGS].cassette_dir))  # noqa: PTH119
     if os.path.basename(os.path.dirname(folder)) == wanted:  # noqa: PTH119, PTH120
-        config.stash.setdefault(SEEN, set()).add(folder)
+        config.stash.setdefault(CASSETTE_FOLDERS, set()).add(folder)
 
 
 @pytest.fixture
@@ -159,8 +152,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Let a live session say beforehand what its Python tests will take, as far as that is known."""
-    replays = session.config.stash[SETTINGS].mode is settings.Mode.REPLAY
-    if replays or not any("dust" in getattr(item, "fixturenames", ()) for item in session.items):
+    if session.config.stash[SETTINGS].mode is settings.Mode.REPLAY:
+        return
+    from pytest_dust.plugin import workers
+
+    if not any(map(workers.uses_fixture, session.items)):
         return
     from pytest_dust.plugin import fixture
     from pytest_dust.plugin import session as sessions
@@ -182,33 +178,44 @@ def pytest_report_teststatus(report: Any, config: pytest.Config) -> Generator[No
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_report_from_serializable(data: dict[str, Any]) -> Generator[None, Any, Any]:
-    """Give a failed case that comes from an xdist worker its terminal form again."""
-    report = yield
-    if data.get("dust"):
-        from pytest_dust.report.terminal import revive
+def pytest_report_to_serializable(report: Any) -> Generator[None, Any, Any]:
+    """Send a record as JSON text to the controller of pytest-xdist, or into a report log."""
+    data = yield
+    if data and getattr(report, "dust", None):
+        data["dust"] = dumps(report.dust)
+    return data
 
-        revive(report)
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_from_serializable(data: dict[str, Any]) -> Generator[None, Any, Any]:
+    """Read the record of a report from a pytest-xdist worker, and give a failure its form again."""
+    text = data.get("dust")
+    report = yield
+    if text:
+        from pytest_dust.report.record import ItemRecord
+        from pytest_dust.report.terminal import restore
+
+        report.dust = loads(ItemRecord, text)
+        restore(report)
     return report
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell an xdist worker how it gets its items, and where the one budget is kept if there is a ceiling."""
-    chosen = node.config.stash[SETTINGS]
-    node.workerinput["dust_dist"] = node.config.getoption("dist")
+    """Tell a pytest-xdist worker where the budget of all workers is, and how they end recording together."""
+    config, chosen = node.config, node.config.stash[SETTINGS]
     if chosen.mode in (settings.Mode.RECORD, settings.Mode.RERECORD):
-        node.workerinput["dust_stop_file"] = _stop_file(node.config)
+        node.workerinput["dust_stop_file"] = _stop_file(config)
     if chosen.limited and chosen.mode is not settings.Mode.REPLAY:
         from pytest_dust.plugin import shared_budget  # multiprocessing: 20 ms
 
-        if OFFICE not in node.config.stash:
-            node.config.stash[OFFICE] = shared_budget.keep(chosen.max_runs, chosen.max_tokens)
-        node.workerinput["dust_budget"] = node.config.stash[OFFICE]
+        if BUDGET_ADDRESS not in config.stash:
+            config.stash[BUDGET_ADDRESS] = shared_budget.serve(chosen.max_runs, chosen.max_tokens)
+        node.workerinput["dust_budget"] = config.stash[BUDGET_ADDRESS]
 
 
 def _stop_file(config: pytest.Config) -> str:
-    """The name of a file, which is not there yet, that all xdist workers of the session can see."""
+    """The path of a file, which does not exist yet, that all workers of the session can see."""
     if STOP_FILE not in config.stash:
         import tempfile
         import uuid
@@ -217,100 +224,44 @@ def _stop_file(config: pytest.Config) -> str:
     return config.stash[STOP_FILE]
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """Take over what an xdist worker found."""
-    told = getattr(node, "workeroutput", {})
-    for name, key in (("dust", FOUND), ("dust_left", LEFT), ("dust_kept", KEPT), ("dust_renamed", RENAMED)):
-        if name in told:
-            node.config.stash.setdefault(key, []).append(told[name])
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Find cassettes of no case; tell of them, or from an xdist worker tell its controller."""
-    config = session.config
+    """Look for cassettes that belong to no case; a pytest-xdist worker sends what it knows."""
+    config, records = session.config, session.config.stash[RECORDS]
     if STOP_FILE in config.stash:
         Path(config.stash[STOP_FILE]).unlink(missing_ok=True)
-    collected = SEEN in config.stash or COLLECTED in config.stash
+    collected = CASSETTE_FOLDERS in config.stash or COLLECTED in config.stash
     interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
     if collected and not config.option.collectonly and not interrupted:
-        found = _cassettes_of_no_case(config)
-        if hasattr(config, "workeroutput"):
-            config.workeroutput["dust"] = found
-        else:
-            config.stash[FOUND] = [found]
-    if FOUND in config.stash:
-        _look_after_cassettes(session)
+        from pytest_dust.plugin import cassette_folders
+
+        records.add(files=cassette_folders.search(config))
+    if hasattr(config, "workeroutput"):
+        records.send()
+    elif found := records.found_files():
+        records.files = _pruned(session, found)
 
 
-def _cassettes_of_no_case(config: pytest.Config) -> dict[str, Any]:
-    """The files that may go from the folders of cassettes; none where only part was selected."""
-    collected = config.stash.get(COLLECTED, {})
-    if collected is None or any("::" in arg or arg.endswith(SUITE_SUFFIX) for arg in config.args):
-        return {"partial": True, "orphans": [], "unfinished": [], "linked": []}
-    from pytest_dust.cassettes.orphans import Search
-    from pytest_dust.report.diff_files import Differences
-    from pytest_dust.run import pending
+def _pruned(session: pytest.Session, found: list[CassetteFiles]) -> CassetteFiles:
+    """What was found, removed if --dust-prune asks for it; what is left fails a prune and a check."""
+    from pytest_dust.cassettes import orphans
 
-    folder = config.invocation_params.dir
-    roots = [(folder / arg).resolve() for arg in config.args if (folder / arg).is_dir()]
-    chosen, seen = config.stash[SETTINGS], config.stash.get(SEEN, set())
-    others = [config.rootpath.resolve() / pending.FOLDER]
-    if chosen.diff_dir is not None:
-        others.append(Differences(chosen.diff_dir, folder.resolve()).folder)
-    return {"partial": False, **Search(chosen.cassette_dir, collected, seen, roots, others).found()}
-
-
-def _look_after_cassettes(session: pytest.Session) -> None:
-    from pytest_dust.cassettes.orphans import look_after
-
-    config = session.config
-    prune = config.getoption("dust_prune")
-    lines, left = look_after(config.stash[FOUND], config.invocation_params.dir, prune=prune)
-    config.stash[LINES] = lines
-    unfound = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
-    if left and (prune or config.getoption("dust_check")) and session.exitstatus in unfound:
+    config, prune = session.config, session.config.getoption("dust_prune")
+    files = orphans.merged(found)
+    files = orphans.prune(files) if prune else files
+    left = files.kept if prune else (*files.orphans, *files.unfinished)
+    passed = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if left and (prune or config.getoption("dust_check")) and session.exitstatus in passed:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    return files
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """A few lines on the session's cases, where there were any."""
-    reports = [
-        report
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if getattr(report, "dust", None)
-    ]
-    config = terminalreporter.config
-    lines = config.stash.get(LINES, [])
-    if any(report.dust["runs"] for report in reports):
-        from pytest_dust.report.session import summary
+    """A few lines on the session, if it had anything to do with Dust."""
+    records = terminalreporter.config.stash[RECORDS]
+    if records.is_empty:
+        return
+    from pytest_dust.report.session import summary
 
-        cases = [
-            {"id": report.nodeid, **run, "rerun": report.outcome == "rerun"}
-            for report in reports
-            for run in report.dust["runs"]
-        ]
-        chosen = config.stash[SETTINGS]
-        typed = chosen.on_change == "fail" and chosen.sources["on-change"].startswith("--")
-        if typed and chosen.mode is not settings.Mode.LIVE:
-            nothing = chosen.mode is settings.Mode.REPLAY
-            what = "0 compared" if nothing else "changes of new recordings are told and do not fail"
-            lines = [f"dust: {what}: --dust-on-change=fail is for live runs (--dust-mode=live)", *lines]
-        told = {"versions": bool(chosen.specification_hash), "ceiling": chosen.max_tokens is not None}
-        lines = [*summary(cases, **told), *lines]
-    if left := config.stash.get(LEFT, []):
-        from pytest_dust.report.session import unwaited
-
-        lines = [*lines, *unwaited(left)]
-    if kept := config.stash.get(KEPT, []):
-        from pytest_dust.report.session import in_no_cassette
-
-        lines = [*lines, *in_no_cassette(kept)]
-    if names := config.stash.get(RENAMED, []):
-        from pytest_dust.report.session import renamed
-
-        lines = [*lines, *renamed(names)]
-    for line in lines:
+    for line in summary(records.session()):
         terminalreporter.write_line(line)

@@ -1,10 +1,11 @@
-"""The item that asks whether a pinned version of an app is still what is saved."""
+"""The item that checks whether a pinned version of an app is still what is saved at Dust."""
 
 from __future__ import annotations
 
 import os
 import shlex
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_dust.cassettes import files
@@ -12,15 +13,18 @@ from pytest_dust.compare.drift import verdict
 from pytest_dust.constants import LATEST
 from pytest_dust.dust.missing import refuse_missing
 from pytest_dust.errors import DustError, ServiceError
-from pytest_dust.plugin.item import CaseFailed, Item, Unrun
-from pytest_dust.report import drift as report
+from pytest_dust.plugin.item import CaseFailed, Item, NoRun
+from pytest_dust.report import drift as drift_report
+from pytest_dust.report.bounds import with_texts
+from pytest_dust.report.from_outcome import with_drift
+from pytest_dust.report.record import DriftRecord, ItemRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pytest
 
-    from pytest_dust.cassettes.files import Spot
+    from pytest_dust.cassettes.files import CassettePath
     from pytest_dust.cassettes.format import Cassette
     from pytest_dust.dust.catalog import Listed
     from pytest_dust.masking import Mask
@@ -28,49 +32,52 @@ if TYPE_CHECKING:
 
 
 class DriftItem(Item):
-    """Asks whether a pinned version of an app is still what is saved at Dust; costs no run."""
+    """Checks whether a pinned version of an app is still what is saved at Dust; costs no run."""
 
     def __init__(self, *, app: App, pinned: str, **kwargs: Any) -> None:
-        """Ask for this app and the hash that a suite pins."""
+        """Take the app and the hash that a suite pins."""
         super().__init__(**kwargs)
         self.app, self.pinned = app, pinned
-        self.told = ""
-        """What the summary says of the app, where it has not drifted."""
+        self.record: DriftRecord | None = None
 
     def runtest(self) -> None:
-        """Ask the service; raises CaseFailed where the app moved away, Unrun where nobody can tell."""
+        """Ask the service; raises CaseFailed if the app drifted, NoRun if that is unknown."""
+        blank = DriftRecord(self.nodeid, self.suite.shown, self.app.id, self.pinned)
         try:
-            saved = self._listed()
+            self.record = self._asked(blank)
         except DustError as error:
-            raise self._unknown(error.headline, str(error)) from None
+            self.record = replace(blank, message=str(error))
+        if not self.record.passed:
+            kind = NoRun if self.record.is_undecided else CaseFailed
+            raise kind(self.masked(drift_report.headline(self.record)))
+
+    def _asked(self, blank: DriftRecord) -> DriftRecord:
+        """The record with what the service and the recordings say; raises DustError."""
+        saved = self._listed()
         exists = self.shared.catalog(self.app).exists(self.app.id, self.pinned)
         recorded, when, mask = self._recorded()
-        blocks = mask.value(saved.specification)
-        found = verdict(self.pinned, recorded, blocks, saved.specification_hash)
-        facts = report.Facts(self.app.id, self.pinned, saved.specification_hash, saved.unknown, when, exists)
-        if found.drifted is None and exists is not False:
-            reason = report.undecided(facts, found)
-            raise self._unknown(reason, reason)
-        if found.drifted or exists is False:
-            drifted = " drifted" if found.drifted else ""
-            self.headline = f"app {self.app.id}{drifted}: {report.headline(facts, found)}"
-            raise CaseFailed("\n".join(report.drifted(facts, found, self._command(facts))))
-        pins = sum(app == self.app for app, _ in self.shared.drifts)
-        which = f" ({self.pinned[:8]}…)" if pins > 1 else ""
-        self.told = self.masked(f"app {self.app.id}{which}: {report.unmoved(facts, found)}")
+        found = verdict(self.pinned, recorded, mask.value(saved.specification), saved.specification_hash)
+        record = replace(
+            blank,
+            saved=saved.specification_hash,
+            unknown=saved.unknown,
+            recorded_at=when,
+            exists=exists,
+            pins=sum(app == self.app for app, _ in self.shared.drifts),
+        )
+        return with_drift(replace(record, command=self._command(record)), found)
 
-    def drift_facts(self) -> dict[str, Any]:
-        """What the summary needs to know, fit to travel from an xdist worker."""
-        return {"headline": self.headline, "runs": [], "drift": self.told}
+    def item_record(self, _error: BaseException | None) -> ItemRecord:
+        """What the item leaves behind."""
+        record = self.record
+        headline = "" if record is None or record.passed else self.masked(drift_report.headline(record))
+        return ItemRecord(
+            drift=with_texts(record, self.shared.mask.text) if record else None, headline=headline
+        )
 
-    def _unknown(self, headline: str, text: str) -> Unrun:
-        doubt = f"nobody can tell whether the app {self.app.id} is still what is pinned:"
-        self.headline = self.masked(f"{doubt} {headline}")
-        return Unrun(f"{doubt}\n{text}")
-
-    def _command(self, facts: report.Facts) -> str:
+    def _command(self, record: DriftRecord) -> str:
         """The command that runs the saved version: by its hash, if it has one that is not the pinned one."""
-        version = LATEST if facts.is_unrun else facts.saved
+        version = LATEST if record.is_unrun else record.saved
         option = f"--dust-specification-hash={self.app.id}={version}"
         return shlex.join(["pytest", option, *self.shared.settings.typed])
 
@@ -102,17 +109,17 @@ class DriftItem(Item):
         cases = self.shared.recordings.get(self.app, ())
         for suite, case in sorted(cases, key=lambda each: each[1].specification_hash != self.pinned):
             with suppress(DustError, RecursionError):
-                found = self._recording(suite.spot(case.id), case)
+                found = self._recording(suite.cassette(case.id), case)
                 if found and found.specification and self.pinned in self._versions(found):
                     yield found.specification, found.recorded_at, self._mask(case)
 
     @staticmethod
-    def _recording(spot: Spot, case: Case) -> Cassette | None:
+    def _recording(path: CassettePath, case: Case) -> Cassette | None:
         """The case's cassette; else one that an earlier version may have recorded for it."""
-        found = files.read(spot)
+        found = files.read(path)
         if found is not None:
             return found
-        asked = ((each, each.request.get("app")) for each in files.earlier(spot))
+        asked = ((each, each.request.get("app")) for each in files.earlier(path))
         return next(
             (each for each, app in asked if isinstance(app, dict) and app.get("id") == case.app.id), None
         )
@@ -120,7 +127,7 @@ class DriftItem(Item):
     @staticmethod
     def _versions(found: Any) -> set[str]:
         """The version that a recording asked for, and the one that it was answered by."""
-        from pytest_dust.run.pipeline import recorded_runs
+        from pytest_dust.run.recorded import recorded_runs
 
         asked = str(found.request.get("specification_hash"))
         if asked != LATEST:
@@ -129,19 +136,13 @@ class DriftItem(Item):
 
     def _mask(self, case: Case) -> Mask:
         """How the recording of a case is masked."""
-        from pytest_dust.cassettes import format as cassette
-        from pytest_dust.run.pipeline import build, masking
+        from pytest_dust.run.case_request import case_request
 
-        bound = cassette.bound(build(case, self.shared.settings))
-        return masking(self.shared.mask, bound, case)
+        return case_request(case, self.shared.settings, self.shared.mask).mask
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
-        """What drifted, or why nobody can tell."""
-        if not isinstance(excinfo.value, CaseFailed | Unrun):
+        """What drifted, or why that is unknown."""
+        if not isinstance(excinfo.value, CaseFailed | NoRun) or self.record is None:
             return self.failed(str(super().repr_failure(excinfo)), excinfo.exconly())
-        text = str(excinfo.value)
-        if isinstance(excinfo.value, Unrun):
-            text = "\n".join(f"  {line}" for line in text.split("\n"))
-            return self.failed(f"{self.suite.shown}   drift\n\n{text}", self.headline)
-        first = f"{self.suite.shown}   {self.headline}"  # all that xdist's controller has for the summary
-        return self.failed(f"{first}\n\n{text}", self.headline)
+        text = "\n".join(drift_report.drift_lines(self.record))
+        return self.failed(text, drift_report.headline(self.record))

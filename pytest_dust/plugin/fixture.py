@@ -14,10 +14,11 @@ from pytest_dust.cassettes import files
 from pytest_dust.constants import LATEST
 from pytest_dust.errors import CassetteError, DustError
 from pytest_dust.model import Case, Place, Tokens
-from pytest_dust.plugin import facts, fixture_runs
+from pytest_dust.plugin import fixture_runs
 from pytest_dust.plugin.fixture_runs import FixtureRun
-from pytest_dust.report import case as case_report
-from pytest_dust.report.case import Subject
+from pytest_dust.report.bounds import kept
+from pytest_dust.report.case import case_lines, headline
+from pytest_dust.report.record import CaseRecord, RunSource, Verdict
 from pytest_dust.settings import Mode
 from pytest_dust.wording import as_typed
 
@@ -26,19 +27,22 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_dust.cassettes.files import Spot
+    from pytest_dust.cassettes.files import CassettePath
     from pytest_dust.cassettes.format import Cassette
+    from pytest_dust.cassettes.recording import CassetteOfCase
     from pytest_dust.model import Outcome
     from pytest_dust.plugin.session import Session
-    from pytest_dust.run.pipeline import Answer, Estimate, Recording
+    from pytest_dust.run.answer import Answer
+    from pytest_dust.run.case_request import CaseRequest
+    from pytest_dust.run.recorded import Estimate
 
 
 def estimate(item: pytest.Item, session: Session) -> Estimate | None:
-    """About how many runs and tokens a test will take, as it did when it was recorded; None if nobody knows.
+    """About how many runs and tokens a test will take, as when it was recorded; None without a recording.
 
     In mode `record`, a test that has recordings makes no runs, unless its requests have changed.
     """
-    from pytest_dust.run.pipeline import Estimate, recorded
+    from pytest_dust.run.recorded import Estimate, recorded
 
     found = list(_recordings(item, session))
     if not found:
@@ -50,7 +54,7 @@ def estimate(item: pytest.Item, session: Session) -> Estimate | None:
 
 
 def recorded_apps(item: pytest.Item, session: Session) -> set[str]:
-    """The ids of the apps that a test ran when it was recorded; none where it has no recording."""
+    """The ids of the apps that a test ran when it was recorded; none if it has no recording."""
     apps = (each.request.get("app") for each in _recordings(item, session))
     return {str(app["id"]) for app in apps if isinstance(app, dict) and "id" in app}
 
@@ -58,9 +62,8 @@ def recorded_apps(item: pytest.Item, session: Session) -> set[str]:
 def _recordings(item: pytest.Item, session: Session) -> Iterator[Cassette]:
     """The recordings of a test's runs, in their order, up to the first that is missing or broken."""
     for number in count(1):
-        spot = _spot(item, number, session)
         try:
-            found = session.read_ahead.keep(spot)
+            found = session.read_ahead.keep(_cassette_path(item, number, session))
         except (CassetteError, RecursionError):
             return
         if found is None:
@@ -68,10 +71,10 @@ def _recordings(item: pytest.Item, session: Session) -> Iterator[Cassette]:
         yield found
 
 
-def _spot(item: pytest.Item, number: int, session: Session) -> Spot:
-    """Where the cassette of a test's run is."""
-    home = files.home(item.path, session.settings.cassette_dir, item.config.rootpath)
-    return home.spot(run_name(item, number), run_name(item, number, within="."))
+def _cassette_path(item: pytest.Item, number: int, session: Session) -> CassettePath:
+    """The path of the cassette of a test's run."""
+    folder = files.folder_of(item.path, session.settings.cassette_dir, item.config.rootpath)
+    return folder.cassette(run_name(item, number), run_name(item, number, within="."))
 
 
 def run_name(item: pytest.Item, number: int, within: str = "::") -> str:
@@ -171,81 +174,96 @@ class Dust:
         try:
             outcome = self._outcome(case)
         except DustError as error:  # raised anew: its text masked, and no traceback of ours above it
-            raise type(error)(self._session.masked(str(error), case)) from None
-        seen: RunView = _viewed(view(outcome.shown.run, plural=case.plural), RunView)
+            raise type(error)(self._session.masked(str(error), self._asked(case).mask)) from None
+        seen: RunView = _viewed(view(outcome.attempts[0].run, plural=case.plural), RunView)
         return seen
 
-    def _outcome(self, case: Case) -> Outcome:
-        """The case's outcome, noted for the test's report and the summary; raises DustError."""
-        from pytest_dust.run.pipeline import record
+    def _asked(self, case: Case) -> CaseRequest:
+        from pytest_dust.run.case_request import case_request
 
+        return case_request(case, self._session.settings, self._session.mask)
+
+    def _outcome(self, case: Case) -> Outcome:
+        """The case's outcome, with its record kept for the test's report; raises DustError."""
+        from pytest_dust.report.from_outcome import with_outcome
+        from pytest_dust.run import keep
+        from pytest_dust.run.judge import judge
+
+        asked = self._asked(case)
         answer: Answer | None = None
         recorded = False
         try:
-            answer = self._answer(case)
-            recorded = record(answer, self._session.desk())
-            outcome = self._judged(case, answer)
+            context = self._session.context()
+            answer = self._answer(asked)
+            recorded = keep.record(answer, context)
+            outcome = judge(answer, context)
+            with keep.while_judging(answer, context):
+                record = with_outcome(self._blank(case), outcome, fresh=self._session.settings.fresh)
+                self._session.write_difference(record, case.id, asked.mask)
         except BaseException as error:
-            headline = error.headline if isinstance(error, DustError) else type(error).__name__
-            spent = getattr(error, "spent", None) or (answer.spent if answer else Tokens())
-            source = facts.without_outcome(answer, recorded=recorded)
-            told = facts.of_no_run(case, self._session.masked(headline, case), spent, source)
-            fixture_runs.add(self._node, FixtureRun({"id": self._title(), **told}))
+            fixture_runs.add(self._node, self._without_outcome(asked, error, answer, recorded=recorded))
             raise
-        fixture_runs.add(self._node, self._told(case, outcome))
+        fixture_runs.add(self._node, self._with_outcome(asked, record))
         return outcome
 
-    def _answer(self, case: Case) -> Answer:
+    def _answer(self, asked: CaseRequest) -> Answer:
         """The case's run, which may not be recorded yet; raises DustError."""
-        from pytest_dust.run.pipeline import obtain
+        from pytest_dust.run.obtain import obtain
 
         session = self._session
         if session.tried is not None:
-            session.tried.meet(case.app.id)
-        return obtain(case, self._recording(), session.desk())
+            session.tried.meet(asked.case.app.id)
+        return obtain(asked, self._cassette(), session.context())
 
-    def _judged(self, case: Case, answer: Answer) -> Outcome:
-        """The run judged and compared; raises DustError."""
-        from pytest_dust.run.pipeline import judge, keeping
+    def _blank(self, case: Case) -> CaseRecord:
+        """The run's record before it is made."""
+        settings, line = self._session.settings, self._node.location[1]
+        return CaseRecord(
+            id=self._title(),
+            file=self._relative(self._node.path),
+            line=0 if line is None else line + 1,
+            app=case.app.id,
+            pinned=case.specification_hash,
+            version=settings.version_of(case.app.id, case.specification_hash),
+            mode=str(settings.mode),
+            command=self._command(),
+            source=RunSource.WITHOUT_A_RUN,
+            verdict=Verdict.PASSED,
+            is_test=True,
+            run_number=self._runs,
+        )
 
-        session, desk = self._session, self._session.desk()
-        outcome = judge(answer, desk)
-        if session.differences is not None:
-            shown = self._relative(self._node.path)
-            with keeping(answer, desk):
-                session.differences.write(shown, case.id, self._title(), outcome, session.mask.of_case(case))
-        return outcome
+    def _without_outcome(
+        self, asked: CaseRequest, error: BaseException, answer: Answer | None, *, recorded: bool
+    ) -> FixtureRun:
+        """What a run leaves behind that has no outcome because of an error."""
+        from pytest_dust.report.from_outcome import source_without_outcome, with_trouble
 
-    def _told(self, case: Case, outcome: Outcome) -> FixtureRun:
-        """What the run leaves for the test's report and the summary."""
-        session, settings = self._session, self._session.settings
-        masked = partial(session.masked, case=case)
-        told = {"id": self._title(), **facts.of_run(case, outcome, "", settings, masked)}
-        if not outcome.changed:
-            return FixtureRun(told)
-        other = settings.version_of(case.app.id, case.specification_hash) != case.specification_hash
-        subject = Subject(self._where(), self._command(), pinned=other, home="test")
-        report = masked("\n".join(case_report.changed(subject, outcome)))
-        headline = masked(case_report.headline(outcome)) if outcome.gated else ""
-        return FixtureRun(told, report, headline)
+        spent = getattr(error, "spent", None) or (answer.spent if answer else Tokens())
+        message = str(error) if isinstance(error, DustError) else type(error).__name__
+        source = source_without_outcome(answer.source if answer else None, recorded=recorded)
+        record = with_trouble(self._blank(asked.case), message, spent, source)
+        return FixtureRun(kept(record, asked.mask))
 
-    def _recording(self) -> Recording:
-        """Where the run's cassette is, and how to record it anew."""
-        from pytest_dust.run.pipeline import Recording
+    def _with_outcome(self, asked: CaseRequest, record: CaseRecord) -> FixtureRun:
+        """What a run leaves behind that has an outcome."""
+        if not record.changed:
+            return FixtureRun(kept(record, asked.mask))
+        masked = partial(self._session.masked, mask=asked.mask)
+        report = masked("\n".join(case_lines(record)))
+        line = masked(headline(record)) if record.verdict is Verdict.CHANGED else ""
+        return FixtureRun(kept(record, asked.mask), report, line)
 
-        spot = _spot(self._node, self._runs, self._session)
-        read = self._session.read_ahead.take
-        return Recording(spot, self._relative(spot.path), self._command(), self._node.path, read)
+    def _cassette(self) -> CassetteOfCase:
+        """Where the run's cassette belongs."""
+        from pytest_dust.cassettes.recording import CassetteOfCase
+
+        path = _cassette_path(self._node, self._runs, self._session)
+        return CassetteOfCase(path, self._relative(path.file), self._command(), self._node.path)
 
     def _title(self) -> str:
         """The run as the summary names it."""
         return f"{nodeid(self._node)}{_numbered(self._runs)}"
-
-    def _where(self) -> str:
-        """Where the test stands, and which run of it."""
-        line = self._node.location[1]
-        place = self._relative(self._node.path) + ("" if line is None else f":{line + 1}")
-        return place if self._runs == 1 else f"{place}   run {self._runs} of the test"
 
     def _relative(self, path: Path) -> str:
         return as_typed(path, self._config.invocation_params.dir)

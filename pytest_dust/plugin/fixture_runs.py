@@ -1,56 +1,54 @@
-"""The runs that a Python test made with the fixture `dust`: how they fail it, and what its report tells."""
+"""The runs that a Python test made with the fixture `dust`: on its report, and when they fail it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
+from pytest_dust.report.record import CaseRecord, ItemRecord, Verdict
 from pytest_dust.report.terminal import CaseReport, Crash
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
 class FixtureRun:
-    """One run of a test: the facts for the summary, and its report where it changed."""
+    """One run of a test: its record, and the lines of its report if it changed, safe to print."""
 
-    facts: Mapping[str, Any]
+    record: CaseRecord
     report: str = ""
-    """The report of a run that changed since its recording, as a case has it; else empty."""
     headline: str = ""
-    """The change in one line, where it fails the test."""
+    """The change in one line, if it fails the test."""
 
 
 RUNS = pytest.StashKey[list[FixtureRun]]()
-"""The runs of a test that no report has told yet."""
+"""The runs of a test that are on no report yet."""
 
 
 class RunsChanged(Exception):
-    """A test passed, and a run of it changed since its recording."""
+    """A test passed, but a run of it changed since its recording."""
 
     def __init__(self, runs: Sequence[FixtureRun]) -> None:
-        """Hold the runs that fail the test."""
+        """Take the runs that fail the test."""
         self.runs = tuple(runs)
         more = f" (+{len(runs) - 1} more)" if len(runs) > 1 else ""
         super().__init__(runs[0].headline + more)
 
 
 def add(item: pytest.Item, run: FixtureRun) -> None:
-    """Note a run of a test until its next report."""
+    """Keep a run of a test until the test's next report."""
     item.stash.setdefault(RUNS, []).append(run)
 
 
 def refuse_changes(item: pytest.Item) -> None:
     """Raise RunsChanged if runs of the test changed in a way that fails it."""
-    if gated := [run for run in item.stash.get(RUNS, ()) if run.headline]:
-        raise RunsChanged(gated)
+    if changed := [run for run in item.stash.get(RUNS, ()) if run.headline]:
+        raise RunsChanged(changed)
 
 
-def tell(item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> None:
-    """Put on a test's report the facts of its runs, and in its text what changed in them.
+def add_records(item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> None:
+    """Put on a test's report the records of its runs, and into its text what changed in them.
 
     Runs of a setup that passed belong to the report of the call.
     """
@@ -58,18 +56,24 @@ def tell(item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> None:
     if not runs or (report.when == "setup" and report.passed):
         return
     del item.stash[RUNS]
-    changed = call.excinfo.value if call.excinfo else None
-    headline = ""
-    if report.failed and isinstance(changed, RunsChanged):
-        headline = str(changed)
+    error = call.excinfo.value if call.excinfo else None
+    message = ""
+    if report.failed and isinstance(error, RunsChanged):
+        message = str(error)
         path, line, _ = report.location
-        text = "\n\n".join(run.report for run in changed.runs)
-        report.longrepr = CaseReport(text, Crash(path, (line or 0) + 1, headline))
+        text = "\n\n".join(run.report for run in error.runs)
+        report.longrepr = CaseReport(text, Crash(path, (line or 0) + 1, message))
     elif report.failed:
         _add_section(report, "\n\n".join(run.report for run in runs if run.report))
-    failed = "" if report.passed else headline or "the test did not pass"
-    facts = [{**run.facts, "headline": run.facts["headline"] or failed} for run in runs]
-    report.dust = {"headline": headline, "runs": facts}
+    records = (run.record for run in runs)
+    if not report.passed:
+        records = (_failed(record) for record in records)
+    report.dust = ItemRecord(tuple(records), headline=message)
+
+
+def _failed(record: CaseRecord) -> CaseRecord:
+    """The record of a run whose test failed."""
+    return replace(record, verdict=Verdict.FAILED) if record.passed else record
 
 
 def _add_section(report: Any, text: str) -> None:

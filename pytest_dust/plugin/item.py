@@ -6,7 +6,6 @@ import os
 import shlex
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,8 +20,8 @@ class CaseFailed(Exception):
     """A case ran, and not all of its expectations hold: the one failure that `xfail` may expect."""
 
 
-class Unrun(Exception):
-    """A case gave no run; `xfail` does not hide it."""
+class NoRun(Exception):
+    """A case has no run, or no verdict; `xfail` does not hide it."""
 
 
 class SuiteFile(pytest.File):
@@ -49,28 +48,22 @@ class SuiteFile(pytest.File):
         return Path(os.path.realpath(self.path.parent), self.path.name)
 
     @cached_property
-    def home(self) -> files.Home:
-        """Where the cassettes of the file's cases belong."""
-        folder = self.shared.settings.cassette_dir
-        return files.home(self.path, folder, self.config.rootpath)
+    def cassette_folder(self) -> files.CassetteFolder:
+        """The folder of the cassettes of the file's cases."""
+        return files.folder_of(self.path, self.shared.settings.cassette_dir, self.config.rootpath)
 
     @cached_property
-    def home_shown(self) -> str:
+    def cassette_folder_shown(self) -> str:
         """The folder of the file's cassettes as the user would type it."""
-        return as_typed(self.home.path, self.config.invocation_params.dir)
+        return as_typed(self.cassette_folder.path, self.config.invocation_params.dir)
 
-    def spot(self, case: str) -> files.Spot:
-        """Where the cassette of one of the file's cases belongs."""
-        return self.home.spot(case)
+    def cassette(self, case: str) -> files.CassettePath:
+        """The path of the cassette of one of the file's cases."""
+        return self.cassette_folder.cassette(case)
 
 
 class Item(pytest.Item):
     """What a suite file gives to pytest to run."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        """Begin without a headline."""
-        super().__init__(**kwargs)
-        self.headline = ""
 
     @property
     def suite(self) -> SuiteFile:
@@ -114,3 +107,7 @@ class Item(pytest.Item):
     def failed(self, text: str, headline: str) -> CaseReport:
         """A report that pytest can show."""
         return CaseReport(self.masked(text), Crash(self.suite.shown, self.line, self.masked(headline)))
+
+    def seconds(self, passed: float) -> float:
+        """Seconds that the item took, of which `passed` since it began."""
+        return passed

@@ -1,4 +1,4 @@
-"""The live runs of a session: estimated, launched ahead of pytest's turn, given up where no turn comes."""
+"""Start live runs before pytest reaches their cases; cancel those it never reaches."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from pytest_dust import clock
 from pytest_dust.errors import DustError, ServiceError
 from pytest_dust.model import Tokens
 from pytest_dust.plugin import workers
-from pytest_dust.plugin.stash import LEFT
+from pytest_dust.plugin.marks import is_skipped, may_not_run
+from pytest_dust.plugin.records import RECORDS
 from pytest_dust.report.progress import Progress
+from pytest_dust.report.record import SurplusRuns
 from pytest_dust.report.tokens import about, uncounted
 from pytest_dust.wording import plural
 from pytest_dust.worker_pool import WorkerPool
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from pytest_dust.dust.transport import Update
-    from pytest_dust.run.pipeline import Estimate, Made
+    from pytest_dust.run.answer import MadeRun
+    from pytest_dust.run.recorded import Estimate
     from pytest_dust.settings import Settings
 
 
@@ -31,12 +34,10 @@ AHEAD = 4
 """How many times as many runs as are under way at once may be made before their cases' turn."""
 CLEAR = "\r\x1b[K"
 """Clears the line that xdist's controller is writing on a terminal, and writes anew afterwards."""
-NOT_RUN = (pytest.skip.Exception, pytest.xfail.Exception, pytest.fail.Exception, Exception)
-"""What pytest's marks raise before a run: skip, xfail(run=False), or that a condition is wrong."""
 
 
-class Live:
-    """What the live cases of one pytest session share: a budget, and who launches their runs.
+class Scheduler:
+    """Starts the live runs of one session ahead, within its budget.
 
     A case is an item that has `estimate()`, `launch()` and `give_up()`.
     """
@@ -46,7 +47,7 @@ class Live:
         self.budget = workers.budget(config, settings)
         at_once = workers.share(config, settings.concurrency)
         ahead = at_once if config.getoption("maxfail", 0) else AHEAD * at_once
-        self.launcher: WorkerPool[Made, Update] = WorkerPool(at_once, ahead)
+        self.pool: WorkerPool[MadeRun, Update] = WorkerPool(at_once, ahead)
         self.refusal = ""
         """Why nothing is run: the estimate passes a ceiling."""
         self.failed = 0
@@ -64,9 +65,9 @@ class Live:
 
     def progress(self) -> Progress:
         """How far the session's runs are."""
-        launcher = self.launcher
+        pool = self.pool
         passed = clock.seconds() - self._began
-        counts = launcher.ended, launcher.running, launcher.waiting + self._to_come
+        counts = pool.ended, pool.running, pool.waiting + self._to_come
         return Progress(*counts, self.failed, self.budget.tokens, passed)
 
     @pytest.hookimpl(tryfirst=True)
@@ -77,7 +78,7 @@ class Live:
             return
         if workers.is_worker(config) and not self.settings.limited and not workers.is_first(config):
             return  # it learns of its cases one by one, and need not read all recordings
-        asked = [(case, case.estimate()) for case in filter(_is_case, session.items) if not _skipped(case)]
+        asked = [(case, case.estimate()) for case in filter(_is_case, session.items) if not is_skipped(case)]
         live = [(case, estimate) for case, estimate in asked if estimate.runs]
         tests = self._tests(session.items)
         if live or tests:
@@ -91,7 +92,7 @@ class Live:
         ask = self.estimate_test
         if ask is None:
             return []
-        tests = (item for item in items if "dust" in getattr(item, "fixturenames", ()) and not _skipped(item))
+        tests = (item for item in items if workers.uses_fixture(item) and not is_skipped(item))
         return [told for told in map(ask, tests) if told is None or told.runs]
 
     def _announce(
@@ -118,10 +119,10 @@ class Live:
         """Launch what an xdist worker learns of only now."""
         if workers.is_idle(item.config):
             return
-        coming: Iterable[Any] = takewhile(_is_case, workers.coming(item, nextitem))
-        near = [case for case in coming if case not in self._met]
-        self._met.update(near)
-        self._launch(case for case in near if not _skipped(case) and case.estimate().runs)
+        coming: Iterable[Any] = takewhile(_is_case, (item, nextitem))
+        new = [case for case in coming if case not in self._met]
+        self._met.update(new)
+        self._launch(case for case in new if not is_skipped(case) and case.estimate().runs)
 
     def _launch_stretch(self, item: pytest.Item) -> None:
         """Launch the live cases that follow one another from here, where a stretch of them begins."""
@@ -131,7 +132,9 @@ class Live:
 
     def _launch(self, cases: Iterable[Any]) -> None:
         for case in cases if not self.refusal else ():
-            with suppress(DustError):  # told when the case's turn comes
+            if may_not_run(case):
+                continue  # it starts at its turn, if its marks let it
+            with suppress(DustError):  # raised again when the case runs
                 case.launch()
 
     @pytest.hookimpl(wrapper=True)
@@ -160,13 +163,10 @@ class Live:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Give up all that no turn came for, keep what was paid for, and say what it cost."""
-        self.launcher.close()
+        self.pool.close()
         unasked = sum((case.give_up() for case in filter(_is_case, session.items)), self._unasked)
-        left = (self.launcher.wasted, self.launcher.abandoned, unasked.told, unasked.unknown)
-        if hasattr(session.config, "workeroutput"):
-            session.config.workeroutput["dust_left"] = left
-        else:
-            session.config.stash.setdefault(LEFT, []).append(left)
+        surplus = SurplusRuns(self.pool.wasted, self.pool.abandoned, unasked)
+        session.config.stash[RECORDS].add(surplus=surplus)
 
 
 def _is_case(item: object) -> TypeGuard[Any]:
@@ -183,18 +183,6 @@ def _is_over(session: pytest.Session) -> bool:
     """Whether errors of the collection end the session, before its first test or with it."""
     goes_on = session.config.option.continue_on_collection_errors
     return bool((session.testsfailed and not goes_on) or session.shouldfail or session.shouldstop)
-
-
-def _skipped(case: pytest.Item) -> bool:
-    """Whether pytest's own marks keep a case from being run."""
-    skipping: Any = case.config.pluginmanager.get_plugin("skipping")
-    if skipping is None:
-        return False
-    try:
-        skipping.pytest_runtest_setup(case)
-    except NOT_RUN:
-        return True
-    return False
 
 
 def _say(config: pytest.Config, line: str) -> None:

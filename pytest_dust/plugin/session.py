@@ -14,10 +14,11 @@ from pytest_dust.errors import ServiceError, SettingsError
 from pytest_dust.masking import Mask, mask
 from pytest_dust.model import Specification
 from pytest_dust.plugin import fixture_runs, workers
-from pytest_dust.plugin.scheduler import Live
-from pytest_dust.plugin.stash import COLLECTED, KEPT, RENAMED, SETTINGS
-from pytest_dust.report.case import safe_lines
-from pytest_dust.run.pending import Keeper
+from pytest_dust.plugin.records import RECORDS
+from pytest_dust.plugin.scheduler import Scheduler
+from pytest_dust.plugin.stash import COLLECTED, SETTINGS
+from pytest_dust.report.terminal import safe_lines
+from pytest_dust.run.pending import PendingAnswers
 from pytest_dust.settings import Mode
 
 if TYPE_CHECKING:
@@ -30,58 +31,57 @@ if TYPE_CHECKING:
     from pytest_dust.model import App, Case, Run, RunRequest
     from pytest_dust.plugin.item import SuiteFile
     from pytest_dust.report.diff_files import Differences
-    from pytest_dust.run.pipeline import Desk
-    from pytest_dust.run.versions import Tried
+    from pytest_dust.report.record import CaseRecord
+    from pytest_dust.run.context import RunContext
+    from pytest_dust.run.versions import TriedVersions
     from pytest_dust.settings import Settings
 
 
 @dataclass(slots=True, eq=False)  # pytest keeps plugins in sets
 class Session:
-    """The settings, what is spent, and the network once a case has run."""
+    """What the cases of a session share: settings, masks, pending answers, the network."""
 
     settings: Settings
     mask: Mask
-    live: Live
-    keeper: Keeper
+    live: Scheduler
+    pending: PendingAnswers
     collected: dict[Path, frozenset[str] | None] = field(default_factory=dict)
-    """The ids of each collected suite's cases; None where the suite has mistakes."""
+    """The ids of each collected suite's cases; None if the suite has mistakes."""
     partial: bool = False
-    """Whether only part of the suites was selected."""
-    renamed: dict[str, list[str]] = field(default_factory=dict)
-    """By suite: the ids of cases that hide a redacted value."""
+    """Whether only some of the cases were selected."""
+    renamed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By suite: the ids of cases that are numbered, as their own would show a redacted value."""
     drifts: set[tuple[App, str]] = field(default_factory=set)
-    """The apps and pinned hashes of which an item asks already."""
+    """The apps and pinned hashes that have a drift check."""
     recordings: dict[App, list[tuple[SuiteFile, Case]]] = field(default_factory=dict)
-    """The cases of each app, in all suites, where drift is asked for."""
+    """The cases of each app in all suites, if drift is checked."""
     apps: dict[Path, Mapping[str, int]] = field(default_factory=dict)
-    """How many cases of which app each suite holds."""
-    tried: Tried | None = None
-    """The versions that are tried, in live sessions."""
+    """By suite: how many cases it has of which app."""
+    tried: TriedVersions | None = None
+    """The versions of --dust-specification-hash, in live sessions."""
     read_ahead: ReadAhead = field(default_factory=ReadAhead)
-    """Recordings that were read for an estimate."""
     differences: Differences | None = None
-    """The folder that --dust-diff-dir names."""
+    """The folder of --dust-diff-dir."""
     _network: Network | None = None
     _spaces: dict[App, list[Mapping[str, Any]] | ServiceError] = field(default_factory=dict)
     _listed: dict[App, Listed | None] = field(default_factory=dict)
 
-    def desk(self) -> Desk:
-        """What a case is run with; raises ServiceError where nothing may be run."""
-        from pytest_dust.run.pipeline import Desk
+    def context(self) -> RunContext:
+        """What a case is run with; raises ServiceError if nothing may be run."""
+        from pytest_dust.run.context import RunContext
 
-        live = self.live
-        if live.refusal:
-            raise ServiceError(live.refusal)
-        return Desk(
-            self.settings,
-            self.network(),
-            live.launcher,
-            self.mask,
-            live.budget,
-            self.specification,
-            self.saved_blocks,
-            self.keeper,
-            self.differences,
+        if self.live.refusal:
+            raise ServiceError(self.live.refusal)
+        return RunContext(
+            settings=self.settings,
+            network=self.network(),
+            pool=self.live.pool,
+            budget=self.live.budget,
+            read_ahead=self.read_ahead,
+            pending=self.pending,
+            specification=self.specification,
+            saved_blocks=self.saved_blocks,
+            differences=self.differences,
         )
 
     def network(self) -> Network:
@@ -92,15 +92,17 @@ class Session:
             self._network = Network(self.settings.base_url, os.environ, self.settings.barred)
         return self._network
 
-    def masked(self, text: str, case: Case | None = None) -> str:
-        """The text, safe to print, with every known secret in it masked, and what is redacted of a case."""
-        if not text:
-            return ""
-        mask = self.mask if case is None else self.mask.of_case(case)
-        return "\n".join(safe_lines(mask.text(text)))
+    def masked(self, text: str, mask: Mask | None = None) -> str:
+        """The text, safe to print, with all secrets in it masked; a case has a mask of its own."""
+        return safe_lines((mask or self.mask).text(text)) if text else ""
+
+    def write_difference(self, record: CaseRecord, name: str, mask: Mask) -> None:
+        """Write all that changed in a case to the folder of --dust-diff-dir, if there is one."""
+        if self.differences is not None:
+            self.differences.write(record, name, mask.text)
 
     def catalog(self, app: App) -> Catalog:
-        """Who to ask for the apps of an app's space."""
+        """Asks for the apps of an app's space."""
         from pytest_dust.dust.catalog import Catalog
 
         settings = self.settings
@@ -167,14 +169,14 @@ class Session:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[Any]
     ) -> Generator[None, Any, Any]:
-        """Put on a report what the summary tells of its runs, and on a case's the seconds that they took.
+        """Put an item's record on its report, and the seconds that a case's runs took.
 
         A live run that is not reported, because a plugin's hook or the report itself raised, is kept.
         """
         keep = getattr(item, "keep_answer", None)
         try:
             report = yield
-            self._tell(item, call, report)
+            self._add_record(item, call, report)
         except BaseException:
             if keep is not None:
                 keep()
@@ -183,48 +185,33 @@ class Session:
             keep(call.excinfo.value)
         return report
 
-    def _tell(self, item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> None:
-        """Put on a report what the summary tells of its runs."""
-        facts = getattr(item, "facts", None)
-        if drift_facts := getattr(item, "drift_facts", None):
-            if report.when == "call":
-                report.dust = drift_facts()
-        elif facts is None:
-            fixture_runs.tell(item, call, report)
+    @staticmethod
+    def _add_record(item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> None:
+        item_record = getattr(item, "item_record", None)
+        if item_record is None:
+            fixture_runs.add_records(item, call, report)
         elif report.when == "call":
-            told = facts()
-            report.dust = {"headline": told["headline"], "runs": [told]}
+            report.dust = item_record(call.excinfo.value if call.excinfo else None)
             report.duration = item.seconds(report.duration)  # type: ignore[attr-defined]
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         """Note that some cases are left out."""
-        self.partial = self.partial or any(hasattr(item, "facts") for item in items)
+        self.partial = self.partial or any(hasattr(item, "estimate") for item in items)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Leave for the end of the session what is known of the cassettes' owners."""
-        session.config.stash[COLLECTED] = None if self.partial else self.collected
-        if self.keeper.kept:
-            self._tell_kept(session.config)
+        """Hand over what is known of the cassettes' owners, of pending answers and of numbered cases."""
+        config = session.config
+        config.stash[COLLECTED] = None if self.partial else self.collected
+        if self.pending.kept:
+            config.stash[RECORDS].add(pending=tuple(map(self.pending.shown, self.pending.kept)))
         if self.renamed:
-            _hand_over(session.config, "dust_renamed", RENAMED, self.renamed)
-
-    def _tell_kept(self, config: pytest.Config) -> None:
-        """Say where answers are kept that are in no cassette."""
-        _hand_over(config, "dust_kept", KEPT, [self.keeper.shown(path) for path in self.keeper.kept])
+            config.stash[RECORDS].add(renamed=self.renamed)
 
     def pytest_unconfigure(self) -> None:
-        """End what is under way, and close the network if it was opened."""
-        self.live.launcher.close()
+        """End what is running, and close the network if it was opened."""
+        self.live.pool.close()
         if self._network is not None:
             self._network.close()
-
-
-def _hand_over(config: pytest.Config, name: str, key: pytest.StashKey[list[Any]], told: Any) -> None:
-    """Store what the summary will say; an xdist worker sends it to its controller."""
-    if hasattr(config, "workeroutput"):
-        config.workeroutput[name] = told
-    else:
-        config.stash.setdefault(key, []).append(told)
 
 
 KEY = pytest.StashKey[Session]()
@@ -255,13 +242,13 @@ def matchers(file: pytest.File) -> dict[str, Matcher]:
 
 
 def open(config: pytest.Config) -> Session:  # noqa: A001
-    """The session's shared part, begun at its first suite."""
+    """What the cases of the session share, made at its first suite."""
     if KEY not in config.stash:
         settings = config.stash[SETTINGS]
         masked = mask(os.environ, settings.secrets, settings.redact)
-        live = Live(config, settings)
-        keeper = Keeper(config.rootpath, config.invocation_params.dir, workers.stop_file(config))
-        config.stash[KEY] = Session(settings, masked, live, keeper)
+        live = Scheduler(config, settings)
+        pending = PendingAnswers(config.rootpath, config.invocation_params.dir, workers.stop_file(config))
+        config.stash[KEY] = Session(settings, masked, live, pending)
         if settings.diff_dir is not None:
             from pytest_dust.report.diff_files import Differences
 

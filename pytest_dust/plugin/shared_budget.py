@@ -1,4 +1,4 @@
-"""One budget for all xdist workers: the controller keeps it, and each worker asks it there."""
+"""One budget for all pytest-xdist workers: the controller holds it, and each worker asks the controller."""
 
 from __future__ import annotations
 
@@ -9,34 +9,35 @@ from multiprocessing.managers import BaseManager
 from pytest_dust.run.budget import Budget
 
 Address = tuple[str, bytes]
-"""Where a budget is kept on this machine, and the key to it."""
+"""Where the budget can be reached on this machine, and the key to it."""
+METHODS = ("take", "note", "refuse")
+"""The methods of a budget that workers may call."""
 
 
-class _Office(BaseManager):
-    """A door to a budget that another process keeps."""
+class _Client(BaseManager):
+    """Client of the budget that the controller holds."""
 
 
-ASKED = ("take", "note", "refuse")
-_Office.register("budget", exposed=ASKED)
+_Client.register("budget", exposed=METHODS)
 
 
-def keep(max_runs: int | None, max_tokens: int | None) -> Address:
-    """Keep a budget with these ceilings for other processes of this machine, as long as this one lives."""
+def serve(max_runs: int | None, max_tokens: int | None) -> Address:
+    """Serve a budget with these ceilings to other processes of this machine, until this process ends."""
     budget = Budget(max_runs, max_tokens)
 
-    class Kept(BaseManager):
-        """The office that keeps this budget."""
+    class Server(BaseManager):
+        """Server of this budget."""
 
-    Kept.register("budget", lambda: budget, exposed=ASKED)
+    Server.register("budget", lambda: budget, exposed=METHODS)
     key = secrets.token_bytes(32)
-    server = Kept(authkey=key).get_server()
+    server = Server(authkey=key).get_server()
     threading.Thread(target=server.serve_forever, name="pytest-dust budget", daemon=True).start()
     return str(server.address), key
 
 
-def kept(address: Address) -> Budget:
-    """A budget that is kept elsewhere; raises OSError from another machine, where nobody keeps it."""
-    office = _Office(address[0], address[1])
-    office.connect()
-    budget: Budget = office.budget()  # type: ignore[attr-defined]
+def connect(address: Address) -> Budget:
+    """The budget at an address; raises OSError if it cannot be reached, as from another machine."""
+    client = _Client(address[0], address[1])
+    client.connect()
+    budget: Budget = client.budget()  # type: ignore[attr-defined]
     return budget

@@ -13,22 +13,6 @@ if TYPE_CHECKING:
     from pytest_dust.settings import Settings
 
 
-def coming(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.Item | None]:
-    """The items that an xdist worker runs now and next.
-
-    xdist tells of one beyond the present. More of them stand in the worker's queue, which xdist does not
-    document: it is looked at only where it is as we know it, and where nothing may be taken from it again.
-    """
-    steals = _given(item.config).get("dust_dist") == "worksteal"
-    plugins = () if steals else item.config.pluginmanager.get_plugins()
-    more: list[int] = []
-    for queue in (getattr(plugin, "torun", None) for plugin in plugins):
-        if queue is not None and hasattr(queue, "lock"):
-            with queue.lock() as waiting:
-                more += [at for at in waiting if isinstance(at, int)]
-    return [item, nextitem, *(item.session.items[at] for at in more)]
-
-
 def budget(config: pytest.Config, settings: Settings) -> Budget:
     """The session's budget; of several xdist workers the one that their controller keeps."""
     address = _given(config).get("dust_budget")
@@ -37,7 +21,7 @@ def budget(config: pytest.Config, settings: Settings) -> Budget:
     from pytest_dust.plugin import shared_budget  # multiprocessing: 20 ms
 
     try:
-        return shared_budget.kept(address)
+        return shared_budget.connect(address)
     except OSError as error:
         raise pytest.UsageError(
             f"--dust-max-runs and --dust-max-tokens need all xdist workers on one machine: {error}"
@@ -66,6 +50,11 @@ def is_worker(config: pytest.Config) -> bool:
 def is_idle(config: pytest.Config) -> bool:
     """Whether no case is run in this session."""
     return any(config.getoption(name, False) for name in ("collectonly", "dust_check", "setuponly"))
+
+
+def uses_fixture(item: object) -> bool:
+    """Whether a Python test uses the fixture `dust`."""
+    return "dust" in getattr(item, "fixturenames", ())
 
 
 def is_first(config: pytest.Config) -> bool:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
+from pytest_dust.characters import safe
 from pytest_dust.wording import plural
+
+if TYPE_CHECKING:
+    from pytest_dust.report.record import CaseRecord
 
 MAX_NAMED = 8
 """Blocks of one app that are named."""
 
 
-def cached(cases: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def cached(cases: Sequence[CaseRecord]) -> Iterator[str]:
     """For each app: how many cases the service may have answered from its cache, where, and what to do."""
-    met = [case for case in cases if case["cached"]]
-    apps = dict.fromkeys(case["app"] for case in met)
+    met = [case for case in cases if case.cached]
+    apps = dict.fromkeys(case.app for case in met)
     for app in apps:
-        own = [case for case in met if case["app"] == app]
-        names = list(dict.fromkeys(name for case in own for name in case["cached"]))
+        own = [case for case in met if case.app == app]
+        names = list(dict.fromkeys(safe(name) for case in own for name in case.cached))
         of_app = f" of app {app}" if len(apps) > 1 else ""
-        fresh = "" if all(case["fresh"] for case in own) else ", or give --dust-fresh"
+        fresh = "" if all(case.fresh for case in own) else ", or give --dust-fresh"
         yield (
             f"dust: {plural(len(own), 'case')}{of_app} may have come from Dust's cache ({_named(names)}); "
             f"to ask anew, write config: {_config(names)} in the suite{fresh}"

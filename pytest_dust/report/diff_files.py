@@ -16,8 +16,9 @@ from pytest_dust.files.names import case_file, is_reserved, marked
 from pytest_dust.report.full import full
 
 if TYPE_CHECKING:
-    from pytest_dust.masking import Mask
-    from pytest_dust.model import Outcome
+    from collections.abc import Callable
+
+    from pytest_dust.report.record import CaseRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,17 @@ class Differences:
         below = [f"~{ups}"] * bool(ups) + [*map(_part, parts[ups:]), name_beside(name, "")]
         return self.folder.joinpath(*below, f"{case_file(case)}.diff")
 
-    def write(self, shown: str, case: str, title: str, outcome: Outcome, mask: Mask) -> None:
-        """Write what changed in a case's run, if anything did; raises ServiceError where that fails."""
-        comparison = outcome.shown.comparison
+    def write(self, record: CaseRecord, name: str, mask: Callable[[str], str]) -> None:
+        """Write what changed in a case, if anything did; raises ServiceError if that fails.
+
+        `name` is the case's, as its cassette is named; `mask` masks the text.
+        """
+        comparison = record.comparison
         if comparison is None or not comparison.changed:
             return
-        text = mask.text("\n".join(full(title, comparison))) + "\n"
+        text = mask("\n".join(full(record.id if record.is_test else record.title, comparison))) + "\n"
         self.check()
-        path = self.place(shown, case)
+        path = self.place(record.file, name)
         try:
             if (real := links.outside(path, (str(self._without_links()),))) is not None:
                 raise ServiceError(_unwritten(path, f"a symbolic link leads out of the folder, to {real}"))

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from itertools import zip_longest
 
 from pytest_dust.characters import apart, in_ascii, looks, safe, safe_name
-from pytest_dust.model import MISSING, Change, Comparison
+from pytest_dust.model import MISSING
+from pytest_dust.report.record import ChangeRecord, ComparisonRecord
 from pytest_dust.report.values import show_path
 from pytest_dust.report.words import came_or_went
 
@@ -15,7 +16,7 @@ LONG_LINE = 2_000
 """Characters of two lines from which on they are not lined up one by one."""
 
 
-def full(title: str, comparison: Comparison) -> Iterator[str]:
+def full(title: str, comparison: ComparisonRecord) -> Iterator[str]:
     """The lines of a case's whole difference: what counts, then block by block, old above new.
 
     What steers a terminal or hides is escaped, and so is what cannot be told apart where it differs.
@@ -27,7 +28,7 @@ def full(title: str, comparison: Comparison) -> Iterator[str]:
         yield ""
         where = "" if block.input is None else f", input {block.input}"
         named = f"{safe_name(block.name)} ({safe_name(block.type)})"
-        yield f"{named}, block {block.position} of {comparison.total}{where}"
+        yield f"{named}, block {block.position} of {comparison.block_total}{where}"
         for change in block.changes:
             if told := came_or_went(change):
                 yield told
@@ -35,10 +36,10 @@ def full(title: str, comparison: Comparison) -> Iterator[str]:
             yield from _change(show_path(change.path), change)
 
 
-def _change(path: str, change: Change) -> Iterator[str]:
+def _change(path: str, change: ChangeRecord) -> Iterator[str]:
     yield ""
     yield path
-    told = [_told(*pair) for pair in zip_longest(_lines(change.old), _lines(change.new))]
+    told = [_told(*pair) for pair in zip_longest(_lines(change.before), _lines(change.after))]
     for sign, at in (("-", 0), ("+", 1)):
         yield from (f"{sign} {pair[at]}" for pair in told if pair[at] is not None)
 

@@ -3,51 +3,55 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
+from pytest_dust.report.comparison import begins_in
+from pytest_dust.report.record import CaseRecord, RunSource
 from pytest_dust.wording import plural
 
 MAX_LISTED = 10
 """Blocks named in one line; more are left out."""
-WITHOUT_A_RUN, NOT_RECORDED, NOT_JUDGED = "without a run", "not recorded", "not judged"
-"""What became of cases that have no verdict."""
 NO_RECORDING = "there is no recording"
-"""The reason of a run that had nothing to be compared with."""
-
-Facts = Mapping[str, Any]
+"""Why a run was not compared, if it has no recording."""
 
 
-def by_app(runs: Sequence[Facts]) -> Iterator[str]:
+def not_compared(case: CaseRecord) -> str:
+    """Why a case that ran was not compared; empty if it was, or if it has no run."""
+    if not case.attempts:
+        return ""
+    return case.comparison.not_compared if case.comparison else NO_RECORDING
+
+
+def by_app(runs: Sequence[CaseRecord]) -> Iterator[str]:
     """Per app of which anything was compared: how many runs changed, and in which blocks that began."""
-    for app in dict.fromkeys(run["app"] for run in runs):
-        own = [run for run in runs if run["app"] == app and run["compared"]]
+    for app in dict.fromkeys(run.app for run in runs):
+        own = [run for run in runs if run.app == app and run.compared]
         if not own:
             continue
-        apart = sum(run["app"] == app for run in runs) - len(own)
+        apart = sum(run.app == app for run in runs) - len(own)
         less = f", {apart:,} not compared" if apart else ""
-        begins = Counter(run["begins"].removeprefix("it begins in ") for run in own if run["begins"])
+        begins = Counter(_begins(run) for run in own if run.comparison and run.comparison.changed)
         changed = sum(begins.values())
         where = ", ".join(f"{count:,} in {block}" for block, count in begins.most_common(MAX_LISTED))
         told = f", beginning {where}" if where else ""
         yield f"dust: app {app}: {len(own) - changed:,} unchanged, {changed:,} changed{told}{less}"
 
 
-def partly_compared(app: str, runs: Sequence[Facts]) -> Iterator[str]:
+def partly_compared(app: str, runs: Sequence[CaseRecord]) -> Iterator[str]:
     """How many runs of an app were not compared, where others were."""
-    apart = Counter(run["apart"] for run in runs if run["apart"])
-    if apart and any(run["compared"] for run in runs):
+    apart = Counter(filter(None, map(not_compared, runs)))
+    if apart and any(run.compared for run in runs):
         reasons = ", ".join(f"{count:,} as {reason}" for reason, count in apart.most_common())
         total = plural(len(runs), "run")
         yield f"dust: app {app}: {sum(apart.values()):,} of {total} not compared: {reasons}"
 
 
-def nothing_compared(app: str, runs: Sequence[Facts], cases: int, selected: int) -> str:
+def nothing_compared(app: str, runs: Sequence[CaseRecord], cases: int, selected: int) -> str:
     """Why nothing was compared for an app that has so many cases in suites, of which so many are selected."""
-    reasons = Counter(run["apart"] for run in runs if run["apart"])
+    reasons = Counter(filter(None, map(not_compared, runs)))
     parts = [f"{plural(count, 'run')} not compared, as {reason}" for reason, count in reasons.most_common()]
-    sources = Counter(run["source"] for run in runs)
-    for without in (WITHOUT_A_RUN, NOT_JUDGED):
+    sources = Counter(run.source for run in runs)
+    for without in (RunSource.WITHOUT_A_RUN, RunSource.NOT_JUDGED):
         parts += [f"{plural(sources[without], 'case')} {without}"] if sources[without] else []
     idle = max(0, selected - len(runs))
     parts += [f"{plural(idle, 'selected case')} skipped or not run"] if idle else []
@@ -66,3 +70,9 @@ def only_pinned(apps: Iterable[str]) -> Iterator[str]:
             f"dust: no other version was tried of app {app}: the one that ran is the one that is pinned "
             "(what was saved in Dust and never run there has no version yet)"
         )
+
+
+def _begins(run: CaseRecord) -> str:
+    """`NAME (type)` of the block in which a changed run's change begins."""
+    comparison = run.comparison
+    return begins_in(comparison) if comparison and comparison.blocks else "it changed"

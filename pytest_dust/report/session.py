@@ -1,115 +1,135 @@
-"""The summary at the end of a session."""
+"""The summary at the end of a session, written from its record."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
+from pytest_dust.characters import safe, safe_name
 from pytest_dust.model import Tokens
 from pytest_dust.report.cache import cached
-from pytest_dust.report.gate import NOT_JUDGED, NOT_RECORDED, WITHOUT_A_RUN, by_app
+from pytest_dust.report.comparison import begins, comparison_lines
+from pytest_dust.report.files import file_lines
+from pytest_dust.report.gate import by_app
+from pytest_dust.report.record import CaseRecord, RunSource, SessionRecord, SurplusRuns
 from pytest_dust.report.tokens import in_all, uncounted, used
 from pytest_dust.wording import plural
 
 MAX_LISTED = 10
-"""Cases named under one head of the summary; more are counted."""
-MAX_KEPT = 3
-"""Files named in the summary, in which answers are kept; more are counted."""
-NEW = ("recorded", "live")
-SOURCES = ("checked", "replayed", *NEW, NOT_RECORDED, NOT_JUDGED, WITHOUT_A_RUN)
-
-Facts = Mapping[str, Any]
-"""What a case told: its source, tokens, and where it changed."""
+"""Cases named under one heading; more are counted."""
+MAX_NAMED = 3
+"""Files or ids named in one line; more are counted."""
 
 
-def summary(cases: Iterable[Facts], *, versions: bool = False, ceiling: bool = False) -> Iterator[str]:
-    """How many cases came from where, what they used, and what changed; by app where versions are tried.
+def summary(session: SessionRecord) -> Iterator[str]:
+    """How many cases came from where, what they used, what changed, and which files need attention."""
+    if session.cases:
+        yield from _cases(session)
+    yield from _without_effect(session)
+    if session.files is not None:
+        yield from file_lines(session.files, session.folder)
+    yield from _surplus(session.surplus)
+    yield from _pending(session.pending)
+    yield from _renamed(session.renamed)
 
-    What a plugin had run again is no case of its own, but used its tokens. With a `ceiling` of tokens, runs
-    that it could not count are told.
-    """
-    told = list(cases)
-    cases = [case for case in told if not case["rerun"]]
-    sources = Counter(case["source"] for case in cases)
-    counts = [f"{sources[source]:,} {source}" for source in SOURCES if sources[source]]
-    made = [case for case in cases if case["source"] in NEW]
-    paid = (case for case in told if case["source"] != "replayed")
-    tokens = sum((Tokens(case["tokens"], case["unknown"]) for case in paid), Tokens())
+
+def _cases(session: SessionRecord) -> Iterator[str]:
+    cases = session.final
+    made = [case for case in cases if case.source.is_new]
+    yield from _totals(session)
+    yield from _waits([case.waited for case in cases if case.waited])
+    yield from cached(made)
+    yield from _left_out(cases)
+    yield from _repeated([case for case in cases if case.repeat and case.attempts])
+    if session.versions:
+        yield from by_app(made)
+    yield from _changed([case for case in cases if case.passed and case.changed])
+
+
+def _totals(session: SessionRecord) -> Iterator[str]:
+    """The first line: cases by source, and tokens, those of cases that a plugin ran again too."""
+    sources = Counter(case.source for case in session.final)
+    counts = [f"{sources[source]:,} {source}" for source in RunSource if sources[source]]
+    paid = (case.tokens for case in session.cases if case.source is not RunSource.REPLAYED)
+    tokens = sum(paid, Tokens())
     yield f"dust: {', '.join([*counts, in_all(tokens)])}"
-    if ceiling and tokens.unknown:
+    if session.max_tokens is not None and tokens.unknown:
         yield uncounted(tokens.unknown)
-    if waits := [case["waited"] for case in cases if case["waited"]]:
+
+
+def _waits(waits: Sequence[float]) -> Iterator[str]:
+    if waits:
         longest = "" if len(waits) == 1 else "the longest "
         yield (
             f"dust: {plural(len(waits), 'case')} waited for the service's rate limit (429), "
             f"{longest}{max(waits):.0f} s"
         )
-    yield from cached(made)
-    yield from _left_out(cases)
-    yield from _spreads([case for case in cases if case.get("spread")])
-    if versions:
-        yield from by_app(made)
-    yield from _changed([case for case in cases if case["begins"] and not case["headline"]])
 
 
-def unwaited(left: Iterable[tuple[int, int, int, int]]) -> Iterator[str]:
-    """What may cost though no case waited for it, by each process.
-
-    That is: runs that were made, runs under way, tokens of those made, and for how many these are unknown.
-    """
-    made, under_way, told, unknown = map(sum, zip(*left, strict=True))
-    if made or under_way:
-        tokens = f" ({used(Tokens(told, unknown))})" if made else ""
-        yield f"dust: {plural(made, 'run')} made{tokens} and {under_way:,} under way that no case waited for"
-
-
-def _left_out(cases: Iterable[Facts]) -> Iterator[str]:
-    """What differed from the recordings and was not compared, as it is new in every run."""
-    names = list(dict.fromkeys(name for case in cases for name in case["left_out"]))
+def _left_out(cases: Sequence[CaseRecord]) -> Iterator[str]:
+    """What differs in every run, and was not compared for that reason."""
+    compared = (attempt.comparison for case in cases for attempt in case.attempts if attempt.comparison)
+    names = list(dict.fromkeys(safe(name) for each in compared for name in each.left_out))
     if names:
         more = f" and {len(names) - MAX_LISTED:,} more" if len(names) > MAX_LISTED else ""
         listed = ", ".join(names[:MAX_LISTED])
         yield f"dust: not compared, as new in every run: {listed}{more} (baseline.volatile: keep compares it)"
 
 
-def in_no_cassette(kept: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Where answers are that are in no cassette, as each process told."""
-    files = sorted({name for each in kept for name in each})
-    more = f" and {len(files) - MAX_KEPT:,} more" if len(files) > MAX_KEPT else ""
-    are = "is" if len(files) == 1 else "are"
-    where = f"{', '.join(files[:MAX_KEPT])}{more}"
-    yield f"dust: {plural(len(files), 'answer')} {are} in no cassette, but kept: {where}"
-
-
-def renamed(told: Iterable[Mapping[str, Sequence[str]]]) -> Iterator[str]:
-    """Which cases have neutral ids, as each process told."""
-    suites = {suite: ids for each in told for suite, ids in each.items()}
-    for suite, ids in sorted(suites.items())[:MAX_LISTED]:
-        more = f" and {len(ids) - MAX_KEPT:,} more" if len(ids) > MAX_KEPT else ""
-        yield (
-            f"dust: {suite}: {', '.join(ids[:MAX_KEPT])}{more}: numbered, "
-            "as a secret or redacted value would stand in the id"
-        )
-    if len(suites) > MAX_LISTED:
-        yield f"dust: … and {len(suites) - MAX_LISTED:,} more suites with numbered cases"
-
-
-def _spreads(cases: Sequence[Facts]) -> Iterator[str]:
+def _repeated(cases: Sequence[CaseRecord]) -> Iterator[str]:
     for case in cases[:MAX_LISTED]:
-        yield f"dust: {case['id']}: {case['spread']} attempts passed"
+        passed = f"{case.passed_attempts} of {len(case.attempts)}"
+        yield f"dust: {safe_name(case.id)}: {passed} attempts passed"
     if len(cases) > MAX_LISTED:
         yield f"dust: … and {len(cases) - MAX_LISTED:,} more repeated cases"
 
 
-def _changed(cases: Sequence[Facts]) -> Iterator[str]:
+def _changed(cases: Sequence[CaseRecord]) -> Iterator[str]:
     """What changed in cases that passed."""
     if not cases:
         return
     noun = "case that passed" if len(cases) == 1 else "cases that passed"
     yield f"dust: {len(cases):,} {noun} changed since the recording:"
     for case in cases[:MAX_LISTED]:
-        yield f"  {case['id']}: {case['begins']}"
-        yield from case["changes"][1:]
+        assert case.comparison is not None  # noqa: S101  # it changed
+        yield f"  {safe_name(case.id)}: {begins(case.comparison)}"
+        yield from list(comparison_lines(case.comparison))[1:]
     if len(cases) > MAX_LISTED:
         yield f"  … and {len(cases) - MAX_LISTED:,} more"
+
+
+def _without_effect(session: SessionRecord) -> Iterator[str]:
+    """Say that --dust-on-change=fail does nothing where no live run is compared."""
+    if session.cases and session.on_change == "fail" and session.mode != "live":
+        nothing = session.mode == "replay"
+        what = "0 compared" if nothing else "changes of new recordings are told and do not fail"
+        yield f"dust: {what}: --dust-on-change=fail is for live runs (--dust-mode=live)"
+
+
+def _surplus(runs: SurplusRuns) -> Iterator[str]:
+    """Live runs that no case waited for, which may cost all the same."""
+    if runs.made or runs.under_way:
+        tokens = f" ({used(runs.tokens)})" if runs.made else ""
+        made = plural(runs.made, "run")
+        yield f"dust: {made} made{tokens} and {runs.under_way:,} under way that no case waited for"
+
+
+def _pending(files: Sequence[str]) -> Iterator[str]:
+    """Where answers are kept that are in no cassette."""
+    if files:
+        more = f" and {len(files) - MAX_NAMED:,} more" if len(files) > MAX_NAMED else ""
+        are = "is" if len(files) == 1 else "are"
+        where = f"{', '.join(files[:MAX_NAMED])}{more}"
+        yield f"dust: {plural(len(files), 'answer')} {are} in no cassette, but kept: {where}"
+
+
+def _renamed(suites: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Which cases have a number in place of an id that would show a secret."""
+    for suite, ids in sorted(suites.items())[:MAX_LISTED]:
+        more = f" and {len(ids) - MAX_NAMED:,} more" if len(ids) > MAX_NAMED else ""
+        yield (
+            f"dust: {suite}: {', '.join(ids[:MAX_NAMED])}{more}: numbered, "
+            "as a secret or redacted value would stand in the id"
+        )
+    if len(suites) > MAX_LISTED:
+        yield f"dust: … and {len(suites) - MAX_LISTED:,} more suites with numbered cases"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from pytest_dust.characters import safe
+
 Status: TypeAlias = "tuple[str, str, Any]"
 """What pytest's hook gives: category, letter, and word, which may come with its colours."""
 LEAST = 40
@@ -14,10 +16,10 @@ LEAST = 40
 def status(pytests: Status, report: Any, verbosity: int, columns: Callable[[], int]) -> Status:
     """What pytest gives for a case's report, in our words: a case that was only checked did not pass."""
     category, letter, word = pytests
-    told = report.dust["runs"][0] if report.dust["runs"] else {}
-    if told.get("source") == "checked" and category == "passed":
+    case = next(iter(report.dust.cases), None)
+    if case is not None and case.source == "checked" and category == "passed":
         category, word = "checked", ("CHECKED", {"green": True})
-    description = told.get("description", "")
+    description = safe(case.description) if case is not None and not case.is_test else ""
     if not description or verbosity < 1:
         return category, letter, word
     text, *colours = word if isinstance(word, tuple) else (word,)

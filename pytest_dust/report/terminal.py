@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_dust.characters import safe
+
 
 @dataclass(frozen=True)
 class Crash:
@@ -36,9 +38,14 @@ class CaseReport:
             tw.line(line, **markup(line))
 
 
-def revive(report: Any) -> None:
-    """Give the report of a failed case, a plain text after its way from an xdist worker, its form again."""
-    headline = report.dust["headline"]
+def safe_lines(text: str) -> str:
+    """The text with each of its lines safe to print."""
+    return "\n".join(map(safe, text.split("\n")))
+
+
+def restore(report: Any) -> None:
+    """Give the failure of a report from a pytest-xdist worker, which is plain text, its form again."""
+    headline = report.dust.headline
     if headline and isinstance(report.longrepr, str):
         path, line, _ = report.location
         report.longrepr = CaseReport(report.longrepr, Crash(path, (line or 0) + 1, headline))

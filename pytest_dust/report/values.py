@@ -39,27 +39,36 @@ class _Shown(NamedTuple):
         return f"{self.before}{_cut(text, self.room)}{self.after}"
 
 
-def show(value: object, room: int = ROOM, escape: Callable[[str], str] = safe) -> str:
-    """The value as one line of JSON, cut to `room` characters; `nothing` where there is none."""
-    shown = _written(value, room)
+def show(
+    value: object, room: int = ROOM, escape: Callable[[str], str] = safe, length: int | None = None
+) -> str:
+    """The value as one line of JSON, cut to `room` characters; `nothing` if it is MISSING.
+
+    `length` is that of a text of which only a part is given.
+    """
+    shown = _written(value, room, length)
     return shown.framed(escape(shown.text))
 
 
-def contrast(old: object, new: object, room: int = ROOM) -> tuple[str, str]:
+def contrast(
+    old: object, new: object, room: int = ROOM, lengths: tuple[int, int] | None = None
+) -> tuple[str, str]:
     """Two values as `show` gives them, but of long texts the part that differs.
 
     What a reader cannot see, or not tell from something else, is escaped where it is what differs.
+    `lengths` are those of the two texts where only a part of them is given.
     """
+    first, second = lengths or (None, None)
     if not (isinstance(old, str) and isinstance(new, str)):
-        return _side_by_side(_written(old, room), _written(new, room))
+        return _side_by_side(_written(old, room, first), _written(new, room, second))
     if max(_width(old, room), _width(new, room)) > room:
-        start = _start(old, _first_difference(old, new))
-        shown = _side_by_side(_part(old, start, room), _part(new, start, room))
+        start = _start(old, first_difference(old, new))
+        shown = _side_by_side(_part(old, start, room, first), _part(new, start, room, second))
     else:
-        shown = _side_by_side(_written(old, room), _written(new, room))
+        shown = _side_by_side(_written(old, room, first), _written(new, room, second))
     if old != new and looks(shown[0]) == looks(shown[1]):  # as escapes leave no room for what differs
-        start = _first_difference(old, new)
-        shown = _side_by_side(_part(old, start, room), _part(new, start, room))
+        start = first_difference(old, new)
+        shown = _side_by_side(_part(old, start, room, first), _part(new, start, room, second))
     return shown
 
 
@@ -75,8 +84,8 @@ def show_path(path: Path, before: str = "") -> str:
     return _cut(safe_name(before[:ROOM]), PATH_ROOM)
 
 
-def _shallow(value: Any, room: int) -> Any:
-    """As much of the value as can be shown, so that none is written out only to be cut."""
+def shallow(value: Any, room: int) -> Any:
+    """A copy of the value with no more in it than `room` characters of its JSON can show."""
     left = room
 
     def walk(value: Any, depth: int) -> Any:
@@ -104,21 +113,21 @@ def _start(text: str, differs: int) -> int:
     return differs - len(near)
 
 
-def _written(value: object, room: int) -> _Shown:
+def _written(value: object, room: int, length: int | None = None) -> _Shown:
     """The value whole, or as much of it as there is room for."""
     if value is MISSING:
         return _Shown("nothing", room)
     if isinstance(value, str) and len(value) > room:
-        return _part(value, 0, room)
-    return _Shown(_ENCODER.encode(_shallow(value, room)), room)
+        return _part(value, 0, room, length)
+    return _Shown(_ENCODER.encode(shallow(value, room)), room)
 
 
-def _part(text: str, start: int, room: int) -> _Shown:
+def _part(text: str, start: int, room: int, length: int | None = None) -> _Shown:
     """A part of a long text, and how long that is."""
     end = start + room
     before, after = "…" if start else "", "…" if end < len(text) else ""
     shown = _ENCODER.encode(text[start:end])
-    return _Shown(shown, room + BEFORE, before, f"{after} ({len(text):,} characters)")
+    return _Shown(shown, room + BEFORE, before, f"{after} ({length or len(text):,} characters)")
 
 
 def _width(text: str, room: int) -> int:
@@ -130,7 +139,7 @@ def _cut(text: str, room: int) -> str:
     return text if len(text) <= room else f"{text[:room]}…"
 
 
-def _first_difference(old: str, new: str) -> int:
+def first_difference(old: str, new: str) -> int:
     """How many characters two texts share at their beginning."""
     low, high = 0, min(len(old), len(new))
     while low < high:

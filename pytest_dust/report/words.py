@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 
 from pytest_dust.characters import apart, safe
 from pytest_dust.compare.baseline import RAN
-from pytest_dust.model import MISSING, Change
+from pytest_dust.report.record import ChangeRecord
 
 ADDED = "added: the recording has no such block"
 REMOVED = "removed: this run has no such block"
@@ -109,8 +109,8 @@ def _shown(words: list[str], *, cut_before: bool = False, cut_after: bool = Fals
     return f"{'…' if cut_before else ''}{text}{'…' if cut_after else ''}"
 
 
-def came_or_went(change: Change) -> str:
-    """What is told of a block that only one of two runs has; nothing of any other change."""
-    if change == Change((), MISSING, RAN):
+def came_or_went(change: ChangeRecord) -> str:
+    """What to say of a block that only one of two runs has; empty for any other change."""
+    if change == ChangeRecord((), None, RAN, "added"):
         return ADDED
-    return REMOVED if change == Change((), RAN, MISSING) else ""
+    return REMOVED if change == ChangeRecord((), RAN, None, "removed") else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pytest_dust.constants import LATEST
 from pytest_dust.errors import SettingsError, did_you_mean
+from pytest_dust.report.record import AppCounts
 from pytest_dust.wording import plural
 
 OPTION = "--dust-specification-hash"
@@ -17,38 +18,33 @@ MAX_NAMED = 12
 
 
 @dataclass(slots=True)
-class Tried:
+class TriedVersions:
     """The versions to try, by app, and the apps that the session is known to run."""
 
     versions: Mapping[str, str]
-    cases: dict[str, int] = field(default_factory=dict)
-    """How many cases of each app the suites hold."""
-    selected: dict[str, int] = field(default_factory=dict)
-    """How many of them are selected."""
-    recorded: dict[str, int] = field(default_factory=dict)
-    """By app: how many selected tests use the fixture `dust` and ran the app when they were recorded."""
-    tests: int = 0
-    """How many such tests have no recording, so that their apps are known only when they run."""
+    counts: AppCounts = field(default_factory=AppCounts)
     met: set[str] = field(default_factory=set)
-    """The apps that such tests ran."""
+    """Apps that Python tests without a recording ran."""
 
     @property
     def apps(self) -> list[str]:
         """The apps of which another version is tried, as far as they are known."""
-        everywhere = {*self.cases, *self.recorded, *self.met} if EVERY in self.versions else set()
+        everywhere = (
+            {*self.counts.cases, *self.counts.recorded, *self.met} if EVERY in self.versions else set()
+        )
         return sorted(everywhere.union(self.versions) - {EVERY})
 
     def refuse_misfit(self, *, unread: bool) -> None:
         """Raise SettingsError if a version fits no app; `unread` suites might hold any app."""
-        known = {*self.cases, *self.recorded}
-        if not (known or self.tests or unread):
+        known = {*self.counts.cases, *self.counts.recorded}
+        if not (known or self.counts.tests or unread):
             raise SettingsError(
                 f"{OPTION}: this session has no suite, and no test that uses the fixture dust, so no version "
                 "is tried; select some, or leave the option out"
             )
-        selected = {*self._selected(), *self.recorded}
-        self._refuse_two_apps(selected or self.cases)
-        if self.tests or unread:
+        selected = {*self._selected(), *self.counts.recorded}
+        self._refuse_two_apps(selected or self.counts.cases)
+        if self.counts.tests or unread:
             return
         for app in self.versions:
             if app not in (EVERY, *known):
@@ -70,7 +66,7 @@ class Tried:
 
     def _selected(self) -> list[str]:
         """The apps of selected cases."""
-        return [app for app, count in self.selected.items() if count]
+        return [app for app, count in self.counts.selected.items() if count]
 
     def _rest(self, apps: Collection[str]) -> list[str]:
         """The apps without a version of their own."""

@@ -1,0 +1,78 @@
+"""A case's cassette as it is on disk now: read, masked, and compared with what the case asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path as FilePath
+
+from pytest_dust.cassettes import binding, files
+from pytest_dust.cassettes.files import CassettePath
+from pytest_dust.cassettes.format import Cassette, redacted
+from pytest_dust.errors import CassetteError
+from pytest_dust.masking import Mask
+from pytest_dust.model import MISSING, Change, Json, Path
+
+Read = Callable[[CassettePath], Cassette | None]
+"""Returns the cassette at a path, None if there is none; raises CassetteError."""
+
+
+@dataclass(frozen=True, slots=True)
+class CassetteOfCase:
+    """Where a case's cassette belongs, and how messages name it."""
+
+    path: CassettePath
+    shown: str
+    """The path as the user types it."""
+    command: str
+    """Runs the case alone."""
+    file: FilePath
+    """The suite, or the Python file, of the case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What is at the place of a case's cassette."""
+
+    place: CassetteOfCase
+    cassette: Cassette | None = None
+    moved: tuple[Change, ...] = ()
+    """The parts of the request that differ from the recorded ones."""
+    broken: str = ""
+    """Why the cassette cannot be read."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether it can be replayed for the case as it is now."""
+        return self.cassette is not None and not self.moved
+
+
+def load(place: CassetteOfCase, bound: dict[str, Json], mask: Mask, read: Read = files.read) -> Recording:
+    """The cassette at its place, masked, and compared with `bound`, what the case asks."""
+    request = mask.value(bound)
+    try:
+        found = read(place.path)
+    except CassetteError as error:
+        return Recording(place, broken=str(error))
+    if found is not None:
+        return Recording(place, redacted(found, mask), _moved(found, request, mask))
+    # A cassette at a place of earlier versions may be another suite's, unless it fits.
+    earlier = (one for one in files.earlier(place.path) if not binding.moved(one, request))
+    fitting = next(earlier, None)
+    return Recording(place, None if fitting is None else redacted(fitting, mask))
+
+
+def _moved(found: Cassette, request: dict[str, Json], mask: Mask) -> tuple[Change, ...]:
+    """The parts that moved, masked too in what an older cassette holds in clear."""
+    changes = binding.moved(found, request)
+    if not changes:
+        return ()
+    covering = mask.covering(found.request)
+
+    def shown(path: Path, value: object) -> object:
+        return value if value is MISSING else covering.at(path, value)
+
+    return tuple(
+        replace(change, old=shown(change.path, change.old), new=shown(change.path, change.new))
+        for change in changes
+    )

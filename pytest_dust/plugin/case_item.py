@@ -1,0 +1,225 @@
+"""A case as a pytest item."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pytest_dust.errors import DustError
+from pytest_dust.model import Problem, Tokens
+from pytest_dust.plugin.item import CaseFailed, Item, NoRun
+from pytest_dust.plugin.marks import add_mark
+from pytest_dust.report import case as case_report
+from pytest_dust.report.bounds import kept
+from pytest_dust.report.progress import progress
+from pytest_dust.report.record import CaseRecord, ItemRecord, RunSource, Verdict
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_dust.cassettes.recording import CassetteOfCase
+    from pytest_dust.model import Case
+    from pytest_dust.run.answer import Answer, Jobs
+    from pytest_dust.run.case_request import CaseRequest
+    from pytest_dust.run.recorded import Estimate
+
+MAX_DESCRIPTION = 500
+"""Characters of a case's description that reports show."""
+
+
+class DustItem(Item):
+    """One case."""
+
+    def __init__(self, *, case: Case, **kwargs: Any) -> None:
+        """Take the case, which has not run yet."""
+        super().__init__(**kwargs)
+        self.case = case
+        self.answer: Answer | None = None
+        self.record: CaseRecord | None = None
+        """What the case leaves behind, once it has ended."""
+        self.jobs: Jobs = ()
+        """The case's runs that were started ahead."""
+        self.took = 0.0
+        """Seconds that those runs took."""
+        self._estimate: Estimate | None = None
+
+    @property
+    def line(self) -> int:
+        """The line on which the case begins."""
+        return self.case.place.line
+
+    def masked(self, text: str) -> str:
+        """The text, safe to print, with all secrets in it masked, and what is redacted of the case."""
+        return self.shared.masked(text, self.asked.mask)
+
+    def mark(self) -> list[Problem]:
+        """Put the suite's marks on the item; returns a problem for each that `--strict-markers` refuses."""
+        mask = self.shared.mask.of_case(self.case) if self.case.marks else self.shared.mask
+        return [problem for one in self.case.marks for problem in add_mark(self, one, mask)]
+
+    # ── the run ──────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def asked(self) -> CaseRequest:
+        """What the case asks of the service."""
+        from pytest_dust.run.case_request import case_request
+
+        return case_request(self.case, self.shared.settings, self.shared.mask)
+
+    @property
+    def cassette(self) -> CassetteOfCase:
+        """Where the case's cassette belongs."""
+        from pytest_dust.cassettes.recording import CassetteOfCase
+
+        path = self.suite.cassette(self.case.id)
+        shown = f"{self.suite.cassette_folder_shown}/{path.file.name}"
+        return CassetteOfCase(path, shown, self.command, self.path)
+
+    def runtest(self) -> None:
+        """Run the case; raises CaseFailed if an expectation does not hold, NoRun if there is no verdict."""
+        self.answer, self.record = None, None  # a plugin may run the item again
+        try:
+            if self.config.getoption("dust_check"):
+                self._check()
+            else:
+                self._run()
+        except DustError as error:
+            raise NoRun(str(error)) from None
+        finally:
+            self.took = sum(job.seconds for job in self.jobs)
+            self.shared.live.pool.cancel(self.jobs)
+            self.jobs = ()  # if the item runs again, it gets new runs
+        if self.record is not None and not self.record.passed:
+            raise CaseFailed(self.masked(case_report.headline(self.record)))
+
+    def _check(self) -> None:
+        """Compare the case with its cassette, and run nothing; raises DustError."""
+        from pytest_dust.run.source import check
+
+        self.record = self._blank(RunSource.CHECKED)
+        try:
+            check(self.asked, self.cassette, self.shared.read_ahead.take)
+        except DustError as error:
+            self.record = self._trouble(error, RunSource.CHECKED)
+            raise
+
+    def _run(self) -> None:
+        """Run the case and judge it; raises DustError if there is no verdict."""
+        from pytest_dust.report.from_outcome import source_without_outcome, with_outcome
+        from pytest_dust.run import keep
+        from pytest_dust.run.judge import judge
+        from pytest_dust.run.obtain import obtain
+
+        recorded = False
+        try:
+            context = self.shared.context()
+            with progress(self.config, self.shared.live.progress) as watch:
+                self.answer = answer = obtain(self.asked, self.cassette, context, self.jobs, watch)
+            recorded = keep.record(answer, context)
+            outcome = judge(answer, context)
+            with keep.while_judging(answer, context):
+                record = with_outcome(self._blank(), outcome, fresh=self.shared.settings.fresh)
+                self.shared.write_difference(record, self.case.id, self.asked.mask)
+        except BaseException as error:
+            source = self.answer.source if self.answer else None
+            self.record = self._trouble(error, source_without_outcome(source, recorded=recorded))
+            raise
+        self.record = record
+
+    # ── the record ───────────────────────────────────────────────────────────────────────────────
+
+    def _blank(self, source: RunSource = RunSource.WITHOUT_A_RUN) -> CaseRecord:
+        """The case's record before it has run."""
+        settings, case = self.shared.settings, self.case
+        return CaseRecord(
+            id=self.nodeid,
+            file=self.suite.shown,
+            line=self.line,
+            app=case.app.id,
+            pinned=case.specification_hash,
+            version=settings.version_of(case.app.id, case.specification_hash),
+            mode=str(settings.mode),
+            command=self.command,
+            source=source,
+            verdict=Verdict.PASSED,
+            row=case.row,
+            description=self._description,
+        )
+
+    def _trouble(self, error: BaseException, source: RunSource) -> CaseRecord:
+        """The record of a case that has no verdict because of an error."""
+        from pytest_dust.report.from_outcome import with_trouble
+
+        spent = getattr(error, "spent", None) or (self.answer.spent if self.answer else Tokens())
+        message = str(error) if isinstance(error, DustError) else type(error).__name__
+        return with_trouble(self._blank(), message, spent, source)
+
+    @property
+    def _description(self) -> str:
+        """The case's description on one line."""
+        return " ".join(self.case.description.split())[:MAX_DESCRIPTION] if self.case.description else ""
+
+    def item_record(self, error: BaseException | None) -> ItemRecord:
+        """What the item leaves behind: masked, and no larger than reports need; `error` is what it raised."""
+        record = self.record or self._blank()
+        expected = isinstance(error, CaseFailed | NoRun)
+        headline = self.masked(case_report.headline(record)) if expected else ""
+        return ItemRecord((kept(record, self.asked.mask),), headline=headline)
+
+    # ── runs that are started ahead ──────────────────────────────────────────────────────────────
+
+    def estimate(self) -> Estimate:
+        """What the case will take, by its recording."""
+        from pytest_dust.run.source import estimate
+
+        if self._estimate is None:
+            mode = self.shared.settings.mode
+            self._estimate = estimate(self.asked, self.cassette, mode, self.shared.read_ahead.keep)
+        return self._estimate
+
+    def launch(self) -> None:
+        """Start the case's runs ahead, once; raises DustError if they cannot be made."""
+        from pytest_dust.run.launch import launch
+
+        blocks = self.estimate().blocks
+        self.jobs = self.jobs or launch(self.asked, self.cassette, self.shared.context(), blocks)
+
+    def give_up(self) -> Tokens:
+        """Cancel the runs that the case did not wait for; those that ended are kept. Returns their tokens."""
+        if not self.jobs:
+            return Tokens()
+        from pytest_dust.run.keep import keep_ended
+
+        jobs, self.jobs = self.jobs, ()
+        self.shared.live.pool.cancel(jobs)
+        return keep_ended(self.asked, self.cassette, self.shared.context(), jobs)
+
+    # ── pytest's side ────────────────────────────────────────────────────────────────────────────
+
+    def keep_answer(self, error: BaseException | None = None) -> None:
+        """Keep the answer of a live run that is not reported, because of this error or one in the report."""
+        if self.answer is not None and not isinstance(error, CaseFailed | NoRun):
+            from pytest_dust.run.keep import keep_unreported
+
+            keep_unreported(self.answer, self.shared.pending)
+
+    def teardown(self) -> None:
+        """Drop what only this case needs, once it is reported: a session may have thousands."""
+        self.answer = self.record = None
+        self.__dict__.pop("asked", None)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
+        """The case's report; a traceback, masked, only for what is no user's mistake."""
+        if isinstance(excinfo.value, CaseFailed | NoRun) and self.record is not None:
+            text = "\n".join(case_report.case_lines(self.record))
+            return self.failed(text, case_report.headline(self.record))
+        return self.failed(str(super().repr_failure(excinfo)), excinfo.exconly())
+
+    def seconds(self, passed: float) -> float:
+        """Seconds that the case took: its live runs' own time, as they began before its turn."""
+        record = self.record
+        if record is None or not record.attempts:
+            return max(passed, self.took)
+        if record.source is RunSource.REPLAYED:
+            return passed
+        return sum(attempt.duration for attempt in record.attempts)

@@ -1,0 +1,124 @@
+"""A suite file as a pytest collector of its cases."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from pytest_dust.checks.binding import Here
+from pytest_dust.constants import LATEST
+from pytest_dust.errors import SettingsError, SuiteError
+from pytest_dust.files import sources
+from pytest_dust.files.sources import UnreadableError
+from pytest_dust.model import Place, Problem
+from pytest_dust.plugin import session
+from pytest_dust.plugin.case_item import DustItem
+from pytest_dust.plugin.item import SuiteFile
+from pytest_dust.report.terminal import CaseReport, Crash, safe_lines
+from pytest_dust.settings import Mode
+from pytest_dust.suite import cases as suite
+from pytest_dust.suite import redaction, references
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+    from pytest_dust.masking import Mask
+    from pytest_dust.model import App, Case
+    from pytest_dust.plugin.drift_item import DriftItem
+
+REVEALING_ID = "the id of a case holds a secret, and ids are shown and name files; name the case otherwise"
+
+
+class DustFile(SuiteFile):
+    """A `*.dust.yaml` file as a collector of its cases."""
+
+    def collect(self) -> Iterator[DustItem | DriftItem]:
+        """One item for each case; raises SuiteError with all mistakes of the file."""
+        try:
+            cases, items = self._cases_and_items()
+        except SuiteError:
+            # A broken suite is an error of its own file: others run, which is not pytest's default.
+            self.config.option.continue_on_collection_errors = True
+            raise
+        yield from items
+        if self.shared.settings.drift:
+            yield from self._drift_items(cases)
+
+    def _cases_and_items(self) -> tuple[list[Case], list[DustItem]]:
+        shared = self.shared
+        shared.collected[self.real_path] = None
+        look_up = references.environment(os.environ, frozenset(shared.settings.env))
+        here = Here(self.path.parent, session.matchers(self), self.roots)
+        cases = suite.load(self._source(), self.shown, look_up, here, self._hiding())
+        if revealing := [case for case in cases if shared.mask.text(case.id) != case.id]:
+            raise SuiteError(self.shown, [Problem(case.place, REVEALING_ID) for case in revealing])
+        if renamed := [case.id for case in cases if case.renamed]:
+            shared.renamed[self.shown] = tuple(renamed)
+        items = [DustItem.from_parent(self, name=case.id, case=case) for case in cases]
+        problems = [problem for item in items for problem in item.mark()]
+        if problems:
+            raise SuiteError(self.shown, problems)
+        shared.collected[self.real_path] = frozenset(case.id for case in cases)
+        shared.apps[self.path] = Counter(case.app.id for case in cases)
+        return cases, items
+
+    def _hiding(self) -> redaction.Hiding:
+        """What of the file is hidden."""
+        settings = self.shared.settings
+        check = self.config.getoption("dust_check")
+        offline = check or (settings.mode is Mode.REPLAY and not settings.drift)
+        return redaction.Hiding(self.shared.mask, frozenset(settings.secrets), offline)
+
+    def _drift_items(self, cases: list[Case]) -> Iterator[DriftItem]:
+        """One item for each app and pinned hash that no earlier suite has."""
+        from pytest_dust.plugin.drift_item import DriftItem
+
+        shared = self.shared
+        pinned: dict[tuple[App, str], None] = {}
+        for case in cases:
+            app = shared.settings.address(case.app)
+            shared.recordings.setdefault(app, []).append((self, case))
+            if case.specification_hash != LATEST:
+                pinned[app, case.specification_hash] = None
+        new = [key for key in pinned if key not in shared.drifts]
+        for at, (app, pin) in enumerate(new):
+            shared.drifts.add((app, pin))
+            name = "[specification]" if at == 0 else f"[specification-{pin[:8]}]"
+            yield DriftItem.from_parent(self, name=name, app=app, pinned=pin)
+
+    def _source(self) -> bytes:
+        try:
+            return sources.read(self.path.parent, self.path.name, self.roots, suite.MAX_BYTES)
+        except UnreadableError as error:
+            raise SuiteError(
+                self.shown, [Problem(Place(error.line, 1), f"cannot be read: {error}")]
+            ) from None
+
+    def _mask_of_text(self) -> Mask:
+        """The mask that covers what is redacted in the file, though it gave no cases."""
+        mask = self.shared.mask
+        if not mask.patterns:
+            return mask
+        try:
+            here = Here(self.path.parent, {}, self.roots)
+            return redaction.of_text(self._source(), here, mask)
+        except (SuiteError, UnicodeDecodeError):
+            return mask
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
+        """The mistakes as plain lines; a traceback only for what is no user's mistake."""
+        mask = self.shared.mask
+        if isinstance(excinfo.value, SettingsError):
+            message = f"{self.shown}: {mask.text(str(excinfo.value))}"
+            return CaseReport(message, Crash(self.shown, 1, message))
+        if isinstance(excinfo.value, SuiteError):
+            first, *others = excinfo.value.problems
+            more = f" (+{len(others)} more)" if others else ""
+            mask = self._mask_of_text()
+            headline = safe_lines(mask.text(first.line(self.shown) + more))
+            return CaseReport(mask.text(str(excinfo.value)), Crash(self.shown, first.place.line, headline))
+        crash = Crash(self.shown, 1, mask.text(excinfo.exconly()))
+        return CaseReport(mask.text(str(super().repr_failure(excinfo))), crash)

@@ -1,0 +1,394 @@
+"""What a session leaves behind: frozen values, which all reports are written from.
+
+A `CaseRecord` is made once, when its case ends, from what ran and what was found. It crosses from a
+pytest-xdist worker to its controller as JSON (`record_json`). Texts in it are masked, and not escaped:
+each report escapes what its own format could take for more than text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from pytest_dust.model import MISSING, CassetteFiles, Expected, Path, Repeat, Status, Tokens
+
+VERSION = 1
+"""Version of the JSON form; a change that readers notice makes it one more."""
+
+
+# ── one case ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class RunSource(StrEnum):
+    """Where a case's run came from, or why it has none."""
+
+    CHECKED = "checked"
+    REPLAYED = "replayed"
+    RECORDED = "recorded"
+    LIVE = "live"
+    NOT_RECORDED = "not recorded"
+    NOT_JUDGED = "not judged"
+    WITHOUT_A_RUN = "without a run"
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the service made the run in this session."""
+        return self in (RunSource.RECORDED, RunSource.LIVE)
+
+
+class Verdict(StrEnum):
+    """How a case ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    """Not enough attempts met the expectations."""
+    CHANGED = "changed"
+    """The expectations hold, but the run changed, and `on_change` is `fail`."""
+    TROUBLE = "trouble"
+    """There is no run, or it could not be judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRecord:
+    """One place where two JSON values differ; of an added or removed value, the other side is null."""
+
+    path: Path
+    old: Any = None
+    new: Any = None
+    kind: Literal["changed", "added", "removed"] = "changed"
+    lengths: tuple[int, int] | None = None
+    """Characters of the two texts, where the record holds only a part of them."""
+
+    @property
+    def before(self) -> Any:
+        """The old value, MISSING if there was none."""
+        return MISSING if self.kind == "added" else self.old
+
+    @property
+    def after(self) -> Any:
+        """The new value, MISSING if there is none."""
+        return MISSING if self.kind == "removed" else self.new
+
+
+@dataclass(frozen=True, slots=True)
+class BlockChangeRecord:
+    """How one block differs between two runs, for one input where there are several."""
+
+    type: str
+    name: str
+    position: int
+    """Place in execution order, from 1; 0 if the run as a whole is meant."""
+    input: int | None
+    """Number of the input, from 1; None if there is one input."""
+    is_cause: bool
+    """True if no block before it changed for that input."""
+    changes: tuple[ChangeRecord, ...]
+    count: int
+    """Number of changes; the record of a large one holds only the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRecord:
+    """A run compared with its recording, or why it was not."""
+
+    recorded_at: str
+    values: tuple[ChangeRecord, ...] = ()
+    """The changes that count."""
+    count: int = 0
+    """Number of changes that count."""
+    blocks: tuple[BlockChangeRecord, ...] = ()
+    """The changed blocks, in execution order: the change begins in the first."""
+    block_total: int = 0
+    """Number of blocks in both runs together."""
+    not_compared: str = ""
+    """Why it was not compared; empty if it was."""
+    left_out: tuple[str, ...] = ()
+    """What differs in every run and was not compared, such as `curl headers.date`."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything changed that counts."""
+        return self.count > 0
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRecord:
+    """An expectation that does not hold."""
+
+    path: str
+    expected: Expected
+    actual: Any
+    found: bool
+    """False if the path found nothing; `actual` is then null."""
+    note: str = ""
+    """Why the value does not match; where the path found nothing, how far it got."""
+    changes: tuple[ChangeRecord, ...] = ()
+    """Where the value differs from the expected structure: old is expected, new is actual."""
+    count: int = 0
+    """Number of such differences."""
+    length: int | None = None
+    """Characters of `actual`, if it is a text of which the record holds only a part."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One run of a case: which it was, which expectations failed, and what changed."""
+
+    run_id: str | None
+    specification_hash: str | None
+    status: Status
+    error: str | None
+    """`BLOCK (type): message` of the first failed block."""
+    duration: float
+    """Seconds; of a replayed run, as recorded."""
+    tokens: Tokens
+    failures: tuple[FailureRecord, ...] = ()
+    failure_count: int = 0
+    comparison: ComparisonRecord | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every expectation holds."""
+        return self.failure_count == 0
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything changed that counts."""
+        return self.comparison is not None and self.comparison.changed
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRecord:
+    """One case of a suite, or one run of a Python test: what was asked, what came, and the verdict."""
+
+    id: str
+    """pytest's node id; with `[2]` and so on at its end for further runs of a Python test."""
+    file: str
+    """The suite or the Python file, from the folder in which pytest was called."""
+    line: int
+    app: str
+    pinned: str
+    """The specification hash that the suite or the test asks for."""
+    version: str
+    """The specification hash that was run; another one than `pinned` with --dust-specification-hash."""
+    mode: str
+    command: str
+    """Runs the case alone."""
+    source: RunSource
+    verdict: Verdict
+    row: str = ""
+    """The row of a dataset, such as `questions.jsonl:17`."""
+    description: str = ""
+    is_test: bool = False
+    """Whether it is a run of a Python test."""
+    run_number: int = 1
+    """Which of the test's runs it is, from 1."""
+    message: str = ""
+    """What went wrong if the verdict is trouble, and what to do; the first line says it in short."""
+    attempts: tuple[AttemptRecord, ...] = ()
+    repeat: Repeat | None = None
+    tokens: Tokens = field(default_factory=Tokens)
+    """What the runs used at the service; of replayed ones, what they had used."""
+    waited: float = 0.0
+    """Seconds for which the service's rate limit delayed the case."""
+    fails_on_change: bool = False
+    cached: tuple[str, ...] = ()
+    """Blocks that the service may have answered from its own cache."""
+    fresh: bool = False
+    """Whether the service's cache was turned off for the run."""
+    rerun: bool = False
+    """Whether a plugin ran the case again, so that a later record counts."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the case, or the Python test of the run, passed."""
+        return self.verdict is Verdict.PASSED
+
+    @property
+    def passed_attempts(self) -> int:
+        """Number of attempts that met all expectations."""
+        return sum(attempt.passed for attempt in self.attempts)
+
+    @property
+    def shown(self) -> AttemptRecord | None:
+        """The attempt that reports show: the first that failed, else that changed, else the first."""
+        failed = [attempt for attempt in self.attempts if not attempt.passed]
+        changed = [attempt for attempt in self.attempts if attempt.changed]
+        first = failed if self.verdict is Verdict.FAILED else []
+        return next(iter([*first, *changed, *self.attempts]), None)
+
+    @property
+    def comparison(self) -> ComparisonRecord | None:
+        """The comparison of the shown attempt with the recording; None if there is none."""
+        return self.shown.comparison if self.shown else None
+
+    @property
+    def changed(self) -> bool:
+        """Whether any attempt changed."""
+        return any(attempt.changed for attempt in self.attempts)
+
+    @property
+    def failed_or_changed(self) -> bool:
+        """Whether there is anything to report of the case, but that it passed."""
+        return not self.passed or any(attempt.failures or attempt.comparison for attempt in self.attempts)
+
+    @property
+    def title(self) -> str:
+        """The case as the user types it: `support/answer.dust.yaml::refund`."""
+        return f"{self.file}::{self.id.partition('::')[2]}"
+
+    @property
+    def compared(self) -> bool:
+        """Whether the shown attempt was compared with a recording."""
+        return self.comparison is not None and not self.comparison.not_compared
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the version that answered is the pinned one."""
+        return self.shown is not None and self.shown.specification_hash == self.pinned
+
+
+# ── an app and a pinned version of it ────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDriftRecord:
+    """What became of one block since the pinned version."""
+
+    type: str
+    name: str
+    kind: str
+    """`added`, `removed`, `moved` or `changed`."""
+    changes: tuple[ChangeRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRecord:
+    """Whether the version that a suite pins is still what is saved at Dust."""
+
+    id: str
+    file: str
+    app: str
+    pinned: str
+    command: str = ""
+    """Runs the saved version."""
+    saved: str | None = None
+    """The specification hash of the last run in Dust's editor."""
+    unknown: str = ""
+    """Why that hash is not known."""
+    recorded_at: str = ""
+    """When the recording was made whose blocks are compared; empty if there is none."""
+    exists: bool | None = None
+    """Whether Dust has the pinned version; None if the service could not be asked."""
+    drifted: bool | None = None
+    """None if it cannot be decided."""
+    known: bool = False
+    """Whether the blocks that ran were compared; if not, the saved hash alone decides, or less."""
+    blocks: tuple[BlockDriftRecord, ...] | None = None
+    """How the saved blocks differ from the recorded ones; None if there are none to compare."""
+    message: str = ""
+    """Why the service could not tell; empty if it could."""
+    pins: int = 1
+    """Number of pinned versions of the app in this session."""
+
+    @property
+    def day(self) -> str:
+        """The day of the recording."""
+        return self.recorded_at[:10]
+
+    @property
+    def is_unrun(self) -> bool:
+        """Whether no version but the pinned one is known to have run in the editor."""
+        return self.saved in (None, self.pinned)
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it is unknown if the app drifted."""
+        return bool(self.message) or (self.drifted is None and self.exists is not False)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the pinned version is still what is saved, and exists."""
+        return not (self.is_undecided or self.drifted or self.exists is False)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRecord:
+    """What one test item leaves behind: a case, the runs of a Python test, or a drift check."""
+
+    cases: tuple[CaseRecord, ...] = ()
+    drift: DriftRecord | None = None
+    headline: str = ""
+    """The item's failure in one line, safe to print; empty if it passed."""
+
+
+# ── the session ──────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class SurplusRuns:
+    """Live runs that no case waited for."""
+
+    made: int = 0
+    under_way: int = 0
+    tokens: Tokens = field(default_factory=Tokens)
+    """What the runs that were made used."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppCounts:
+    """How many cases of which app a session has, by app id."""
+
+    cases: Mapping[str, int] = field(default_factory=dict)
+    """Cases in all collected suites."""
+    selected: Mapping[str, int] = field(default_factory=dict)
+    """Cases that are selected."""
+    recorded: Mapping[str, int] = field(default_factory=dict)
+    """Selected Python tests whose recordings are of the app."""
+    tests: int = 0
+    """Selected Python tests that have no recording, so that their apps are unknown until they run."""
+    asks_drift: bool = False
+    """Whether a drift check is selected."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRecord:
+    """What one process knows of the session beside its items: the only one, or a pytest-xdist worker."""
+
+    surplus: SurplusRuns = field(default_factory=SurplusRuns)
+    pending: tuple[str, ...] = ()
+    """Files that keep answers which no cassette holds, as the user types them."""
+    renamed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By suite: ids of cases that are numbered, as their own would show a redacted value."""
+    files: CassetteFiles | None = None
+    apps: AppCounts = field(default_factory=AppCounts)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """One session of pytest: its settings, its cases, and what else reports tell."""
+
+    mode: str
+    folder: str
+    """The folder in which pytest was called."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """By app, the versions that --dust-specification-hash asks for; the empty name is for all other apps."""
+    on_change: str = ""
+    """`fail` or `report` where an option sets it for the whole session."""
+    max_tokens: int | None = None
+    asks_drift: bool = False
+    cases: tuple[CaseRecord, ...] = ()
+    drifts: tuple[DriftRecord, ...] = ()
+    surplus: SurplusRuns = field(default_factory=SurplusRuns)
+    pending: tuple[str, ...] = ()
+    renamed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    files: CassetteFiles | None = None
+    apps: AppCounts = field(default_factory=AppCounts)
+    version: int = VERSION
+
+    @property
+    def final(self) -> tuple[CaseRecord, ...]:
+        """The cases without those that a plugin ran again: each case once."""
+        return tuple(case for case in self.cases if not case.rerun)

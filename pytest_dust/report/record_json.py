@@ -1,0 +1,31 @@
+"""A record as JSON and back, and the JSON Schema of its form."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from pytest_dust.report.record import SessionRecord
+
+_T = TypeVar("_T")
+
+
+def to_json(record: object) -> Any:
+    """A record as dicts, lists and plain values."""
+    return msgspec.to_builtins(record)
+
+
+def from_json(kind: type[_T], value: Any) -> _T:
+    """The record in a JSON value; raises ValueError, which names the place, if it has another form."""
+    return msgspec.convert(value, kind)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a session's record."""
+    document = msgspec.json.schema(SessionRecord)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "pytest-dust session",
+        **document,
+    }

@@ -1,0 +1,45 @@
+"""Put the records of several processes together into one session's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pytest_dust.model import Tokens
+from pytest_dust.report.record import AppCounts, ProcessRecord, SessionRecord, SurplusRuns
+
+
+def with_processes(session: SessionRecord, processes: Sequence[ProcessRecord]) -> SessionRecord:
+    """The session's record with what each process knows."""
+    renamed = {suite: ids for each in processes for suite, ids in each.renamed.items()}
+    return replace(
+        session,
+        surplus=_surplus(each.surplus for each in processes),
+        pending=tuple(sorted({file for each in processes for file in each.pending})),
+        renamed=renamed,
+        apps=app_counts([each.apps for each in processes]),
+    )
+
+
+def _surplus(runs: Iterable[SurplusRuns]) -> SurplusRuns:
+    every = list(runs)
+    tokens = sum((each.tokens for each in every), Tokens())
+    return SurplusRuns(sum(each.made for each in every), sum(each.under_way for each in every), tokens)
+
+
+def app_counts(counts: Sequence[AppCounts]) -> AppCounts:
+    """The largest counts: each pytest-xdist worker collects all cases, so that they need not be added."""
+    if not counts:
+        return AppCounts()
+    return AppCounts(
+        cases=_largest([each.cases for each in counts]),
+        selected=_largest([each.selected for each in counts]),
+        recorded=_largest([each.recorded for each in counts]),
+        tests=max(each.tests for each in counts),
+        asks_drift=any(each.asks_drift for each in counts),
+    )
+
+
+def _largest(counts: Sequence[Mapping[str, int]]) -> Mapping[str, Any]:
+    return max(counts, key=lambda each: sum(each.values()))

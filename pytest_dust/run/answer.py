@@ -1,0 +1,98 @@
+"""The runs of a case, before they are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pytest_dust import clock
+from pytest_dust.cassettes import format as cassette_format
+from pytest_dust.cassettes.recording import Recording
+from pytest_dust.dust.transport import Update
+from pytest_dust.errors import ServiceError
+from pytest_dust.model import Reply, Run, Source, Specification, Tokens
+from pytest_dust.run.case_request import CaseRequest
+from pytest_dust.worker_pool import Job
+
+UNKNOWN = Tokens(unknown=1)
+"""The tokens of a run that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeRun:
+    """A run that the service made: its reply, and the run in it, or the exception that reading it raised."""
+
+    reply: Reply
+    run: Run | Exception
+    tokens: Tokens = UNKNOWN
+    """What the run used, with the blocks that a filter hides."""
+    cached: tuple[str, ...] = ()
+    """Blocks that the service may have answered from its own cache."""
+
+
+Jobs = Sequence[Job[MadeRun, Update]]
+"""The started runs of a case: one, or one for each repetition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The runs of a case, replayed or new."""
+
+    asked: CaseRequest
+    recording: Recording
+    """What was in the case's cassette."""
+    source: Source
+    made: tuple[MadeRun, ...]
+
+    @property
+    def cached(self) -> tuple[str, ...]:
+        """The blocks that the service may have answered from its cache, each once."""
+        return tuple(dict.fromkeys(name for each in self.made for name in each.cached))
+
+    @property
+    def spent(self) -> Tokens:
+        """The tokens that the runs used at the service; none if they are replayed."""
+        return Tokens() if self.source is Source.REPLAYED else tokens(self.made)
+
+    @property
+    def run_ids(self) -> list[str]:
+        """The ids of the runs, as far as they can be read."""
+        return [each.run.id for each in self.made if isinstance(each.run, Run) and each.run.id]
+
+    def runs(self) -> list[Run]:
+        """The runs; raises what reading one of them raised."""
+        for each in self.made:
+            if isinstance(each.run, Exception):
+                raise each.run
+        return [each.run for each in self.made if isinstance(each.run, Run)]
+
+    def content(self, specification: Specification | None = None) -> bytes:
+        """The bytes of a cassette that holds the runs."""
+        mask, replayed = self.asked.mask, self.source is Source.REPLAYED
+        now = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        if specification is not None:
+            specification = specification._replace(blocks=mask.value(specification.blocks))
+        replies = [each.reply for each in self.made]
+        bound = mask.value(self.asked.bound if replayed else self.asked.live_bound)
+        return cassette_format.dumps(bound, replies, now, specification)
+
+
+def tokens(made: Iterable[MadeRun]) -> Tokens:
+    """The tokens that runs used."""
+    return sum((each.tokens for each in made), Tokens())
+
+
+def ended(jobs: Jobs) -> tuple[MadeRun, ...]:
+    """The runs that have ended without an error."""
+    futures = [job.future for job in jobs]
+    return tuple(each.result() for each in futures if each.done() and each.exception() is None)
+
+
+@contextmanager
+def limited_depth() -> Iterator[None]:
+    """Raise ServiceError instead of the RecursionError of a deeply nested run."""
+    try:
+        yield
+    except RecursionError:
+        raise ServiceError("the run is nested too deeply to be read; narrow it with block_filter") from None

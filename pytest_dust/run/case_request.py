@@ -1,0 +1,48 @@
+"""What a case asks of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+from pytest_dust.cassettes import binding
+from pytest_dust.masking import Mask
+from pytest_dust.model import Case, Json, RunRequest
+from pytest_dust.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRequest:
+    """A case with its run request; made once for a case, as masking takes time."""
+
+    case: Case
+    request: RunRequest
+    """Of the pinned version."""
+    version: str
+    """The specification hash that a live run asks for: --dust-specification-hash may name another."""
+    bound: Mapping[str, Json]
+    """The parts of the request to which the case's cassette is bound, not masked."""
+    mask: Mask
+    """Masks what is redacted in the request and in the case's row of a dataset."""
+    timeout: float
+    """Seconds that one run may take."""
+
+    @property
+    def live_bound(self) -> dict[str, Json]:
+        """The parts to which a cassette of a live run is bound: `bound` with the version that runs."""
+        return {**self.bound, "specification_hash": self.version}
+
+
+def case_request(case: Case, settings: Settings, mask: Mask) -> CaseRequest:
+    """The case's request; settings fill in what neither suite nor case names."""
+    request = run_request(case, settings)
+    bound = binding.bound(request, case.repeat.runs if case.repeat else None)
+    version = settings.version_of(case.app.id, case.specification_hash)
+    timeout = case.timeout or settings.timeout
+    return CaseRequest(case, request, version, bound, mask.covering(bound).redacting(case.redacted), timeout)
+
+
+def run_request(case: Case, settings: Settings) -> RunRequest:
+    """The run request of a case: the fields that both have, with the app's full address."""
+    same = {each.name: getattr(case, each.name) for each in fields(RunRequest)}
+    return replace(RunRequest(**same), app=settings.address(case.app))

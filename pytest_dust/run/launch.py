@@ -1,0 +1,111 @@
+"""Start the runs of a case at the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_dust.cassettes import writable
+from pytest_dust.cassettes.recording import CassetteOfCase
+from pytest_dust.dust import service_cache, token_counts, wire
+from pytest_dust.dust.missing import refuse_missing
+from pytest_dust.dust.network import LiveRun
+from pytest_dust.dust.transport import Update
+from pytest_dust.dust.wire import Block
+from pytest_dust.errors import CassetteError, DustError
+from pytest_dust.model import Reply, RunRequest
+from pytest_dust.report.misses import unwritable
+from pytest_dust.run.answer import Jobs, MadeRun
+from pytest_dust.run.budget import Budget
+from pytest_dust.run.case_request import CaseRequest
+from pytest_dust.run.context import RunContext
+from pytest_dust.run.pending import PendingAnswers
+from pytest_dust.settings import Mode
+from pytest_dust.worker_pool import Task
+
+
+def launch(
+    asked: CaseRequest,
+    place: CassetteOfCase,
+    context: RunContext,
+    recorded: Sequence[Block] = (),
+    *,
+    urgent: bool = False,
+) -> Jobs:
+    """Start the case's runs, before those that wait if they are urgent.
+
+    For fresh runs, the service's cache is turned off for all blocks that are saved at Dust, `recorded` or
+    configured. Raises ServiceError if the runs cannot be made, CassetteError if they could not be recorded.
+    """
+    settings, request = context.settings, asked.request
+    refuse_missing(request.app.workspace, request.app.space, context.network.environ)
+    if context.differences is not None:
+        context.differences.check()
+    if settings.mode in (Mode.RECORD, Mode.RERECORD):
+        _refuse_unwritable(place, context.pending)
+    known, config = tuple(recorded), request.config
+    if settings.fresh or asked.case.repeat is not None:
+        known += tuple(context.saved_blocks(request.app))
+        config = service_cache.without_cache(config, known)
+    sent = replace(request, specification_hash=asked.version, config=config)
+    live_run = LiveRun(sent, asked.case.flavor, asked.timeout, asked.mask)
+    repetitions = _Repetitions()
+    tasks = [_task(live_run, context, repetitions, known) for _ in range(asked.case.times)]
+    return context.pool.submit(tasks, urgent=urgent)
+
+
+def _refuse_unwritable(place: CassetteOfCase, pending: PendingAnswers) -> None:
+    """Raise CassetteError if no run may be made, as its cassette could not be written."""
+    pending.refuse_more()
+    try:
+        writable.refuse_unwritable(place.path)
+    except CassetteError as error:
+        raise CassetteError(unwritable(place.shown, str(error))) from None
+
+
+@dataclass(slots=True)
+class _Repetitions:
+    """What the runs of one case know of one another."""
+
+    begun: bool = False
+    failed: Exception | None = None
+
+
+def _task(
+    live_run: LiveRun, context: RunContext, repetitions: _Repetitions, known: Sequence[Block]
+) -> Task[MadeRun, Update]:
+    """One run, counted against the budget when it begins; it does not begin if another of its case failed."""
+    task = context.network.task(live_run, context.pool.pause)
+
+    def make(update: Callable[[Update], None]) -> MadeRun:
+        if repetitions.failed is not None:
+            raise repetitions.failed
+        try:
+            if not repetitions.begun:  # once one has begun, all are needed
+                context.pending.refuse_more()
+            context.budget.take()
+            repetitions.begun = True
+            reply = task.call(update)
+            return _read(reply, live_run.request, context.budget, known)
+        except Exception as error:
+            repetitions.failed = error
+            if isinstance(error, DustError) and error.spent:
+                context.budget.note(error.spent.told, error.spent.unknown)
+            raise
+
+    return Task(make, task.seconds, task.stop, task.timeout_error)
+
+
+def _read(reply: Reply, request: RunRequest, budget: Budget, known: Sequence[Block]) -> MadeRun:
+    """The run in a reply, with its tokens counted; raises DustError if the reply holds none."""
+    try:
+        run = wire.run(reply, request.block_filter, request.specification_hash)
+        hidden = None if request.block_filter is None else known
+        used = token_counts.of_run(reply, run, request.block_filter, known)
+        made = MadeRun(reply, run, used, service_cache.may_have_answered(request.config, run, hidden))
+        budget.note(made.tokens.told, made.tokens.unknown)
+    except DustError:
+        raise
+    except Exception as error:  # noqa: BLE001  # raised again once the answer, which is paid for, is kept
+        return MadeRun(reply, error)
+    return made
