@@ -62,7 +62,7 @@ BARE = {"PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
 
 
 def _load_server() -> Any:
-    spec = importlib.util.spec_from_file_location("dust_server", EXAMPLES / "dust_server.py")
+    spec = importlib.util.spec_from_file_location("dust_server", EXAMPLES / "dust_server" / "server.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -24,7 +24,7 @@ from jsonschema import Draft202012Validator, ValidationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SERVER = Path(__file__).parents[2] / "example_suites" / "dust_server.py"
+SERVER = Path(__file__).parents[2] / "example_suites" / "dust_server" / "server.py"
 SCHEMA = json.loads(Path(__file__).with_name("wire.schema.json").read_text(encoding="utf-8"))
 
 _spec = importlib.util.spec_from_file_location("dust_server", SERVER)

@@ -4,7 +4,7 @@ It serves five small apps whose blocks really compute their outputs, in two vers
 suites can be run, recorded and gated without an account.  Every block answers in the shape that its
 type has at Dust::
 
-    python example_suites/dust_server.py --port 8808
+    python example_suites/dust_server/server.py --port 8808
 
 The file walks once through what Dust does: blocks and their functions (`APPS`), the engine that
 runs them (`Machine`), the forms a run takes on the wire (`by_iteration`, `merged`, `run_events`),
