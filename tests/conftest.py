@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,11 +18,13 @@ import deepdiff  # noqa: F401  # loaded once here, else pytester unloads it afte
 import pytest
 import respx  # noqa: F401  # likewise
 import yaml  # noqa: F401  # likewise
+from misbehaving_server import MisbehavingServer
 
 import pytest_dust.plugin.drift_item
 import pytest_dust.plugin.dust_file
 import pytest_dust.plugin.fixture
 import pytest_dust.run.judge  # noqa: F401  # likewise: tests replace parts of them
+from example_suites import dust_server
 from pytest_dust.dust.network import Network
 
 if TYPE_CHECKING:
@@ -61,26 +61,18 @@ BARE = {"PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
 """What a process of its own needs to find the package that is under test, and no more."""
 
 
-def _load_server() -> Any:
-    spec = importlib.util.spec_from_file_location("dust_server", EXAMPLES / "dust_server" / "server.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault("dust_server", module)  # dataclasses look their module up here
-    spec.loader.exec_module(module)
-    return module
-
-
-dust_server = _load_server()
-
-
 # ── the service ──────────────────────────────────────────────────────────────────────────────────
 
 
-class Service(dust_server.DustServer):
-    """The example server; a test may put another `behaviour` before its own answers."""
+class Service(MisbehavingServer):
+    """The local Dust; a test may put another `behaviour` before its own answers."""
 
     behaviour: Callable[[Any], Any] | None = None
+
+    def __init__(self, port: int = 0, **options: Any) -> None:
+        """Take the options of the server."""
+        super().__init__(port, **options)
+        self.first_versions = dict(self.versions)
 
     def answer(self, request):
         """Answer as the test wants, else as Dust does."""
@@ -97,7 +89,7 @@ class Service(dust_server.DustServer):
 
         def behaviour(request):
             reply = dust_server.DustServer.answer(self, request)
-            document = dust_server.json.loads(b"".join(reply.chunks))
+            document = json.loads(reply.whole())
             if "run" not in document:
                 return None
             change(document["run"])
@@ -107,14 +99,14 @@ class Service(dust_server.DustServer):
 
     def become(self, *blocks: Any) -> None:
         """Let SUPPORT's first version have these blocks: (type, name, function of its environment)."""
-        self._versions[SUPPORT, "v1"] = tuple(
+        self.versions[SUPPORT, "v1"] = tuple(
             dust_server.Block(kind, name, {}, lambda env, _spec, act=act: act(env))
             for kind, name, act in blocks
         )
 
     def reset(self) -> None:
         """Forget what a test did."""
-        self._versions[SUPPORT, "v1"] = dust_server.APPS[SUPPORT].version("v1")
+        self.versions.update(self.first_versions)
         self.behave()
         self.requests.clear()
         self.undrift()
@@ -127,8 +119,7 @@ class Service(dust_server.DustServer):
         """Whether it answers as it does at first."""
         changed = self.behaviour, self.drifted, self._faults, self._unregistered, self.published_shape
         slow = self.delay, self.poll_steps, not self.stores_logs
-        first = self._versions[SUPPORT, "v1"] == dust_server.APPS[SUPPORT].version("v1")
-        return first and not any((*changed, *slow))
+        return self.versions == self.first_versions and not any((*changed, *slow))
 
     @property
     def runs(self) -> int:

@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from faults import Faults
 from test_service_faults import free_port
 
 from conftest import dust_server, stable
@@ -14,7 +15,6 @@ from pytest_dust import clock
 
 freezegun = pytest.importorskip("freezegun")
 time_machine = pytest.importorskip("time_machine")
-Faults = dust_server.Faults
 SOON = 20
 """Seconds within which a busy machine gives up what has a second."""
 FREEZEGUN = "import freezegun\nfrozen = freezegun.freeze_time('2020-01-01'{})\n"

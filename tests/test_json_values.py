@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import pytest
+from faults import Faults
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,6 @@ from pytest_dust.dust import refusals
 from pytest_dust.json_values import NumberError, decode, decode_loosely, odd_numbers, ordered
 from pytest_dust.model import App, Event, Exchange, Flavor, Reply, RunRequest
 
-Faults = dust_server.Faults
 LONG = "9" * 4301
 ODD = ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1E+999", f"{'9' * 400}.5", LONG, f"-{LONG}"]
 each_odd = pytest.mark.parametrize("text", ODD, ids=lambda text: text[:10])

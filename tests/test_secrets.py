@@ -6,11 +6,11 @@ import json
 import re
 
 import pytest
+from faults import Faults
 
-from conftest import CASE, KEY, QUOTE, SUPPORT, Service, dust_server, suite
+from conftest import CASE, KEY, QUOTE, SUPPORT, Service, suite
 from pytest_dust.model import Flavor
 
-Faults = dust_server.Faults
 HALVES = (KEY[:20], KEY[-20:])
 """What of the key is enough to know it by."""
 LOUD = (

@@ -84,7 +84,7 @@ def three_views(blocks: list[Any], count: int, names: list[str] | None, *, plura
     replies = [
         told(Flavor.BLOCKING, exchange(body={"run": blocking})),
         told(Flavor.STREAM, exchange(events=list(dust_server.run_events(run)))),
-        told(Flavor.POLL, exchange(body={"run": run.announced()}), exchange(body={"run": polled})),
+        told(Flavor.POLL, exchange(body={"run": run.document_after(0)}), exchange(body={"run": polled})),
     ]
     return [untimed(wire.run(reply, names, "h1"), plural=plural) for reply in replies]
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import httpx
 import pytest
+from faults import Faults
 from test_service_faults import each_flavor, refused
 from test_wire import answer, end, exchange, ran
 
-from conftest import SUPPORT, config_of, dust_server
+from conftest import SUPPORT, config_of
 from pytest_dust.dust import refusals, wire
 from pytest_dust.dust.wire import Crash
 from pytest_dust.model import App, Exchange, Flavor, RunRequest
 
-Faults = dust_server.Faults
 REQUEST = RunRequest(App("w_1", "vlt_1", "a_1"), "ab" * 32, {}, [{}], None)
 LISTING = RunRequest(App("w_1", "vlt_1", ""), "latest", {}, [], None)
 REGIONS = "set --dust-base-url.*https://dust.tt .*https://eu.dust.tt"

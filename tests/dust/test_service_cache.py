@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from faults import Faults
 from test_wire import answer, ran
 
 from conftest import HALVE, SUPPORT, dust_server, suite
@@ -13,7 +14,6 @@ from pytest_dust.dust import wire
 from pytest_dust.dust.service_cache import blocks_in, may_have_answered, without_cache
 from pytest_dust.report.cache import cached
 
-Faults = dust_server.Faults
 BLOCKS = [
     ("input", "INPUT"), ("code", "CODE"), ("llm", "LLM"), ("chat", "CHAT"), ("curl", "CURL"),
     ("search", "SEARCH"), ("browser", "BROWSER"), ("data_source", "DOCS"), ("database", "ROWS"),

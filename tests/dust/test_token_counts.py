@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
+from faults import Faults
 from test_wire import answer, ran
 
-from conftest import dust_server, filled
+from conftest import filled
 from pytest_dust.model import Flavor, Tokens
 from pytest_dust.report import tokens
 
-Faults = dust_server.Faults
 LIMIT = "{result.label: billing, usage.total_tokens: {lte: 500}}"
 NOTE = "actual    null (unknown: the service told no tokens of CLASSIFY (llm)"
 
@@ -133,7 +134,7 @@ def test_a_part_that_is_known_counts(one, server):
     """Of a run that tells some of its tokens, those count, and its report says at least."""
     told = ran("x") | {"meta": {"token_usage": {"prompt_tokens": 30, "completion_tokens": 4}}}
     traces = [[["llm", "A"], [[told]]], [["chat", "B"], [[ran({"label": "shipping"}) | {"meta": None}]]]]
-    server.say(dust_server.json.dumps(answer(traces)))
+    server.say(json.dumps(answer(traces)))
     result = one.run("--dust-mode=live", "--dust-max-tokens=34")
     assert re.search(r"   at least 34 tokens$", result.report, re.MULTILINE)
     assert "dust: 1 live, 34 tokens used, unknown for 1 run" in result.out

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from misbehaving_server import without_values
 
 from conftest import dust_server
 from pytest_dust.dust import wire as api
@@ -452,7 +453,7 @@ def three_ways(name: str, inputs: list[Any], names: tuple[str, ...] | None) -> d
     run = server_run(name, inputs)
     blocking = run.document(dust_server.by_iteration)
     blocking = blocking if names is None else dust_server.filtered(blocking, names)
-    created = exchange(body={"run": run.announced()})
+    created = exchange(body={"run": run.document_after(0)})
     polled = exchange(body={"run": run.document(dust_server.merged)})
     replies = {
         Flavor.BLOCKING: told(Flavor.BLOCKING, exchange(body={"run": blocking})),
@@ -606,12 +607,12 @@ def test_a_stream_that_ends_in_an_error_has_one(events, error):
 def test_a_polled_run_without_values_is_refused():
     """A workspace that stores no logs shows statuses and no values, which is said."""
     run = server_run("support-answer", INPUTS["support-answer"])
-    bare = dust_server.without_values(run.document(dust_server.merged))
+    bare = without_values(run.document(dust_server.merged))
     for traces in bare["traces"]:
         for row in traces[1]:
             for one in row:
                 one["meta"] = None
-    reply = told(Flavor.POLL, exchange(body={"run": run.announced()}), exchange(body={"run": bare}))
+    reply = told(Flavor.POLL, exchange(body={"run": run.document_after(0)}), exchange(body={"run": bare}))
     with pytest.raises(ServiceError, match=r"stores no run logs.*flavor: blocking, or flavor: stream"):
         api.run(reply, None, "h1")
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from misbehaving_server import published
 from test_flavors import APPS, asking, kept
 from test_flavors import INPUTS as STEADY
 
@@ -282,7 +283,7 @@ def documents(name: str, inputs: Any) -> dict[str, Any]:
     return {
         "blocking": {"run": run.document(dust_server.by_iteration)},
         "poll": {"run": run.document(dust_server.merged)},
-        "published": {"run": dust_server.published(run.document(dust_server.merged))},
+        "published": {"run": published(run.document(dust_server.merged))},
         "stream": list(dust_server.run_events(run)),
     }
 

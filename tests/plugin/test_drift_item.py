@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from faults import Faults
 
 from conftest import QUOTE, SUPPORT, dust_server, suite
 from pytest_dust.compare.drift import drift, verdict
@@ -70,7 +71,7 @@ def saving(server, run):
 
 def blocks_of(server):
     """What is saved of the support app."""
-    apps = json.loads(b"".join(server._list_apps(None).chunks))["apps"]
+    apps = json.loads(b"".join(server.list_apps(None).chunks))["apps"]
     return next(app["savedSpecification"] for app in apps if app["sId"] == SUPPORT)
 
 
@@ -467,7 +468,7 @@ def test_an_app_that_vanished_says_so(pinned, server):
 
 def test_lost_access_says_so(pinned, server):
     """Where the key may no longer list apps, the item fails with the app, the reply and what to check."""
-    server.misbehave(dust_server.Faults.error(403, "workspace_auth_error"), times=None, on="GET")
+    server.misbehave(Faults.error(403, "workspace_auth_error"), times=None, on="GET")
     result = pinned.run("--dust-drift")
     assert result.outcomes == {"passed": 2, "failed": 1}
     assert f"nobody can tell whether the app {SUPPORT} is still what is pinned" in result.report
@@ -541,7 +542,7 @@ def test_the_blocks_of_every_app_are_known_to_have_run(project, server, app):
 
 def test_a_key_that_may_not_list_apps_records_all_the_same(project, server):
     """Where apps may not be listed, the run is recorded without their blocks."""
-    server.misbehave(dust_server.Faults.error(403, "workspace_auth_error"), times=None, on="GET")
+    server.misbehave(Faults.error(403, "workspace_auth_error"), times=None, on="GET")
     example = project.having({"answer.dust.yaml": suite(server, SUPPORT, CASES)}).using(server)
     result = example.run("--dust-mode=record")
     assert result.outcomes == {"passed": 2}

@@ -6,11 +6,11 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
+from faults import Faults
 from test_service_faults import each_flavor
 
-from conftest import CASE, KEY, SUPPORT, dust_server, suite
+from conftest import CASE, KEY, SUPPORT, suite
 
-Faults = dust_server.Faults
 CASES = """\
 cases:
   - id: first

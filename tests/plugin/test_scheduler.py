@@ -7,9 +7,11 @@ import re
 import signal
 import threading
 import time
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
+from faults import Faults
 from test_modes import started
 
 from conftest import SUPPORT, dust_server, filled, suite
@@ -51,14 +53,14 @@ class Counter:
             self.at.append(time.monotonic())
             seconds = self.refused.pop(question, None)
             if seconds is not None:
-                fault = dust_server.Faults.status(429, headers={"Retry-After": seconds})
+                fault = Faults.status(429, headers={"Retry-After": seconds})
                 return fault.reply(request, self.server.answer)
             self.open += 1
             self.most = max(self.most, self.open)
-        self.server._closing.wait(self.seconds.get(question, 0))
+        self.server.wait(self.seconds.get(question, 0))
         reply = dust_server.DustServer.answer(self.server, request)
         if reply.streamed:
-            return dust_server.replace(reply, chunks=self.counted(reply.chunks))
+            return replace(reply, chunks=self.counted(reply.chunks))
         if request.body.get("blocking"):
             self.ends()
         else:
@@ -225,7 +227,7 @@ def test_a_repeated_case_takes_what_its_attempts_take(having, counter):
 
 def test_a_case_whose_run_is_late_takes_its_time(having, server):
     """A run that was launched ahead and given up took as long as it may, whatever its case waited for it."""
-    server.misbehave(dust_server.Faults.stalled(), times=None)
+    server.misbehave(Faults.stalled(), times=None)
     result = having(2, "timeout: 0.5\n").run("--dust-mode=live", "--junitxml=junit.xml")
     assert result.outcomes == {"failed": 2}
     tree = ET.fromstring(result.example.files["junit.xml"])
@@ -355,7 +357,7 @@ def pytest_runtest_call(item):
 
 def test_a_case_that_is_run_again_asks_again(having, counter):
     """Where a plugin runs a failed case again, it is run at the service again, and judged by that."""
-    first = dust_server.Faults.status(500)
+    first = Faults.status(500)
 
     def behaviour(request):
         known = "c01" in counter.asked
@@ -628,7 +630,7 @@ def test_runs_made_for_cases_that_a_hook_skips_are_told(having):
 @pytest.mark.parametrize("fault", ["stalled", "trickle"])
 def test_a_run_that_its_case_gave_up_is_not_told_again(one, server, fault):
     """A case whose run took too long has told of it: nobody is told that no case waited for it."""
-    faults = {"stalled": dust_server.Faults.stalled(), "trickle": dust_server.Faults.trickle(0.3)}
+    faults = {"stalled": Faults.stalled(), "trickle": Faults.trickle(0.3)}
     server.misbehave(faults[fault], times=None)
     result = one.replacing("a.dust.yaml", "timeout: 5", "timeout: 0.5").run("--dust-mode=live")
     assert result.outcomes == {"failed": 1}
@@ -675,7 +677,7 @@ def test_all_that_a_case_used_is_counted_when_it_is_run_again(support, server):
 
     def every_other_fails(request):
         refused = request.method == "POST" and server.runs % 2 == 0
-        return dust_server.Faults.status(500).reply(request, server.answer) if refused else None
+        return Faults.status(500).reply(request, server.answer) if refused else None
 
     server.behaviour = every_other_fails
     result = example.run("--dust-mode=live", "--dust-concurrency=1")

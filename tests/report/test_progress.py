@@ -59,7 +59,7 @@ def several(project, server):
 
     def behaviour(request):
         if request.method == "POST" and request.body["inputs"][0]["question"] == "first":
-            server._closing.wait(0.3)
+            server.wait(0.3)
 
     example = project.having({SUITE: suite(server, SUPPORT, CASES)}).using(server)
     recorded = example.run("--dust-mode=record").example

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import httpx
 import pytest
+from faults import Faults
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +25,6 @@ from pytest_dust.masking import Mask
 from pytest_dust.model import App, Flavor, RunRequest
 from pytest_dust.worker_pool import WorkerPool
 
-Faults = dust_server.Faults
 APPS = {app.name: app for app in dust_server.APPS.values()}
 INPUTS = {
     "support-answer": [

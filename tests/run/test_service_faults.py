@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from faults import Faults
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -28,7 +29,6 @@ from pytest_dust.dust.network import Network
 from pytest_dust.errors import ServiceError
 from pytest_dust.model import Flavor
 
-Faults = dust_server.Faults
 SOON = 5
 """Seconds within which a busy machine ends what would otherwise take minutes."""
 each_flavor = pytest.mark.parametrize("flavor", Flavor)
@@ -75,7 +75,7 @@ def test_a_rate_limit_is_waited_for(network, server, limit):
     assert least - 0.05 <= reply.waited <= min(most, passed + 0.05)
     assert reply.duration <= passed - reply.waited + 0.05
     assert server.runs == 2
-    assert len(server._runs) == len({*server._runs})
+    assert len(server.stored_runs) == len({*server.stored_runs})
 
 
 def test_a_rate_limit_without_words_is_waited_for_longer_each_time(network, server):
@@ -90,7 +90,7 @@ def test_a_rate_limit_without_words_is_waited_for_longer_each_time(network, serv
 def test_a_waited_for_run_is_started_once_and_says_so(one, server, flavor):
     """A run behind a 429 is started exactly once; its report and the summary tell how long it waited."""
     server.misbehave(Faults.status(429, headers={"Retry-After": "1"}))
-    before = len(server._runs)
+    before = len(server.stored_runs)
     example = one.flavoured(flavor).replacing("a.dust.yaml", "billing", "shipping")
     result = example.run("--dust-mode=live")
     assert result.outcomes == {"failed": 1}
@@ -98,7 +98,7 @@ def test_a_waited_for_run_is_started_once_and_says_so(one, server, flavor):
     assert re.search(
         r"^dust: 1 case waited for the service's rate limit \(429\), 1 s$", result.out, re.MULTILINE
     )
-    assert len(server._runs) == before + 1
+    assert len(server.stored_runs) == before + 1
 
 
 def test_a_rate_limit_of_asking_is_waited_for(network, server):
@@ -206,7 +206,7 @@ def test_a_kept_connection_that_the_service_has_closed_is_not_a_second_run(netwo
     for _ in range(3):
         server.requests.clear()
         assert seen(run(network, request := asking(server), "blocking"), request)
-        server._httpd.hang_up()
+        server.listener.hang_up()
         time.sleep(0.02)
         assert server.runs == 1
 

@@ -9,9 +9,11 @@ import sys
 import tracemalloc
 import zlib
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 
 import pytest
+from faults import Faults
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_flavors import asking, run, seen
@@ -23,7 +25,6 @@ from pytest_dust.dust.decoding import decoded
 from pytest_dust.dust.network import Network
 from pytest_dust.model import Flavor
 
-Faults = dust_server.Faults
 MIB = 1024 * 1024
 PASSING = ("tokens", "reasoning_tokens", "function_call_arguments_tokens", "function_call", "reasoning_item")
 """The types of events that no run is read from."""
@@ -50,7 +51,7 @@ def among(server, *chunks):
             yield from chunks
             yield from rest
 
-        return dust_server.replace(reply, chunks=whole())
+        return replace(reply, chunks=whole())
 
     server.behaviour = behaviour
 
@@ -224,7 +225,7 @@ def test_a_compressed_answer_is_read(network, server, packed, flavor):
         body = b"".join(reply.chunks)
         for pack in packers:
             body = pack(body)
-        return dust_server.replace(reply, chunks=[body], headers={**reply.headers, "Content-Encoding": names})
+        return replace(reply, chunks=[body], headers={**reply.headers, "Content-Encoding": names})
 
     server.behaviour = behaviour
     request = asking(server)
