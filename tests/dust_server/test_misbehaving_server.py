@@ -26,7 +26,7 @@ def api() -> Iterator[Api]:
 
 
 def test_faults_are_queued(api: Api) -> None:
-    """Faults come in their order, as often as told and for their method, and then no more."""
+    """Faults are used in order, so many times, for requests of their method only."""
     api.server.misbehave(Faults.status(500), times=2)
     api.server.misbehave(Faults.status(404), on="GET")
     api.server.misbehave(Faults.status(503), on="ANY")
@@ -36,7 +36,7 @@ def test_faults_are_queued(api: Api) -> None:
 
 
 def test_behave_forgets_everything(api: Api) -> None:
-    """A fault may last until the server is told to behave, which ends all else as well."""
+    """`behave` ends a fault without a count, a rate limit and all rarer states."""
     api.server.misbehave(Faults.status(500), times=None, on="ANY")
     api.server.rate_limit(0)
     api.server.stores_logs, api.server.published_shape, api.server.poll_steps = False, True, 9
@@ -58,7 +58,7 @@ def test_faults_come_before_a_subclass() -> None:
 
 
 def test_rate_limit(api: Api) -> None:
-    """Runs beyond the limit are refused with a 429 and start nothing; fetching goes on."""
+    """Runs after the limit are refused with a 429 and start nothing; fetching goes on."""
     api.server.rate_limit(2, retry_after="7")
     runs = [api.http.post(api.path(QUOTE), json=api.body(QUOTE)) for _ in range(4)]
     assert [answer.status_code for answer in runs] == [200, 200, 429, 429]
@@ -84,7 +84,7 @@ def test_workspace_without_logs(api: Api) -> None:
 
 @pytest.mark.parametrize("app", [SUPPORT, QUOTE])
 def test_published_shape(api: Api, app: str) -> None:
-    """Runs in JSON can have the shape that was published, whatever the flavour."""
+    """Runs in JSON, blocking or polled, can have the published shape."""
     api.server.published_shape = True
     post = [
         api.http.post(api.path(app), json=api.body(app, blocking=blocking)).json()["run"]
@@ -163,7 +163,7 @@ def test_requests_are_recorded(api: Api) -> None:
 
 @pytest.mark.parametrize("fault", [Faults.stalled(), Faults.trickle(100), Faults.held_open()])
 def test_stop_is_prompt_with_a_standing_answer(fault: Any) -> None:
-    """Stopping the server ends answers that stand still."""
+    """Stopping the server ends answers that pause."""
     with serving(MisbehavingServer) as api:
         api.server.misbehave(fault)
         with api.http.stream("POST", api.path(QUOTE), json=api.body(QUOTE, stream=True)) as answer:

@@ -102,7 +102,7 @@ def test_single_input_that_ends_at_once(shared: Api) -> None:
 
 
 def test_loop_stops_at_its_limit(shared: Api) -> None:
-    """A loop gives false at max_iterations."""
+    """The condition of a loop is false at max_iterations."""
     run = shared.blocking(HALVE, inputs=[{"number": 1000, "limit": 1}])
     assert values(run["results"]) == [[{"steps": 8, "number": 3}]]
 

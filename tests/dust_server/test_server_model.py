@@ -8,7 +8,7 @@ from example_suites import dust_server
 
 
 def test_usage_is_counted(shared: Api) -> None:
-    """Every llm execution reports its tokens, and the model heeds the config."""
+    """Every llm execution reports its tokens, and the model respects `max_tokens` in the config."""
     config = {"SUMMARY": {**dust_server.MODEL_CONFIG, "max_tokens": 2}}
     run = shared.blocking(SUMMARISE, config=config)
     (summaries,) = trace_of(run, "llm", "SUMMARY")

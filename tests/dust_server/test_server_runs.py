@@ -37,7 +37,7 @@ def test_tokens_spell_the_completion(shared: Api) -> None:
 
 
 def test_stream_keeps_alive(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stream carries comment lines at its start and while a block takes its time."""
+    """A stream carries comment lines at its start and while a slow block runs."""
     monkeypatch.setattr(runs, "KEEP_ALIVE_SECONDS", 0.01)
     api.server.delay = 0.04
     text = api.http.post(api.path(QUOTE), json=api.body(QUOTE, stream=True)).text

@@ -9,7 +9,7 @@ from example_suites import dust_server
 
 @each_app
 def test_values_have_the_shape_of_their_blocks(shared: Api, app: str) -> None:
-    """What a block gives has the shape that blocks of its type have at Dust."""
+    """The value of a block has the shape that the schema defines for its type."""
     shaped = {name.removeprefix("value_") for name in SCHEMA["$defs"] if name.startswith("value_")}
     for (kind, _), rows in shared.blocking(app)["traces"]:
         for one in (one for row in rows for one in row if one["value"] is not None and kind in shaped):

@@ -99,7 +99,7 @@ def test_filter_that_leaves_nothing(shared: Api) -> None:
 
 
 def test_filter_is_for_blocking_alone(shared: Api) -> None:
-    """Streamed and polled runs come whole, whatever the filter."""
+    """Streamed and polled runs ignore the filter."""
     names = {
         e["content"]["name"]
         for e in shared.events(QUOTE, block_filter=["INPUT"])
