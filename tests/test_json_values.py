@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import BARE, SUPPORT, dust_server
+from pytest_dust.cassettes import binding
 from pytest_dust.cassettes import format as cassette
 from pytest_dust.dust import refusals
 from pytest_dust.json_values import NumberError, decode, decode_loosely, odd_numbers, ordered
@@ -115,7 +116,7 @@ def kept(value: Any) -> tuple[Any, Any]:
     body = Exchange("POST", "/", 200, {}, value)
     events = Exchange("POST", "/", 200, {}, None, (Event(0.1, value),))
     text = cassette.dumps(
-        cassette.bound(REQUEST), [Reply(Flavor.STREAM, (body, events), 0.5)], "2026-01-01T00:00:00Z"
+        binding.bound(REQUEST), [Reply(Flavor.STREAM, (body, events), 0.5)], "2026-01-01T00:00:00Z"
     )
     first, second = cassette.loads(text).replies[0].exchanges
     assert second.events is not None
@@ -140,7 +141,7 @@ def test_what_arrives_is_given_back(text):
 def test_a_recording_that_holds_such_a_number_is_told():
     """A cassette from before, with a number that cannot be read, is told as broken and not as a traceback."""
     text = cassette.dumps(
-        cassette.bound(REQUEST), [Reply(Flavor.BLOCKING, (Exchange("POST", "/", 200, {}, 7.5),), 0)], ""
+        binding.bound(REQUEST), [Reply(Flavor.BLOCKING, (Exchange("POST", "/", 200, {}, 7.5),), 0)], ""
     )
     for odd in ("Infinity", "1e400", LONG):
         with pytest.raises(cassette.CassetteError, match=r"is not JSON: it holds .*cannot give back"):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_wire import bounded
 
-from pytest_dust.cassettes import format as cassette
+from pytest_dust.cassettes import binding
 from pytest_dust.compare.equality import differences
 from pytest_dust.masking import MASKED, SHORTEST, Mask, mask
 from pytest_dust.model import App, RunRequest
@@ -199,7 +199,7 @@ def test_a_masked_request_is_bound_to_itself(drawn, redact):
     """A request masked today and tomorrow is the same request, so that its cassette fits."""
     secrets, value = drawn
     request = RunRequest(App("w", "v", "a"), "latest", {"A": {"x": value}}, [{"email": secrets[0]}], None)
-    bound = cassette.bound(request)
+    bound = binding.bound(request)
     session = Mask(tuple(secrets[1:]), (("email",),) if redact else ())
     once, again = (session.covering(bound).value(bound) for _ in range(2))
     assert not list(differences(once, again))

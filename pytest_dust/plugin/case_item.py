@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_dust.errors import DustError
 from pytest_dust.model import Problem, Tokens
-from pytest_dust.plugin.item import CaseFailed, Item, NoRun
+from pytest_dust.plugin.item import Item
 from pytest_dust.plugin.marks import add_mark
+from pytest_dust.plugin.outcomes import CaseFailed, NoRun
 from pytest_dust.report import case as case_report
 from pytest_dust.report.bounds import kept
 from pytest_dust.report.progress import progress

@@ -13,7 +13,8 @@ from pytest_dust.compare.drift import verdict
 from pytest_dust.constants import LATEST
 from pytest_dust.dust.missing import refuse_missing
 from pytest_dust.errors import DustError, ServiceError
-from pytest_dust.plugin.item import CaseFailed, Item, NoRun
+from pytest_dust.plugin.item import Item
+from pytest_dust.plugin.outcomes import CaseFailed, NoRun
 from pytest_dust.report import drift as drift_report
 from pytest_dust.report.bounds import with_texts
 from pytest_dust.report.from_outcome import with_drift

@@ -16,14 +16,6 @@ from pytest_dust.report.terminal import CaseReport, Crash
 from pytest_dust.wording import as_typed
 
 
-class CaseFailed(Exception):
-    """A case ran, and not all of its expectations hold: the one failure that `xfail` may expect."""
-
-
-class NoRun(Exception):
-    """A case has no run, or no verdict; `xfail` does not hide it."""
-
-
 class SuiteFile(pytest.File):
     """A suite file: where it is, and where its cassettes are."""
 

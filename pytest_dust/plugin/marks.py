@@ -9,7 +9,7 @@ import pytest
 
 from pytest_dust.errors import did_you_mean
 from pytest_dust.model import Problem
-from pytest_dust.plugin.item import CaseFailed
+from pytest_dust.plugin.outcomes import CaseFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,13 +47,20 @@ def _unregistered(name: str, config: pytest.Config) -> str:
 
 
 def is_skipped(item: pytest.Item) -> bool:
-    """Whether the marks of an item surely skip it; a condition in a text is not evaluated."""
+    """Whether the marks of an item surely keep it from running; a condition in a text is not evaluated."""
     conditions = [mark.args for mark in item.iter_markers("skipif")]
     always = any(args and args[0] and not isinstance(args[0], str) for args in conditions)
-    return always or item.get_closest_marker("skip") is not None
+    return always or item.get_closest_marker("skip") is not None or _is_not_run(item)
+
+
+def _is_not_run(item: pytest.Item) -> bool:
+    """Whether a mark `xfail(run=False)` without a condition keeps an item from running."""
+    if item.config.getoption("runxfail", False):
+        return False
+    return any(mark.kwargs.get("run") is False and not mark.args for mark in item.iter_markers("xfail"))
 
 
 def may_not_run(item: pytest.Item) -> bool:
-    """Whether marks may keep an item from running."""
+    """Whether marks may keep an item from running, by conditions that only pytest evaluates."""
     xfails = (mark for mark in item.iter_markers("xfail") if mark.kwargs.get("run") is False)
     return is_skipped(item) or item.get_closest_marker("skipif") is not None or any(xfails)

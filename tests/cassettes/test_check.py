@@ -499,9 +499,9 @@ MEANWHILE = {
 def test_what_changes_meanwhile_is_no_trouble(shrunk, does):
     """An orphan that goes, moves or changes before it is removed ends the session in no other way."""
     conftest = f"import os, pytest, shutil\nORPHAN = {ORPHAN!r}\nfrom pytest_dust.cassettes import orphans\n"
-    conftest += "def pytest_configure():\n    look_after = orphans.look_after\n"
-    conftest += f"    def late(*given, **more):\n        {does}\n        return look_after(*given, **more)\n"
-    conftest += "    orphans.look_after = late\n"
+    conftest += "def pytest_configure():\n    prune = orphans.prune\n"
+    conftest += f"    def late(*given, **more):\n        {does}\n        return prune(*given, **more)\n"
+    conftest += "    orphans.prune = late\n"
     moved = shrunk.root.parent / "moved"
     result = shrunk.having({"conftest.py": conftest}).run("--dust-prune", subprocess=True)
     assert "INTERNALERROR" not in result.out + result.err

@@ -15,7 +15,7 @@ from test_format import REPLY, written
 
 from conftest import BARE, unwritable
 from pytest_dust.cassettes import files as cassette_files
-from pytest_dust.cassettes.files import Spot
+from pytest_dust.cassettes.files import CassettePath, path_below
 from pytest_dust.errors import CassetteError
 
 # ── on disk ──────────────────────────────────────────────────────────────────────────────────────
@@ -26,18 +26,18 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def at(path: Path) -> Spot:
-    """Give the spot of a cassette that no link may lead out of its folder."""
-    return Spot(path, os.path.realpath(path.parent))
+def at(path: Path) -> CassettePath:
+    """Give the path of a cassette that no link may lead out of its folder."""
+    return path_below(path, os.path.realpath(path.parent))
 
 
 def test_what_is_written_is_read(tmp_path):
     """A cassette is written with the folders it needs, replaces the one there, and leaves nothing else."""
-    spot = cassette_files.home(tmp_path / "answer.dust.yaml", "cassettes", tmp_path).spot("refund")
-    assert cassette_files.read(spot) is None
+    path = cassette_files.folder_of(tmp_path / "answer.dust.yaml", "cassettes", tmp_path).cassette("refund")
+    assert cassette_files.read(path) is None
     for duration in (1.0, 2.0):
-        cassette_files.write(spot, written(reply=replace(REPLY, duration=duration)))
-        found = cassette_files.read(spot)
+        cassette_files.write(path, written(reply=replace(REPLY, duration=duration)))
+        found = cassette_files.read(path)
         assert found is not None
         assert found.replies[0].duration == duration
     assert list(files(tmp_path)) == ["cassettes/answer/refund.json"]
@@ -116,7 +116,7 @@ def fsync(_):
 os.fsync = fsync
 os.getpid = lambda: 1  # as in every container
 path = Path(sys.argv[1])
-cassette_files.write(cassette_files.Spot(path, str(path.parent)), b"theirs")
+cassette_files.write(cassette_files.path_below(path, str(path.parent)), b"theirs")
 """
 
 
@@ -211,9 +211,9 @@ def test_no_process_is_signalled(tmp_path, monkeypatch):
 @pytest.mark.parametrize("case", ["\U0001f600" * 60, "a b", "nul", "x" * 500])
 def test_any_name_is_written(tmp_path, case):
     """A case of any name has a cassette, which is read again."""
-    spot = cassette_files.home(tmp_path / "a.dust.yaml", "cassettes", tmp_path).spot(case)
-    cassette_files.write(spot, written())
-    assert cassette_files.read(spot) is not None
+    path = cassette_files.folder_of(tmp_path / "a.dust.yaml", "cassettes", tmp_path).cassette(case)
+    cassette_files.write(path, written())
+    assert cassette_files.read(path) is not None
 
 
 def test_a_pipe_hangs_nobody(tmp_path):
@@ -244,14 +244,14 @@ def test_no_link_leads_out_of_the_folder(tmp_path, name, folder):
     home, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
     home.mkdir()
     named = str(home / "cassettes") if folder == "absolute" else folder
-    spot = cassette_files.home(home / "answer.dust.yaml", named, home).spot("refund")
-    cassette_files.write(spot, written())
+    path = cassette_files.folder_of(home / "answer.dust.yaml", named, home).cassette("refund")
+    cassette_files.write(path, written())
     link = Path(os.path.normpath(home / name))
     link.rename(elsewhere)
     link.symlink_to(elsewhere)
-    spot = cassette_files.home(home / "answer.dust.yaml", named, home).spot("refund")
+    path = cassette_files.folder_of(home / "answer.dust.yaml", named, home).cassette("refund")
     before = files(tmp_path)
-    for tried in (lambda: cassette_files.read(spot), lambda: cassette_files.write(spot, b"new")):
+    for tried in (lambda: cassette_files.read(path), lambda: cassette_files.write(path, b"new")):
         with pytest.raises(CassetteError, match="leads by a symbolic link out of its folder"):
             tried()
     assert files(tmp_path) == before
@@ -261,9 +261,11 @@ def test_an_absolute_folder_may_be_a_link(tmp_path):
     """An absolute folder is one that the user named, wherever a link leads from it."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    spot = cassette_files.home(tmp_path / "answer.dust.yaml", str(tmp_path / "link"), tmp_path).spot("refund")
-    cassette_files.write(spot, written())
-    assert cassette_files.read(spot) is not None
+    path = cassette_files.folder_of(tmp_path / "answer.dust.yaml", str(tmp_path / "link"), tmp_path).cassette(
+        "refund"
+    )
+    cassette_files.write(path, written())
+    assert cassette_files.read(path) is not None
     assert list(files(tmp_path / "elsewhere")) == ["answer.dust.yaml/refund.json"]
 
 
@@ -274,26 +276,28 @@ def test_a_suite_behind_a_link_has_one_place(tmp_path, folder):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "link").symlink_to(tmp_path / "real" / "shop")
     places = [tmp_path / "a" / "link", tmp_path / "real" / "shop"]
-    spots = [cassette_files.home(at / "x.dust.yaml", folder, tmp_path).spot("refund") for at in places]
-    cassette_files.write(spots[0], written())
-    assert cassette_files.read(spots[1]) is not None
+    paths = [
+        cassette_files.folder_of(at / "x.dust.yaml", folder, tmp_path).cassette("refund") for at in places
+    ]
+    cassette_files.write(paths[0], written())
+    assert cassette_files.read(paths[1]) is not None
 
 
 def test_a_link_within_the_folder_is_followed(tmp_path):
     """A link that stays in the folder of cassettes is as good as a file."""
-    spot = cassette_files.home(tmp_path / "answer.dust.yaml", "cassettes", tmp_path).spot("refund")
-    cassette_files.write(spot, written())
-    link = spot.path.with_name("other.json")
-    link.symlink_to(spot.path)
-    assert cassette_files.read(replace(spot, path=link)) is not None
+    path = cassette_files.folder_of(tmp_path / "answer.dust.yaml", "cassettes", tmp_path).cassette("refund")
+    cassette_files.write(path, written())
+    link = path.file.with_name("other.json")
+    link.symlink_to(path.file)
+    assert cassette_files.read(replace(path, file=link)) is not None
 
 
 def test_a_project_behind_a_link_has_cassettes(tmp_path):
     """A project that is itself reached by a link keeps its cassettes as any other."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    spot = cassette_files.home(tmp_path / "link" / "answer.dust.yaml", "cassettes", tmp_path / "link").spot(
-        "refund"
-    )
-    cassette_files.write(spot, written())
-    assert cassette_files.read(spot) is not None
+    path = cassette_files.folder_of(
+        tmp_path / "link" / "answer.dust.yaml", "cassettes", tmp_path / "link"
+    ).cassette("refund")
+    cassette_files.write(path, written())
+    assert cassette_files.read(path) is not None

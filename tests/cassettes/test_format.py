@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_wire import bounded
 
+from pytest_dust.cassettes import binding
 from pytest_dust.cassettes import format as cassette
 from pytest_dust.cassettes.format import Cassette
 from pytest_dust.errors import CassetteError
@@ -78,12 +79,12 @@ def loaded(request: RunRequest = REQUEST, reply: Reply = REPLY) -> Cassette:
 
 def written(request: RunRequest = REQUEST, reply: Reply = REPLY) -> bytes:
     """Give a recording's bytes."""
-    return cassette.dumps(cassette.bound(request), [reply], AT)
+    return cassette.dumps(binding.bound(request), [reply], AT)
 
 
 def moved(found: Cassette, request: RunRequest) -> tuple[Change, ...]:
     """Give what of a request is not as recorded."""
-    return cassette.moved(found, cassette.bound(request))
+    return binding.moved(found, binding.bound(request))
 
 
 def backwards(value: Any) -> Any:
@@ -101,7 +102,7 @@ def backwards(value: Any) -> Any:
 def test_nothing_is_lost(request_, reply):
     """What is read from a cassette is what was written, whatever JSON it holds."""
     found = loaded(request_, reply)
-    assert found == Cassette(AT, cassette.bound(request_), (reply,))
+    assert found == Cassette(AT, binding.bound(request_), (reply,))
     assert moved(found, request_) == ()
 
 
@@ -176,10 +177,10 @@ def test_a_masked_request_still_fits(request_, data):
     at = data.draw(st.integers(0, len(request_.inputs) - 1))
     inputs = [*request_.inputs]
     inputs[at] = {**inputs[at], "token": f"Bearer {secret}", secret: 1, "email": "ada@example.org"}
-    bound = cassette.bound(replace(request_, inputs=inputs))
+    bound = binding.bound(replace(request_, inputs=inputs))
     mask = Mask((secret,), (("inputs", "*", "email"),)).covering(bound)
     whole = cassette.dumps(mask.value(bound), [REPLY], AT)
-    assert cassette.moved(cassette.loads(whole), mask.value(bound)) == ()
+    assert binding.moved(cassette.loads(whole), mask.value(bound)) == ()
     assert secret not in whole.decode()
     assert b"ada@example.org" not in whole
     assert MASKED in whole.decode()

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from test_wire import bounded
 
-from pytest_dust.cassettes.files import home
+from pytest_dust.cassettes.files import folder_of
 from pytest_dust.cassettes.places import earlier_places, place
 from pytest_dust.files import names as file_names
 
@@ -117,7 +117,7 @@ def test_no_two_suites_have_one_place_in_an_absolute_folder(paths, setting):
 @given(files, all_settings, st.sampled_from(["/project", "/project/a", "/"]))
 def test_the_place_hangs_on_nothing_else(path, setting, root):
     """Neither the rootdir nor the current directory moves a suite's cassettes."""
-    found = home(path, setting, Path(root)).path
+    found = folder_of(path, setting, Path(root)).path
     assert found == place(path, setting)
     assert found.is_absolute()
 

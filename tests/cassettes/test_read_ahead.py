@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from pytest_dust.cassettes import read_ahead
-from pytest_dust.cassettes.files import home, write
+from pytest_dust.cassettes.files import folder_of, write
 from pytest_dust.errors import CassetteError
 
 COUNTING = """\
@@ -58,7 +58,7 @@ def test_a_broken_recording_is_told_as_ever(recorded, server):
 def spots(tmp_path, recorded):
     """Places of cassettes: two that are there, one that is broken, one that is missing."""
     text = recorded.files["cassettes/answer/refund.json"]
-    found = [home(tmp_path / "a.dust.yaml", "cassettes", tmp_path).spot(name) for name in "abcd"]
+    found = [folder_of(tmp_path / "a.dust.yaml", "cassettes", tmp_path).cassette(name) for name in "abcd"]
     for spot, content in zip(found, (text, text, b"{"), strict=False):
         write(spot, content)
     return found
@@ -73,14 +73,14 @@ def test_what_is_kept_is_given_once(spots):
         with pytest.raises(CassetteError, match="is not JSON"):
             read(broken)
     assert ahead.keep(missing) is ahead.take(missing) is None
-    write(missing, one.path.read_bytes())
+    write(missing, one.file.read_bytes())
     assert ahead.take(missing) == ahead.take(one)
 
 
 def test_what_is_kept_has_bounds(spots, monkeypatch):
     """As much is kept as there is room for; what is taken makes room again."""
     one, two, *_ = spots
-    monkeypatch.setattr(read_ahead, "MAX_BYTES", one.path.stat().st_size * 3 // 2)
+    monkeypatch.setattr(read_ahead, "MAX_BYTES", one.file.stat().st_size * 3 // 2)
     ahead = read_ahead.ReadAhead()
     first, second = ahead.keep(one), ahead.keep(two)
     assert ahead.take(one) is first
