@@ -14,7 +14,7 @@ from pytest_dust import settings
 from pytest_dust.constants import SUITE_SUFFIX
 from pytest_dust.errors import SettingsError
 from pytest_dust.plugin import hints, hooks
-from pytest_dust.plugin.records import RECORDS, Records, dumps, loads
+from pytest_dust.plugin.records import RECORDS, Records, dumps
 from pytest_dust.plugin.stash import BUDGET_ADDRESS, CASSETTE_FOLDERS, COLLECTED, SETTINGS, STOP_FILE
 
 if TYPE_CHECKING:
@@ -184,20 +184,6 @@ def pytest_report_to_serializable(report: Any) -> Generator[None, Any, Any]:
     if data and getattr(report, "dust", None):
         data["dust"] = dumps(report.dust)
     return data
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_report_from_serializable(data: dict[str, Any]) -> Generator[None, Any, Any]:
-    """Read the record of a report from a pytest-xdist worker, and give a failure its form again."""
-    text = data.get("dust")
-    report = yield
-    if text:
-        from pytest_dust.report.record import ItemRecord
-        from pytest_dust.report.terminal import restore
-
-        report.dust = loads(ItemRecord, text)
-        restore(report)
-    return report
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -35,10 +35,23 @@ class Records:
         """Whether the session has nothing to do with Dust."""
         return not (self._items or self._own or self._processes or self.files)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Keep an item's record."""
-        if record := getattr(report, "dust", None):
-            self._items.append((record, report.outcome == "rerun"))
+        """Keep an item's record; read it first if the report comes from a pytest-xdist worker.
+
+        Here in the main thread: xdist makes reports in a thread for each worker, and msgspec crashes when
+        two threads meet a type for the first time.
+        """
+        record = getattr(report, "dust", None)
+        if not record:
+            return
+        if isinstance(record, str):
+            from pytest_dust.report.record import ItemRecord
+            from pytest_dust.report.terminal import restore
+
+            report.dust = record = loads(ItemRecord, record)
+            restore(report)
+        self._items.append((record, report.outcome == "rerun"))
 
     def add(self, **parts: Any) -> None:
         """Add parts to this process's own `ProcessRecord`."""
