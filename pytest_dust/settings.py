@@ -1,4 +1,4 @@
-"""The one table of options, and their values: command line > environment > ini > default."""
+"""The table of all options, and their values: command line > environment > ini > default."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Mode(StrEnum):
 
 
 class Option(NamedTuple):
-    """An option: `--dust-NAME`, ini `dust_NAME`, and an environment variable."""
+    """An option: `--dust-NAME`, ini `dust_NAME` and an environment variable."""
 
     name: str
     default: str
@@ -37,9 +37,9 @@ class Option(NamedTuple):
     switch: bool = False
     """Given on the command line without a value."""
     many: bool = False
-    """May be given several times; elsewhere its values are parted by commas."""
+    """May be given several times; in ini and environment, commas separate its values."""
     lasting: bool = True
-    """Belongs into the commands that reports suggest, if it was typed."""
+    """If it was typed, the commands that reports suggest have it too."""
     may_be_empty: bool = False
     """An empty value on the command line unsets it."""
 
@@ -60,18 +60,18 @@ class Option(NamedTuple):
 
 
 SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
-"""An id that stands in an address as one piece."""
+"""An id that can be one segment of an address."""
 ON_CHANGE = ("fail", "report")
-"""What a change against the recording may do to a live case."""
+"""What a change since the recording may do to a live case."""
 
 
 LABEL = r"[A-Za-z0-9_-]{1,63}"
 """One part of the name of a host."""
 LONGEST_URL = 2000
 HOSTS = ("dust.tt", "eu.dust.tt")
-"""Where the key may be sent, whoever names them; and to this machine."""
+"""The hosts, beside this machine, to which the key may be sent even if only a project file names them."""
 FILE = "ini "
-"""How a source's name begins if it is a file of the project."""
+"""Beginning of a source's name if a file of the project sets the option."""
 
 
 class _Refused(ValueError):
@@ -151,7 +151,7 @@ def _ceiling(text: str) -> int | None:
 
 
 def _versions(text: str) -> Mapping[str, str]:
-    """Which version of which app; the app "" is every app that has no version of its own."""
+    """The version of each app; the app "" stands for all apps that have no version of their own."""
     versions: dict[str, str] = {}
     for each in text.split(",") if text else ():
         app, given, version = each.strip().rpartition("=")
@@ -202,7 +202,7 @@ OPTIONS = (
     ),
     Option("space", "", _id, "ID", "the space of suites that name none", "DUST_SPACE_ID", may_be_empty=True),
     Option("timeout", "300", _seconds, "SECONDS", "for one whole run, where a suite sets none"),
-    Option("concurrency", "8", _count, "N", "live runs under way at once"),
+    Option("concurrency", "8", _count, "N", "live runs at the same time"),
     Option(
         "allow-http",
         "false",
@@ -269,7 +269,7 @@ LISTS = {
 
 
 class Settings(NamedTuple):
-    """What the user set, checked; no dataclass, for making one would take half of the plugin's start."""
+    """The checked settings; no dataclass, as creating one would take half of the plugin's start-up."""
 
     mode: Mode
     base_url: str
@@ -290,29 +290,29 @@ class Settings(NamedTuple):
     secrets: tuple[str, ...] = ()
     redact: tuple[str, ...] = ()
     typed: tuple[str, ...] = ()
-    """The options given on the command line that belong into commands we suggest."""
+    """The options on the command line that the commands in reports repeat."""
     sources: Mapping[str, str] = {}
-    """Where each option was set, by its name, such as `ini dust_mode`."""
+    """By option, where it was set, such as `ini dust_mode`."""
     barred: str = ""
     """Why the key may not be sent to the base URL; empty if it may."""
 
     @property
     def limited(self) -> bool:
-        """Whether there is a ceiling on what a session may spend."""
+        """Whether there is a ceiling on the runs or tokens of a session."""
         return self.max_runs is not None or self.max_tokens is not None
 
     def only_ini(self, option: str) -> bool:
-        """Whether the option was set in the ini file, which is for all sessions of the project."""
+        """Whether only the ini file sets the option, which is for all sessions of the project."""
         return self.sources.get(option, "").startswith("ini ")
 
     def address(self, app: App) -> App:
-        """An app's address, with workspace and space from the settings where the suite names none."""
+        """An app's address, with workspace and space from the settings if the suite names none."""
         if app.workspace and app.space:
             return app
         return replace(app, workspace=app.workspace or self.workspace, space=app.space or self.space)
 
     def version_of(self, app: str, pinned: str) -> str:
-        """Which version of an app is run live: the one that is tried, else the pinned one."""
+        """The version of an app that runs live: that of --dust-specification-hash, else the pinned one."""
         return self.specification_hash.get(app, self.specification_hash.get("", pinned))
 
 
@@ -325,7 +325,7 @@ def resolve(
 ) -> Settings:
     """The settings by precedence; raises SettingsError for a value that cannot be used.
 
-    `words` are what the user typed; where they lack an option of `command_line`, that is the ini file's
+    `words` is what the user typed; an option of `command_line` that is not in it comes from the ini file's
     `addopts`. None: all of `command_line` was typed.
     """
     values: dict[str, Any] = {}
@@ -352,20 +352,20 @@ def resolve(
 
 
 def _read(option: Option, text: str, *, typed: bool) -> Any:
-    """The option's value; an empty one is refused on the command line, where an unset variable gives it."""
+    """The option's value; an empty one is refused on the command line, as an unset variable would give it."""
     if typed and not (text.strip() or option.default or option.may_be_empty):
         raise _Refused("give a value, or leave the option out")
     return option.read(text)
 
 
 def _shown(text: str) -> str:
-    """A value on one line, without a password in an address."""
+    """A value on one line, without the password of an address."""
     printable = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[:80])
     return re.sub(r"//[^/@]*@", "//…@", printable)
 
 
 def _against_versions(chosen: Settings) -> Settings:
-    """The settings for trying other versions of apps: live, so that nothing is written."""
+    """The settings for running other versions of apps: live, so that nothing is written."""
     if chosen.mode in (Mode.RECORD, Mode.RERECORD):
         raise SettingsError(
             f"--dust-specification-hash runs live and writes nothing; leave out --dust-mode={chosen.mode}"
@@ -376,7 +376,7 @@ def _against_versions(chosen: Settings) -> Settings:
 def _barred(chosen: Settings) -> str:
     """Why the key may not be sent to the base URL; empty if it may.
 
-    A file of the project may not decide that: it would let whoever can change the project have the key.
+    A file of the project may not decide that: anyone who can change the project could get the key.
     """
     url, sources = chosen.base_url, chosen.sources
     address = urlsplit(url)
@@ -399,7 +399,7 @@ def _barred(chosen: Settings) -> str:
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether an address leads nowhere else than here."""
+    """Whether a host is this machine."""
     if host == "localhost":
         return True
     from ipaddress import ip_address  # only where a key may go over http://: 3 ms
@@ -417,7 +417,7 @@ def _chosen(
     ini: Mapping[str, str],
     words: Sequence[str] | None,
 ) -> tuple[str, str]:
-    """The option's text and where it came from."""
+    """The option's text, and its source."""
     typed = command_line.get(option.name)
     if typed is not None:
         source = option.flag if words is None or _has_flag(words, option.flag) else f"{FILE}addopts"

@@ -1,4 +1,4 @@
-"""The files of cassettes: where those of a suite are, and how one is read and written."""
+"""The files of cassettes: their paths, reading and writing."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from pytest_dust.files import links
 from pytest_dust.files.names import case_file, digest, earlier_case_file
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Bytes of a cassette: the service's largest answer, indented, with room to spare."""
+"""Maximum size of a cassette in bytes: more than the service's largest answer, indented."""
 STALE = 3600
-"""Seconds after which a file that is half written has been left by a process that was killed."""
+"""Seconds after which an unfinished file counts as left by a killed process."""
 _READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  # no pipe is waited for
 _ODD = re.compile(r"[^A-Za-z0-9._\[\]-]")
 _TEMPORARY = re.compile(r"\..{0,120}-[0-9a-f]{8,12}\.[0-9a-f]{1,16}\.tmp")
@@ -84,9 +84,9 @@ def folder_of(suite: Path, setting: str, root: Path) -> CassetteFolder:
 
 
 def read(path: CassettePath) -> Cassette | None:
-    """The cassette there, None where there is none; raises CassetteError for one that is broken."""
+    """The cassette, None if there is none; raises CassetteError if it is broken."""
     home = path.home
-    if not home.is_direct or os.path.islink(path.file):  # noqa: PTH114  # no error where it cannot be told
+    if not home.is_direct or os.path.islink(path.file):  # noqa: PTH114  # no error if it cannot be read
         _refuse_outside(path.file, (home.top, *home.roots), links.NAME_BOTH)
     try:
         source = _bytes(path.file)
@@ -102,7 +102,7 @@ def read(path: CassettePath) -> Cassette | None:
 
 
 def earlier(path: CassettePath) -> Iterator[Cassette]:
-    """The cassettes at the places of earlier versions; they may be of other suites."""
+    """The cassettes at the paths of earlier versions; they may belong to other suites."""
     home = CassetteFolder(path.home.path, path.home.top, roots=path.home.roots)
     for file in path.earlier:
         with suppress(CassetteError):
@@ -112,7 +112,7 @@ def earlier(path: CassettePath) -> Iterator[Cassette]:
 
 
 def _bytes(path: Path) -> bytes:
-    """What a file holds, or one byte more than a cassette may have of it."""
+    """The bytes of a file, at most one more than a cassette may have."""
     handle = os.open(path, _READING)
     try:
         facts = os.fstat(handle)
@@ -130,7 +130,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def write(path: CassettePath, content: bytes) -> None:
-    """Put a cassette in place whole, or leave what was there; raises CassetteError where it cannot."""
+    """Write a whole cassette, or leave the old one as it is; raises CassetteError if it cannot be written."""
     _refuse_outside(path.file, (path.home.top,))
     if len(content) > MAX_BYTES:
         allowed = MAX_BYTES // 1024 // 1024
@@ -145,9 +145,9 @@ def write(path: CassettePath, content: bytes) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Put a file in place whole, or leave what was there; raises OSError where it cannot.
+    """Write a whole file, or leave the old one as it is; raises OSError if it cannot be written.
 
-    The name of the temporary file is random: process ids are not, where containers share a folder.
+    The temporary file has a random name: process ids are not unique if containers share a folder.
     """
     name = f".{re.sub(_ODD, '-', path.stem)[:60]}-{digest(path.name)}"
     temporary = path.with_name(f"{name}.{token_hex(8)}.tmp")
@@ -167,7 +167,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def unfinished(folder: Path, beginning: str = ".", now: float | None = None) -> list[Path]:
-    """The temporary files in a folder that nobody writes any more: not touched for an hour."""
+    """The temporary files in a folder that no process writes any more: unchanged for an hour."""
     now = clock.now().timestamp() if now is None else now
     found = []
     with suppress(OSError), os.scandir(folder) as entries:  # the folder may be gone

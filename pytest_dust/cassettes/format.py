@@ -1,4 +1,4 @@
-"""A cassette: one case's recorded run, to and from JSON text, and whether it fits what a case asks now."""
+"""A cassette, the recorded run of one case, to JSON text and back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEPT_HEADERS = frozenset({"content-type"})
 
 
 LARGEST = 1e9
-"""What no status, duration or offset reaches."""
+"""More than any status, duration or offset."""
 
 
 _MARKUP = re.compile(r"\s*<(?:!doctype\s+(html)|(html|head|body)\b|[?!a-z])", re.IGNORECASE)
@@ -30,7 +30,7 @@ _MARKUP = re.compile(r"\s*<(?:!doctype\s+(html)|(html|head|body)\b|[?!a-z])", re
 
 @dataclass(frozen=True, slots=True)
 class Cassette:
-    """A recorded run and the request to which it is bound."""
+    """A recorded run, and the request that it answers."""
 
     recorded_at: str
     request: Mapping[str, Json]
@@ -40,7 +40,7 @@ class Cassette:
 
 
 def redacted(cassette: Cassette, mask: Mask) -> Cassette:
-    """The cassette with its replies masked, if anything is redacted: it may be older than that."""
+    """The cassette with its replies masked: it may have been recorded before something was redacted."""
     if not mask.patterns:
         return cassette
     return replace(cassette, replies=tuple(_redacted(reply, mask) for reply in cassette.replies))
@@ -65,7 +65,7 @@ def dumps(
     recorded_at: str,
     specification: Specification | None = None,
 ) -> bytes:
-    """A cassette as the UTF-8 text of its file; `request` as `bound` gives it, masked."""
+    """The UTF-8 bytes of a cassette; `request` is what `binding.bound` returns, masked."""
     attempts = [_attempt(reply) for reply in replies]
     document = {
         "version": VERSION,
@@ -75,7 +75,7 @@ def dumps(
         **({} if specification is None else _kept(specification)),
     }
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    # Half of a surrogate pair, which JSON may hold and UTF-8 may not, becomes JSON's own escape of it.
+    # JSON may hold half of a surrogate pair and UTF-8 may not: it is written as JSON's escape.
     return text.encode("utf-8", "backslashreplace")
 
 
@@ -157,7 +157,7 @@ def parse(text: str) -> Cassette:
 
 
 def _no_json(text: str, error: json.JSONDecodeError) -> str:
-    """What is wrong with a text that is not JSON: what made it so, where that can be told."""
+    """Why a text is not JSON, and what may have caused it."""
     if not text.strip():
         return f"the file is empty; JSON is expected at line {error.lineno}, column {error.colno}"
     if "\0" in text[:4]:

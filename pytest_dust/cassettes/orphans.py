@@ -1,7 +1,7 @@
-"""What may go from the folders of cassettes: those of no case any more, and files that are half written.
+"""Files that may be removed from the folders of cassettes: orphans, and unfinished files.
 
-A cassette is an orphan only where each file that may own its folder is gone, or is a suite all of whose
-cases were collected. What cannot be told is left alone.
+A cassette is an orphan only if each file that may own its folder is gone, or is a suite all of whose
+cases were collected. If that is not certain, it is left alone.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ from pytest_dust.files.names import case_file, earlier_case_file
 from pytest_dust.model import CassetteFiles
 
 BELOW = 2
-"""Levels below a directory in which a suite of the same name is looked for."""
+"""Number of levels below a directory in which a suite of the same name is searched."""
 _UPS = re.compile(r"~(\d{1,4})")
 
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """The suites and modules on disk that may own a folder of cassettes."""
+    """The suites and Python files that may own a folder of cassettes."""
 
     now: tuple[Path, ...] = ()
-    """Those whose folder it is."""
+    """Owners by the present rules."""
     earlier: tuple[Path, ...] = ()
-    """Those for which earlier versions may have written there."""
+    """Owners by the rules of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What a session knows when it looks for orphans; all paths are free of links."""
+    """What a session knows when it searches for orphans; no path contains a link."""
 
     setting: str
-    """The folder of cassettes, as the settings name it."""
+    """The setting `dust_cassette_dir`."""
     collected: Mapping[Path, frozenset[str] | None]
-    """The ids of each suite's cases; None where the suite has mistakes, so that nobody knows them."""
+    """The ids of each suite's cases; None if they are unknown, as the suite has mistakes."""
     seen: Iterable[str]
     """The folders in which the collection met files that may be cassettes."""
     roots: Iterable[Path]
     """The directories that were collected."""
     others: Iterable[Path] = ()
-    """Folders of other files that may be half written, in all their folders."""
+    """Other folders in which unfinished files are searched, at any depth."""
 
     def found(self) -> CassetteFiles:
-        """The orphans, the files that are half written, and the folders that links lead to."""
+        """The orphans, the unfinished files, and the folders that links lead to."""
         orphans, halves = set[str](), set[str]()
         for folder, owners in self._beside() if places.is_beside(self.setting) else self._shared():
             if _is_direct(folder):
@@ -79,7 +79,7 @@ class Search:
         return [path for path in _cassettes(folder, claimed) if _is_ours(path)]
 
     def _claimed(self, owner: Path, folder: Path) -> Iterator[str]:
-        """The files of a folder that a suite's cases may be replayed from."""
+        """The files of a folder from which a suite's cases may be replayed."""
         home = places.place(owner, self.setting)
         for case in self.collected[owner] or ():
             now, before = (f"{name(case)}.json" for name in (case_file, earlier_case_file))
@@ -94,14 +94,14 @@ class Search:
     # ── beside the suites ────────────────────────────────────────────────────────────────────────
 
     def _beside(self) -> Iterator[tuple[Path, Owners]]:
-        """Each folder of cassettes in a directory of suites, and who owns it."""
+        """Each folder of cassettes in a directory of suites, and its owners."""
         steps = places.steps(self.setting)
         directories = {file.parent for file in self.collected}
         for path in map(Path, self.seen):
             if path.parts[-len(steps) - 1 : -1] == steps:
                 directories.add(Path(os.path.realpath(path.parents[len(steps)])))
         for directory in directories:
-            with suppress(OSError):  # where the suites cannot be listed, nothing is certain
+            with suppress(OSError):  # if the suites cannot be listed, nothing is certain
                 yield from self._in_directory(directory)
 
     def _in_directory(self, directory: Path) -> Iterator[tuple[Path, Owners]]:
@@ -113,13 +113,13 @@ class Search:
                 yield folder, self._with_other_settings(folder, directory)
 
     def _with_other_settings(self, folder: Path, directory: Path) -> Owners:
-        """The suites further down whose recordings earlier versions kept here, with other settings."""
+        """The suites in deeper directories whose cassettes earlier versions may have kept here."""
         if not any(map(_is_ours, _cassettes(folder, set()))):
             return Owners()
         return Owners(earlier=tuple(_of_name(folder.name, directory, range(1, BELOW + 1))))
 
     def _owners_beside(self, directory: Path) -> dict[str, Owners]:
-        """Who owns the folders of cassettes in a directory, by the folders' names."""
+        """The owners of the folders of cassettes in a directory, by the folders' names."""
         now: dict[str, list[Path]] = {}
         earlier: dict[str, list[Path]] = {}
         for name in _files(directory):
@@ -134,7 +134,7 @@ class Search:
     # ── shared by several directories ────────────────────────────────────────────────────────────
 
     def _shared(self) -> Iterator[tuple[Path, Owners]]:
-        """Each folder of cassettes in the shared ones, and who owns it."""
+        """Each folder of cassettes in the shared folders, and its owners."""
         absolute = places.is_absolute(self.setting)
         tops: dict[Path, list[Path]] = {places.top(Path(), self.setting): []} if absolute else {}
         for file in self.collected:
@@ -144,11 +144,11 @@ class Search:
                 yield places.place(file, self.setting), Owners((file,))
             if not absolute:
                 yield from self._earlier(top)
-            if not absolute or self._is_collected(top):  # elsewhere, other machines may have suites
+            if not absolute or self._is_collected(top):  # another machine may have suites for it
                 yield from self._mirrored(top)
 
     def _mirrored(self, top: Path) -> Iterator[tuple[Path, Owners]]:
-        """The folders of a shared one that lead to collected directories."""
+        """The folders in a shared folder that belong to collected directories."""
         around = any(each.is_relative_to(top) for each in (*self.roots, *self.collected))
         for folder in _in_shared(top, all_ways=not around):
             with suppress(OSError):
@@ -157,21 +157,21 @@ class Search:
                     yield folder, Owners(() if file is None else (file,))
 
     def _earlier(self, top: Path) -> Iterator[tuple[Path, Owners]]:
-        """The folders of a shared one in which earlier versions kept what suites of one name recorded."""
+        """The folders in a shared folder that earlier versions used for suites of one name."""
         steps = places.steps(self.setting)
         ups = steps.count("..")
         if ups == len(steps):
-            return  # among the suites themselves, nobody can tell what a folder is
+            return  # among the suites themselves, a folder may be anything
         above = top.parents[len(steps) - ups - 1]
         for folder in _folders(top):
             if not places.is_name_in_shared(folder.name) and any(map(_is_ours, _cassettes(folder, set()))):
-                nearer = any(_of_name(folder.name, above, range(ups)))  # whose it is with other settings
+                nearer = any(_of_name(folder.name, above, range(ups)))  # which own it with other settings
                 if not nearer:
                     yield folder, Owners(earlier=tuple(_of_name(folder.name, above, (ups,))))
 
 
 def _of_name(name: str, above: Path, depths: Iterable[int]) -> Iterator[Path]:
-    """The suites and modules of a name, so many levels below a directory."""
+    """The suites and Python files of a name, so many levels below a directory."""
     for depth in depths:
         for file in (f"{escape(name)}{SUITE_SUFFIX}", escape(name)):
             for path in above.glob("*/" * depth + file):
@@ -180,7 +180,7 @@ def _of_name(name: str, above: Path, depths: Iterable[int]) -> Iterator[Path]:
 
 
 def _in_shared(top: Path, *, all_ways: bool) -> Iterator[Path]:
-    """The folders of suites and modules below a shared one; the ways into it and far up only, or all."""
+    """The folders of suites below a shared folder; without `all_ways`, only of suites above it."""
     below = [each for each in _folders(top) if all_ways or _UPS.fullmatch(each.name)]
     while below:
         folder = below.pop()
@@ -191,7 +191,7 @@ def _in_shared(top: Path, *, all_ways: bool) -> Iterator[Path]:
 
 
 def _leads_to(way: tuple[str, ...], top: Path) -> tuple[Path, Path | None]:
-    """The directory to which a way leads, as far as it is there, and the suite or module, if it is there."""
+    """The directory of the suite that a folder of cassettes is of, and the suite; None if it is gone."""
     ups = _UPS.fullmatch(way[0])
     directory = top
     for _ in range(min(int(ups[1]) if ups else 1, len(top.parts))):
@@ -215,19 +215,19 @@ def _files(directory: Path) -> list[str]:
 
 
 def _is_one_of(folder: Path, names: Iterable[str]) -> bool:
-    """Whether a folder has one of these names, for a disk that folds letters."""
+    """Whether a folder has one of these names, on a disk that ignores case."""
     folded = folder.name.casefold()
     others = (folder.with_name(name) for name in names if name.casefold() == folded)
     return any(other.exists() and other.samefile(folder) for other in others)
 
 
 def _is_direct(folder: Path) -> bool:
-    """Whether no link leads to a folder."""
+    """Whether a folder is reached without links."""
     return os.path.realpath(folder) == str(folder)
 
 
 def _folders(parent: Path) -> list[Path]:
-    """The folders in a folder; none where links lead there."""
+    """The folders in a folder; none if it is reached through links."""
     if not _is_direct(parent):
         return []
     try:
@@ -238,13 +238,13 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _all_below(folder: Path) -> Iterator[Path]:
-    """A folder and all those in it; none where links lead."""
+    """A folder and all folders in it; none if it is reached through links."""
     for above, _, _ in os.walk(folder) if _is_direct(folder) else ():
         yield Path(above)
 
 
 def _cassettes(folder: Path, known: set[str]) -> list[Path]:
-    """What may be cassettes in a folder, less those that are known: as a rule, all."""
+    """The files in a folder that may be cassettes, without the known ones."""
     names: list[str] = []
     with suppress(OSError):
         names = os.listdir(folder)  # noqa: PTH208  # a path for each would take twenty times as long
@@ -252,7 +252,7 @@ def _cassettes(folder: Path, known: set[str]) -> list[Path]:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a file is a cassette that we wrote, and no link."""
+    """Whether a file is a cassette, and no link."""
     try:
         facts = path.lstat()
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > MAX_BYTES:
@@ -285,7 +285,7 @@ def prune(files: CassetteFiles) -> CassetteFiles:
 
 
 def _remove(path: Path, *, is_cassette: bool) -> str:
-    """Remove a file, and its folder when that is left empty; why it cannot go, nothing where it is gone."""
+    """Remove a file, and its folder if that is then empty; return why it cannot be removed, else nothing."""
     if not _is_direct(path.parent):
         return "a symbolic link leads there now"
     if is_cassette and path.exists() and not _is_ours(path):
@@ -294,6 +294,6 @@ def _remove(path: Path, *, is_cassette: bool) -> str:
         path.unlink(missing_ok=True)
     except OSError as error:
         return error.strerror or "it cannot be told why"
-    with suppress(OSError):  # it is not empty, or may stay
+    with suppress(OSError):  # the folder is not empty, or is left
         path.parent.rmdir()
     return ""

@@ -1,4 +1,4 @@
-"""Which folder holds the cassettes of a suite or of a module of tests: one for each, whatever the settings.
+"""The folder of the cassettes of a suite or a Python file: each has its own, whatever the settings.
 
 In a folder of the suite's own directory (`cassettes`, the default) it is `cassettes/<suite>`. In one that
 several directories share (`..`, an absolute one) it is at the end of the way from there to the suite, and
@@ -21,29 +21,29 @@ _SHARED = re.compile(r"\.dust(\.yaml)?(~[0-9a-f]{8})?\Z")
 
 
 def is_beside(setting: str) -> bool:
-    """Whether the setting names a folder in each suite's own directory."""
+    """Whether the setting is a folder in each suite's own directory."""
     return not is_absolute(setting) and steps(setting)[:1] not in ((), ("..",))
 
 
 def is_absolute(setting: str) -> bool:
-    """Whether the setting names one folder for all suites."""
+    """Whether the setting is one folder for all suites."""
     return os.path.isabs(setting)  # noqa: PTH117  # a text, as the user gave it
 
 
 def steps(setting: str) -> tuple[str, ...]:
-    """The names that the setting is made of, `..` first."""
+    """The parts of the setting, `..` first."""
     return PurePath(os.path.normpath(setting)).parts
 
 
 def top(file: Path, setting: str) -> Path:
-    """The folder that the setting means for a suite; none of its cassettes may be outside of it."""
+    """The folder that the setting means for a suite; its cassettes may not be outside of it."""
     if is_absolute(setting):
         return Path(os.path.realpath(setting))
     return Path(os.path.normpath(Path(os.path.realpath(file.parent), setting)))
 
 
 def place(file: Path, setting: str) -> Path:
-    """The folder of the cassettes of a suite or a module."""
+    """The folder of the cassettes of a suite or a Python file."""
     if is_beside(setting):
         return Path(os.path.normpath(file.parent / setting), name_beside(file.name, setting))
     shared = top(file, setting)
@@ -51,10 +51,10 @@ def place(file: Path, setting: str) -> Path:
 
 
 def earlier_places(file: Path, setting: str) -> tuple[Path, ...]:
-    """The folders in which earlier versions may have kept them, where those are not the present one."""
+    """The other folders in which earlier versions may have kept them."""
     folder, name = top(file, setting), file.name.removesuffix(SUITE_SUFFIX)
     if is_marked(name) or is_name_in_shared(name):
-        return ()  # there, others have their cassettes now
+        return ()  # other suites have their cassettes there now
     if is_beside(setting):
         return () if name_beside(file.name, setting) == name else (folder / name,)
     if not is_absolute(setting):
@@ -67,7 +67,7 @@ def earlier_places(file: Path, setting: str) -> tuple[Path, ...]:
 
 
 def name_beside(file: str, setting: str) -> str:
-    """What a folder in the suite's own directory calls the suite or module: `answer`, `test_it.py`."""
+    """The name of the folder, in the suite's own directory: `answer`, `test_it.py`."""
     if not file.endswith(SUITE_SUFFIX):
         return file if file.endswith(".py") else f"{file}.dust"
     name = file.removesuffix(SUITE_SUFFIX)
@@ -78,20 +78,20 @@ def name_beside(file: str, setting: str) -> str:
 
 
 def name_in_shared(file: str) -> str:
-    """What a shared folder calls the suite or module: `answer.dust.yaml`, `test_it.py.dust`."""
+    """The name of the folder, in a shared folder: `answer.dust.yaml`, `test_it.py.dust`."""
     name = file if file.endswith(SUITE_SUFFIX) else f"{file}.dust"
     return name if _PART.fullmatch(name) and not is_reserved(name) else marked(name)
 
 
 def is_name_in_shared(name: str) -> bool:
-    """Whether a folder's name is such as `name_in_shared` gives."""
+    """Whether a folder's name is one that `name_in_shared` returns."""
     return bool(_SHARED.search(name))
 
 
 def way(directory: PurePath, folder: PurePath) -> Iterator[str]:
-    """The way from a shared folder to a directory, as names of folders.
+    """The path from a shared folder to a directory, as folder names.
 
-    That it leads one step up is not said; `~2` says two steps up.
+    `~2` stands for two steps up; one step up is left out.
     """
     both = zip(directory.parts, folder.parts, strict=False)
     common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], both))
@@ -102,6 +102,6 @@ def way(directory: PurePath, folder: PurePath) -> Iterator[str]:
 
 
 def part(name: str) -> str:
-    """A directory's name as a part of the way; no two names give the same, even where a disk folds case."""
+    """A directory's name as a folder name; different names stay different, even if a disk ignores case."""
     plain = _PART.fullmatch(name) and not is_reserved(name) and not is_name_in_shared(name)
     return name if plain else marked(name).replace(".", "-")

@@ -1,4 +1,4 @@
-"""Cassettes that are read for the estimate of a session, and kept for the runs that need them again."""
+"""Cassettes that are read for the session's estimate, and kept until their cases run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_dust.cassettes.format import Cassette
 from pytest_dust.errors import CassetteError
 
 MAX_BYTES = 16 * 1024 * 1024
-"""Bytes of the files whose content is kept; what is read beyond that is read a second time."""
+"""Maximum size of the kept files, in bytes; others are read a second time."""
 
 
 class ReadAhead:
@@ -22,7 +22,7 @@ class ReadAhead:
         self._room = MAX_BYTES
 
     def keep(self, path: CassettePath) -> Cassette | None:
-        """Read a cassette that will be needed again; raises CassetteError as reading it does."""
+        """Read a cassette that will be needed again; raises CassetteError if it cannot be read."""
         found: Cassette | CassetteError | None
         if path.file in self._kept:
             return _given(self._kept[path.file][1])
@@ -37,7 +37,7 @@ class ReadAhead:
         return _given(found)
 
     def take(self, path: CassettePath) -> Cassette | None:
-        """A cassette as it was read, or read now; raises CassetteError likewise."""
+        """The kept cassette, or the cassette read now; raises CassetteError if it cannot be read."""
         if path.file not in self._kept:
             return files.read(path)
         size, found = self._kept.pop(path.file)

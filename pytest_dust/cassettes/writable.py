@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_dust.cassettes.files import CassettePath
 
 PROBE = b"\0" * 64 * 1024
-"""What is written and removed again: as much as a usual cassette."""
+"""Written and removed again; as large as a usual cassette."""
 
 
 def refuse_unwritable(path: CassettePath) -> None:
@@ -46,7 +46,7 @@ def _probe(path: Path) -> None:
 
 
 def _in_the_way(path: Path) -> str:
-    """The file that stands where a folder belongs, or the folder that stands where the cassette belongs."""
+    """Which file is in the place of a folder, or that a folder is in the place of the cassette."""
     for folder in reversed(path.parents):
         if os.path.lexists(folder) and not folder.is_dir():
             return f"{folder.name} is not a folder"

@@ -1,4 +1,4 @@
-"""What pytest does instead of running tests: print the schema, list apps, write a first suite."""
+"""Commands that run instead of tests: print the schema, list apps, write a first suite."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def run(name: str, config: pytest.Config, settings: Settings) -> None:
-    """Run the errand of this name; raises UsageError with what went wrong."""
+    """Run the command of this name; raises UsageError with what went wrong."""
     errands = {"schema": _schema, "apps": _apps, "new": _new}
     try:
         _print(errands[name](config, settings))
@@ -36,22 +36,22 @@ def run(name: str, config: pytest.Config, settings: Settings) -> None:
 
 
 def _print(lines: Iterable[str]) -> None:
-    """Print what was asked for, what stdout cannot encode as escapes, until nobody reads on."""
+    """Print the lines, with what stdout cannot encode escaped; ends when the reader of a pipe is gone."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
         for line in lines:
             print(line.encode(encoding, "backslashreplace").decode(encoding))  # noqa: T201
         sys.stdout.flush()
-    except BrokenPipeError:  # as of `| head -3`; Python would complain of it once more at its end
+    except BrokenPipeError:  # as with `| head -3`; Python would report it again when it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 LEAST_COLUMNS = 20
-"""Columns of the narrowest table that can be read."""
+"""Minimum number of columns of a table."""
 
 
 def _columns() -> int | None:
-    """The columns that stdout has: those of a terminal, or as COLUMNS says; None for a pipe."""
+    """The columns of stdout: those of the terminal or of COLUMNS; None for a pipe."""
     columns = shutil.get_terminal_size((0, 0)).columns
     return max(columns, LEAST_COLUMNS) if columns else None
 
@@ -74,7 +74,7 @@ def _apps(_config: pytest.Config, settings: Settings) -> Iterator[str]:
 
 
 def _new(config: pytest.Config, settings: Settings) -> Iterator[str]:
-    """A first suite for an app, written to a file; one that exists is left alone."""
+    """Write a first suite for an app; an existing file is left alone."""
     from pytest_dust.report.apps import file_name
     from pytest_dust.wording import as_typed
 
@@ -101,7 +101,7 @@ def _new(config: pytest.Config, settings: Settings) -> Iterator[str]:
 
 
 def _suite(app: Listed, folder: Path) -> str:
-    """The text of a first suite that can be collected; raises ServiceError where none can be."""
+    """The text of a first suite that can be collected; raises ServiceError if there can be none."""
     from pytest_dust.report.apps import first_suite
 
     for left_out in ((), ("input",), ("config",), ("input", "config")):
@@ -112,7 +112,7 @@ def _suite(app: Listed, folder: Path) -> str:
 
 
 def _is_read_back(text: str, app: Listed, left_out: Collection[str], folder: Path) -> bool:
-    """Whether the text is a suite that holds the app's input and config as they are."""
+    """Whether the text is a suite with the app's input and config unchanged."""
     from pytest_dust.checks.binding import Here
     from pytest_dust.checks.matchers import MATCHERS
     from pytest_dust.suite import cases, references
@@ -130,7 +130,7 @@ def _is_read_back(text: str, app: Listed, left_out: Collection[str], folder: Pat
 
 @contextmanager
 def _catalog(settings: Settings) -> Iterator[Catalog]:
-    """The space's apps, and the network that is open meanwhile."""
+    """The catalog of the space's apps, with an open network."""
     from pytest_dust.dust.catalog import Catalog
     from pytest_dust.dust.network import Network
 

@@ -83,7 +83,7 @@ class DriftItem(Item):
         return shlex.join(["pytest", option, *self.shared.settings.typed])
 
     def _listed(self) -> Listed:
-        """The app as it is saved; raises ServiceError where nobody can tell."""
+        """The app as it is saved; raises ServiceError if that is unknown."""
         refuse_missing(self.app.workspace, self.app.space, os.environ, case=False)
         listed = self.shared.listed(self.app)
         if listed is None:

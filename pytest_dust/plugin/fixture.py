@@ -124,10 +124,10 @@ class RunView(View):
 
 
 class Dust:
-    """Runs apps for one test; what the fixture `dust` gives."""
+    """The fixture `dust`: runs apps for one test."""
 
     def __init__(self, request: pytest.FixtureRequest, session: Session) -> None:
-        """Run for the test that asks, with what its session shares."""
+        """Take the test, and what its session shares."""
         self._node: Any = request.node
         self._config = request.config
         self._session = session
@@ -262,7 +262,7 @@ class Dust:
         return CassetteOfCase(path, self._relative(path.file), self._command(), self._node.path)
 
     def _title(self) -> str:
-        """The run as the summary names it."""
+        """The run's id in records."""
         return f"{nodeid(self._node)}{_numbered(self._runs)}"
 
     def _relative(self, path: Path) -> str:
@@ -275,7 +275,7 @@ class Dust:
 
 
 def _read(name: str, value: Any) -> Any:
-    """An argument as the suite's key of that name is read; raises ValueError for what no suite may have."""
+    """An argument, read as the suite's key of that name; raises ValueError if no suite may have it."""
     from pytest_dust.suite.keys import KEYS
     from pytest_dust.suite.problems import Invalid, Notes
     from pytest_dust.suite.yaml_reader import read
@@ -292,7 +292,7 @@ def _read(name: str, value: Any) -> Any:
 
 
 def _plain(value: object) -> Any:
-    """A mapping or sequence of another class as a dict or list."""
+    """A mapping or sequence of another class, as a dict or list."""
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, Sequence):

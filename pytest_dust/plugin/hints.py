@@ -1,4 +1,4 @@
-"""Hints for names that lead to nothing: files that are almost suites, and ids that no case has."""
+"""Hints for names that match nothing: files that are almost suites, and ids that no case has."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_TOLD = 5
-"""Files or ids that are told one by one; more are counted."""
+"""Maximum number of files or ids that are listed."""
 TOLD = "dust_hints"
-"""The name under which an xdist worker gives its controller the files that it found."""
+"""Name under which a pytest-xdist worker sends the files that it found."""
 _ALMOST = re.compile(r"(?:(?P<stem>.*)\.)?dust\.(?:ya?ml|json)(?:\.txt)?", re.IGNORECASE | re.DOTALL)
 
 
 def suite_name(name: str) -> str | None:
-    """What a file that is no suite must be called to be one, if it is almost called so; else None."""
+    """The name that would make a file a suite, if its name is almost one; else None."""
     found = _ALMOST.fullmatch(name)
     if found is None or name.endswith(SUITE_SUFFIX):
         return None
@@ -31,31 +31,31 @@ def suite_name(name: str) -> str | None:
 
 
 class Hints:
-    """What one session's user may have meant."""
+    """Collects hints on what the user may have meant."""
 
     def __init__(self, config: pytest.Config) -> None:
         """Begin without any file."""
         self.config = config
         self.folder = config.invocation_params.dir
         self.files: set[str] = set()
-        """Files that are almost suites, from the folder in which pytest was called."""
+        """Files that are almost suites, relative to the folder in which pytest was called."""
         self.missing: list[str] = []
-        """A line for each suite or case that is named on the command line and is not there."""
+        """A line for each suite or case on the command line that does not exist."""
         self.of_workers: list[str] = []
-        """Such lines from an xdist worker, whose errors of usage nobody else shows."""
+        """Such lines from a pytest-xdist worker, whose usage errors are not shown otherwise."""
         self.cases: dict[str, list[str]] = {}
         """The ids of the suites whose cases are named on the command line."""
         self.wanted = [arg for arg in config.args if "dust." in arg.lower()]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collect_file(self, file_path: Path) -> None:
-        """Note a file that is almost a suite."""
+        """Remember a file that is almost a suite."""
         if "dust." in file_path.name.lower() and suite_name(file_path.name):
             self.files.add(self._shown(str(file_path)))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(self, collector: pytest.Collector) -> Generator[None, Any, Any]:
-        """Note which cases a suite has, if some are named on the command line."""
+        """Remember which cases a suite has, if some are named on the command line."""
         report = yield
         if self.wanted and report.passed and collector.name.endswith(SUITE_SUFFIX):
             self.cases[str(collector.path)] = [node.name for node in report.result]
@@ -63,7 +63,7 @@ class Hints:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection(self) -> Generator[None, Any, Any]:
-        """Add to pytest's own error about an id that is not there the one that may be meant."""
+        """Add to pytest's error about an unknown id the one that may be meant."""
         try:
             return (yield)
         except pytest.UsageError as error:
@@ -73,7 +73,7 @@ class Hints:
             raise
 
     def _find_missing(self) -> None:
-        """Note a line for each argument that leads to no suite, or to no case of one."""
+        """Add a line for each argument that names no suite, or no case of one."""
         for arg in self.wanted:
             path, _, name = arg.partition("::")
             names = self.cases.get(os.path.normpath(self.folder / path), [])
@@ -83,7 +83,7 @@ class Hints:
                 self.missing.append(_no_case(path, name, names))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail a check that passed over a suite; give a controller what this worker found."""
+        """Fail a check that ignored a file that is almost a suite; send what this worker found."""
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput[TOLD] = (sorted(self.files), self.missing)
         suites = [name for name in self.files if not name.lower().endswith((".json", ".txt"))]
@@ -93,13 +93,13 @@ class Hints:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take over what an xdist worker found."""
+        """Take over what a pytest-xdist worker found."""
         files, missing = getattr(node, "workeroutput", {}).get(TOLD, ((), ()))
         self.files.update(files)
         self.of_workers = list(missing)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say once which files are not collected, and which ids xdist workers did not find."""
+        """Say which files are not collected, and which ids pytest-xdist workers did not find."""
         for line in self.of_workers:
             terminalreporter.write_line(f"dust: {line}")
         for name in sorted(self.files)[:MAX_TOLD]:
@@ -119,7 +119,7 @@ class Hints:
 
 
 def _no_suite(folder: Path, path: str) -> list[str]:
-    """What to say of a suite that is not there: the one beside it that is called most like it."""
+    """The message for a suite that does not exist: the one beside it whose name is most like it."""
     beside, slash, name = path.rpartition("/")
     try:
         names = os.listdir(folder / beside)  # noqa: PTH208
@@ -138,7 +138,7 @@ def _no_suite(folder: Path, path: str) -> list[str]:
 
 
 def _no_case(path: str, name: str, names: list[str]) -> str:
-    """What to say of a case that is not in its suite."""
+    """The message for a case that is not in its suite."""
     meant = nearest(name, names)
     hint = f" (did you mean {path}::{meant}?)" if meant else ""
     more = f", … and {len(names) - MAX_TOLD:,} more" if len(names) > MAX_TOLD else ""

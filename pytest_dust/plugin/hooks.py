@@ -12,6 +12,6 @@ import pytest
 def pytest_dust_matchers() -> dict[str, Callable[[Any, Any], bool | str]]:  # type: ignore[empty-body]
     """A project's own matchers, by name.
 
-    Each is called with the value that a path found and the argument that the suite gave. It returns
-    True where it holds; False, or a text that says why, where it fails.
+    Each is called with the value that the path found and the argument that the suite gives. It returns
+    True if the value matches; False, or a text that says why, if it does not.
     """

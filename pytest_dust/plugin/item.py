@@ -1,4 +1,4 @@
-"""What all that a suite file gives to pytest has in common: its name, its command, its report."""
+"""What all items of a suite file have in common: name, command, report."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class SuiteFile(pytest.File):
 
     @cached_property
     def roots(self) -> tuple[str, ...]:
-        """The real folders in which the file, and what it names, may lie."""
+        """The real folders in which the file, and the files that it names, may be."""
         return links.roots(self.path, self.config.rootpath)
 
     @cached_property
     def real_path(self) -> Path:
-        """The file's path, no directory in it a link."""
+        """The file's path without links in its directories."""
         return Path(os.path.realpath(self.path.parent), self.path.name)
 
     @cached_property
@@ -55,11 +55,11 @@ class SuiteFile(pytest.File):
 
 
 class Item(pytest.Item):
-    """What a suite file gives to pytest to run."""
+    """An item of a suite file: a case or a drift check."""
 
     @property
     def suite(self) -> SuiteFile:
-        """The file that the item stands in."""
+        """The suite file of the item."""
         assert isinstance(self.parent, SuiteFile)  # noqa: S101  # only suite files make items
         return self.parent
 
@@ -81,13 +81,13 @@ class Item(pytest.Item):
 
     @property
     def line(self) -> int:
-        """The line of the file that the item stands on."""
+        """The line of the item in its file."""
         return 1
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """The item's file, its line from 0, and the title of its report.
 
-        The title ends in a space: pytest takes a title in which the node id ends for a Python name, and
+        The title ends in a space: pytest takes a title that ends like the node id for a Python name, and
         would write `answer::dust::yaml::refund`.
         """
         return self.path, self.line - 1, f"{self.title} "

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 
 AHEAD = 4
-"""How many times as many runs as are under way at once may be made before their cases' turn."""
+"""Factor on the number of parallel runs: so many may be running or done before pytest reaches their cases."""
 CLEAR = "\r\x1b[K"
-"""Clears the line that xdist's controller is writing on a terminal, and writes anew afterwards."""
+"""Clears the terminal line on which xdist's controller shows its progress; xdist writes it again."""
 
 
 class Scheduler:
@@ -52,19 +52,19 @@ class Scheduler:
         """Why nothing is run: the estimate passes a ceiling."""
         self.failed = 0
         self.estimate_test: Callable[[pytest.Item], Estimate | None] | None = None
-        """Gives about how many runs and tokens a Python test will take; None where nobody knows."""
+        """Returns about how many runs and tokens a Python test will take; None if it has no recording."""
         self._stretches: dict[Any, list[Any]] = {}
-        """The first case of each stretch of live cases, and all of it."""
+        """Live cases that follow one another, by the first of them."""
         self._to_come = 0
-        """How many runs are in stretches that are not launched yet."""
+        """Number of runs of these cases that are not started yet."""
         self._unasked = Tokens()
-        """The tokens of runs that no case waited for."""
+        """Tokens of runs that no case waited for."""
         self._met: set[Any] = set()
-        """The cases that came into sight of an xdist worker."""
+        """The cases that pytest-xdist has given to this worker."""
         self._began = clock.seconds()
 
     def progress(self) -> Progress:
-        """How far the session's runs are."""
+        """How many runs are done, running and waiting."""
         pool = self.pool
         passed = clock.seconds() - self._began
         counts = pool.ended, pool.running, pool.waiting + self._to_come
@@ -72,12 +72,12 @@ class Scheduler:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Say what live cases will take, and refuse what passes a ceiling."""
+        """Say what live cases will take; end the session if that is more than a ceiling."""
         config = session.config
         if workers.is_idle(config) or _is_over(session):
             return
         if workers.is_worker(config) and not self.settings.limited and not workers.is_first(config):
-            return  # it learns of its cases one by one, and need not read all recordings
+            return  # xdist gives it cases one by one, so it does not read all recordings
         asked = [(case, case.estimate()) for case in filter(_is_case, session.items) if not is_skipped(case)]
         live = [(case, estimate) for case, estimate in asked if estimate.runs]
         tests = self._tests(session.items)
@@ -88,7 +88,7 @@ class Scheduler:
         self._to_come = sum(estimate.runs for _, estimate in live)
 
     def _tests(self, items: Iterable[pytest.Item]) -> list[Estimate | None]:
-        """What the Python tests will take that use the fixture `dust` and make runs."""
+        """The estimates of the Python tests that use the fixture `dust` and make runs."""
         ask = self.estimate_test
         if ask is None:
             return []
@@ -116,7 +116,7 @@ class Scheduler:
             self.refusal = str(error)  # a worker cannot end the session
 
     def _launch_met(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
-        """Launch what an xdist worker learns of only now."""
+        """Start the runs of this case and the next: a pytest-xdist worker knows of no more."""
         if workers.is_idle(item.config):
             return
         coming: Iterable[Any] = takewhile(_is_case, (item, nextitem))
@@ -125,7 +125,7 @@ class Scheduler:
         self._launch(case for case in new if not is_skipped(case) and case.estimate().runs)
 
     def _launch_stretch(self, item: pytest.Item) -> None:
-        """Launch the live cases that follow one another from here, where a stretch of them begins."""
+        """Start the live cases that follow one another from here, if this is the first of them."""
         stretch = self._stretches.pop(item, ())
         self._to_come -= sum(case.estimate().runs for case in stretch)
         self._launch(stretch)
@@ -141,10 +141,10 @@ class Scheduler:
     def pytest_runtest_protocol(
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> Generator[None, Any, Any]:
-        """Launch the cases that follow one another from here, and give up what a case has not waited for.
+        """Start the runs of the cases that follow one another from here; cancel what a case did not wait for.
 
-        Nothing is under way beside an item of another kind: a test that patches the network or the clock
-        would break our runs, and catch the key.
+        No run is running beside an item of another kind: a test that patches the network or the clock
+        would break our runs, and could see the key.
         """
         if workers.is_worker(item.config):
             self._launch_met(item, nextitem)
@@ -162,7 +162,7 @@ class Scheduler:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Give up all that no turn came for, keep what was paid for, and say what it cost."""
+        """Cancel all runs that no case waited for; keep those that ended, and record their tokens."""
         self.pool.close()
         unasked = sum((case.give_up() for case in filter(_is_case, session.items)), self._unasked)
         surplus = SurplusRuns(self.pool.wasted, self.pool.abandoned, unasked)
@@ -174,19 +174,19 @@ def _is_case(item: object) -> TypeGuard[Any]:
 
 
 def _stretches(items: Iterable[Any], live: set[Any]) -> dict[Any, list[Any]]:
-    """The live cases that follow one another, by the first of them; other tests stand between."""
+    """The live cases that follow one another without another test between them, by the first of them."""
     stretches = ([*group] for of_ours, group in groupby(items, _is_case) if of_ours)
     return {cases[0]: [case for case in cases if case in live] for cases in stretches}
 
 
 def _is_over(session: pytest.Session) -> bool:
-    """Whether errors of the collection end the session, before its first test or with it."""
+    """Whether errors of the collection end the session."""
     goes_on = session.config.option.continue_on_collection_errors
     return bool((session.testsfailed and not goes_on) or session.shouldfail or session.shouldstop)
 
 
 def _say(config: pytest.Config, line: str) -> None:
-    """Tell the user; of several xdist workers, which all know it, the first one by way of its stderr."""
+    """Print a line; of several pytest-xdist workers only the first prints it, on stderr."""
     terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
     if not workers.is_worker(config) and terminal is not None:
         terminal.write_line(line)

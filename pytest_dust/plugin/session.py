@@ -130,7 +130,7 @@ class Session:
         return entries
 
     def specification(self, request: RunRequest, run: Run) -> Specification | None:
-        """The app's saved blocks, and whether they are known to be those that ran; None if nobody may ask."""
+        """The app's saved blocks, and whether they are those that ran; None if the service does not say."""
         from pytest_dust.compare.drift import could_be_of
 
         try:
@@ -144,7 +144,7 @@ class Session:
         return Specification(blocks, known and could_be_of(blocks, run, whole=whole))
 
     def saved_blocks(self, app: App) -> tuple[tuple[str, str], ...]:
-        """The types and names of the app's saved blocks; none if nobody may ask for them."""
+        """The types and names of the app's saved blocks; none if the service does not say."""
         try:
             listed = self.listed(app)
         except ServiceError:

@@ -1,4 +1,4 @@
-"""What a process knows of its part in a session: alone, or as one of several pytest-xdist workers."""
+"""What this process is in a session: the only one, or one of several pytest-xdist workers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def budget(config: pytest.Config, settings: Settings) -> Budget:
-    """The session's budget; of several xdist workers the one that their controller keeps."""
+    """The session's budget; in a pytest-xdist worker, the one that the controller holds."""
     address = _given(config).get("dust_budget")
     if address is None:
         return Budget(settings.max_runs, settings.max_tokens)
@@ -29,13 +29,13 @@ def budget(config: pytest.Config, settings: Settings) -> Budget:
 
 
 def stop_file(config: pytest.Config) -> Path | None:
-    """The file by which the xdist workers of a session tell each other that recording has ended."""
+    """The file whose existence tells all pytest-xdist workers that recording has ended."""
     given = _given(config).get("dust_stop_file")
     return None if given is None else Path(given)
 
 
 def share(config: pytest.Config, at_once: int) -> int:
-    """How many runs this process may have under way: all, or as one of several xdist workers its share."""
+    """How many runs this process may make at the same time: a pytest-xdist worker has its share."""
     given = _given(config)
     workers, number = int(given.get("workercount", 1)), given.get("workerid", "gw0").removeprefix("gw")
     more = number.isdecimal() and int(number) < at_once % workers
@@ -43,7 +43,7 @@ def share(config: pytest.Config, at_once: int) -> int:
 
 
 def is_worker(config: pytest.Config) -> bool:
-    """Whether this process is an xdist worker."""
+    """Whether this process is a pytest-xdist worker."""
     return hasattr(config, "workerinput")
 
 
@@ -58,11 +58,11 @@ def uses_fixture(item: object) -> bool:
 
 
 def is_first(config: pytest.Config) -> bool:
-    """Whether this process is the first xdist worker, which speaks for all."""
+    """Whether this process is the first pytest-xdist worker, which prints for all."""
     return _given(config).get("workerid") == "gw0"
 
 
 def _given(config: pytest.Config) -> dict[str, Any]:
-    """What the controller has told this worker; nothing where there is none."""
+    """What the controller sent to this worker; empty if this is no worker."""
     given: dict[str, Any] = getattr(config, "workerinput", {})
     return given

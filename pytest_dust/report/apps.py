@@ -1,4 +1,4 @@
-"""A space's apps as a table, and a first suite for one of them."""
+"""A table of a space's apps, and a first suite for one of them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 HEAD = ("name", "id", "saved hash", "blocks")
 REASON = 64
-"""Columns that the reason for an unknown hash takes in the table: those of a hash."""
+"""Columns of the reason for an unknown hash in the table: as many as a hash takes."""
 BLOCKS = 20
-"""Columns that the table leaves for the blocks at least."""
+"""Minimum number of columns for the blocks."""
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "llm": ("provider_id", "model_id"),
     "chat": ("provider_id", "model_id"),
@@ -27,13 +27,13 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "data_source": ("data_sources",),
     "database": ("tables",),
 }
-"""The config that a block of a type needs to run at all."""
+"""The config keys that a block of a type needs to run."""
 LONG_KEY = 900
-"""Characters from which on YAML takes a key for none, unless it is marked as one."""
+"""Length from which on YAML reads a key only if it is marked with `?`."""
 
 
 def table(apps: Sequence[Listed], columns: int | None = None) -> Iterator[str]:
-    """The apps in a line each, or one below the other where so many columns hold no table."""
+    """One line for each app; one below the other if a table does not fit into the columns."""
     if not apps:
         yield "the space has no apps"
         return
@@ -48,14 +48,14 @@ def table(apps: Sequence[Listed], columns: int | None = None) -> Iterator[str]:
 
 
 def _row(app: Listed, room: int | None = None) -> tuple[str, str, str, str]:
-    """What is listed of an app."""
+    """The cells of an app's row."""
     blocks = ", ".join(dict.fromkeys(name for _, name in app.blocks))
     known = app.specification_hash or f"unknown: {app.unknown}"[:room]
     return safe_name(app.name), safe_name(app.id), safe(known), safe_name(blocks)
 
 
 def _one_below_the_other(apps: Sequence[Listed], columns: int) -> Iterator[str]:
-    """Each app in some lines; a hash is never broken, so that it can be copied."""
+    """Each app in some lines; ids and hashes are not broken, so that they can be copied."""
     labels = ("id", "hash", "blocks")
     indent = max(map(len, labels)) + 4
     for app in apps:
@@ -69,15 +69,15 @@ def _one_below_the_other(apps: Sequence[Listed], columns: int) -> Iterator[str]:
 
 
 def file_name(app: Listed) -> str:
-    """What a first suite of the app is called."""
+    """The file name of a first suite."""
     name = re.sub(r"[^a-z0-9]+", "-", app.name.lower())[:60].strip("-") or app.id[:60]
     return f"{name}{SUITE_SUFFIX}"
 
 
 def first_suite(app: Listed, left_out: Collection[str] = ()) -> Iterator[str]:
-    """A suite that runs as it is, with what to fill in said beside it.
+    """The lines of a suite that runs as it is, with comments on what to fill in.
 
-    Of `input` and `config`, what is `left_out` cannot be written in YAML.
+    `left_out` names those of `input` and `config` that cannot be written in YAML.
     """
     blocks = ", ".join(f"{_comment(name)} ({_comment(kind)})" for kind, name in app.blocks)
     yield f"# {_comment(app.name) or 'An app'}: {blocks or 'its blocks are not known'}"
@@ -104,7 +104,7 @@ def first_suite(app: Listed, left_out: Collection[str] = ()) -> Iterator[str]:
 
 
 def _config(app: Listed, left_out: Collection[str]) -> Iterator[str]:
-    """The config of the blocks, and what is missing of what they need."""
+    """The config of the blocks, and a comment on the keys that they need and lack."""
     config = {} if "config" in left_out else app.config
     missing = list(_missing(app, config))
     if "config" in left_out:
@@ -145,7 +145,7 @@ def _input(app: Listed, left_out: Collection[str]) -> Iterator[str]:
 
 
 def _comment(text: str) -> str:
-    """The text on one line, whatever takes an odd character for the end of a line."""
+    """The text on one line, with unprintable characters escaped."""
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 

@@ -1,4 +1,4 @@
-"""What the summary says of the service's cache."""
+"""Lines of the summary on the service's cache."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from pytest_dust.report.record import CaseRecord
 
 MAX_NAMED = 8
-"""Blocks of one app that are named."""
+"""Maximum number of blocks of one app that are named."""
 
 
 def cached(cases: Sequence[CaseRecord]) -> Iterator[str]:
-    """For each app: how many cases the service may have answered from its cache, where, and what to do."""
+    """For each app: how many cases may come from the service's cache, in which blocks, and what to do."""
     met = [case for case in cases if case.cached]
     apps = dict.fromkeys(case.app for case in met)
     for app in apps:

@@ -1,4 +1,4 @@
-"""Texts in the columns of a terminal, where some characters take two columns and some take none."""
+"""The width of texts in a terminal: some characters take two columns, some none."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from unicodedata import category, east_asian_width
 
 NONE = ("Mn", "Me", "Cf")
-"""Categories of characters that stand on the one before them, or show nothing."""
+"""Unicode categories of characters that take no column."""
 
 
 def width(text: str) -> int:
-    """The columns that a text takes."""
+    """The number of columns of a text."""
     return sum(map(_width, text))
 
 

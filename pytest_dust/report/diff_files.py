@@ -1,4 +1,4 @@
-"""Write all that changed in a run to the folder that `--dust-diff-dir` names."""
+"""Write all that changed in a run to the folder of `--dust-diff-dir`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """The folder of the files, a file for each case whose run changed."""
+    """The folder of --dust-diff-dir, with a file for each case whose run changed."""
 
     setting: str
     """The folder as the user named it."""
@@ -36,7 +36,7 @@ class Differences:
         return Path(os.path.normpath(self.start / self.setting))
 
     def check(self) -> None:
-        """Raise ServiceError if nothing can be written to the folder."""
+        """Raise ServiceError if the folder cannot be written to."""
         if wrong := self._wrong():
             raise ServiceError(f"--dust-diff-dir={self.setting} {wrong}")
 
@@ -52,15 +52,15 @@ class Differences:
         return ""
 
     def _without_links(self) -> Path:
-        """The real folder, if neither it nor what is named of the way to it is a link."""
+        """The folder's real path, if neither it nor a part of it that the user named is a link."""
         if self.folder.is_relative_to(self.start):
             return Path(os.path.realpath(self.start), self.folder.relative_to(self.start))
         return Path(os.path.realpath(self.folder.parent), self.folder.name)
 
     def place(self, shown: str, case: str) -> Path:
-        """The file for a case; `shown` is its suite or module as the user types it."""
+        """The file of a case; `shown` is its suite or Python file as the user types it."""
         *parts, name = shown.split("/")
-        ups = parts.count("..")  # all of them come first
+        ups = parts.count("..")  # `..` can only come first
         below = [f"~{ups}"] * bool(ups) + [*map(_part, parts[ups:]), name_beside(name, "")]
         return self.folder.joinpath(*below, f"{case_file(case)}.diff")
 
@@ -85,7 +85,7 @@ class Differences:
 
 
 def _part(name: str) -> str:
-    """A directory's name as part of a path; that of none that `place` makes itself."""
+    """A directory's name as part of a path, different from the names that `place` makes."""
     return marked(name) if is_reserved(name) or re.fullmatch(r"~\d+", name) else name
 
 

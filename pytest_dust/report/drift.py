@@ -1,4 +1,4 @@
-"""The report of an app that is not, or not certainly, what a suite pins."""
+"""The report of an app that is not, or not certainly, the version that a suite pins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_CHANGES = 12
 MAX_BLOCKS = 3
 """Blocks named in a headline."""
 MAX_WORDS = 600
-"""Characters of a text compared word by word."""
+"""Maximum number of characters of a difference that is shown word by word."""
 RECORD = "record a case of it again (--dust-mode=rerecord), which keeps its blocks"
 
 

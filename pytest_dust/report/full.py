@@ -1,4 +1,4 @@
-"""Everything that changed in a case, unbounded, for a file."""
+"""Everything that changed in a case, of any length, for a file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pytest_dust.report.values import show_path
 from pytest_dust.report.words import came_or_went
 
 LONG_LINE = 2_000
-"""Characters of two lines from which on they are not lined up one by one."""
+"""Length of two lines together from which on their characters are not compared one by one."""
 
 
 def full(title: str, comparison: ComparisonRecord) -> Iterator[str]:
-    """The lines of a case's whole difference: what counts, then block by block, old above new.
+    """The lines of a case's whole difference: the changes that count, then block by block, old above new.
 
-    What steers a terminal or hides is escaped, and so is what cannot be told apart where it differs.
+    Characters that control a terminal or are invisible are escaped, and differing ones that look alike.
     """
     yield f"{safe_name(title)}: changed since the recording of {comparison.recorded_at}"
     for change in comparison.values:
@@ -52,7 +52,7 @@ def _lines(side: object) -> list[str]:
 
 
 def _told(old: str | None, new: str | None) -> tuple[str | None, str | None]:
-    """Two lines that stand in one place, safe to print, and never the same to the eye where they differ."""
+    """Two lines of the same place, safe to print; if they differ, they do not look the same."""
     if old is None or new is None or old == new:
         return old and safe(old), new and safe(new)
     if old.rstrip(" ") == new.rstrip(" "):
@@ -60,19 +60,19 @@ def _told(old: str | None, new: str | None) -> tuple[str | None, str | None]:
     if looks(old) == looks(new):
         return apart(old, new) if len(old) + len(new) < LONG_LINE else (in_ascii(old), in_ascii(new))
     shown = safe(old), safe(new)
-    if shown[0] == shown[1]:  # one has an escape in place of a character, the other a text that looks so
+    if shown[0] == shown[1]:  # one has an escape, the other a text that looks like it
         return safe(old.replace("\\", "\\\\")), safe(new.replace("\\", "\\\\"))
     return shown
 
 
 def _with_end(line: str) -> str:
-    """A line with the blanks at its end escaped, which nobody sees."""
+    """A line with the blanks at its end escaped, as they are invisible."""
     text = line.rstrip(" ")
     return safe(text) + "\\u0020" * (len(line) - len(text))
 
 
 def _encoder(value: object) -> json.JSONEncoder:
-    """How a value is written; a plain one has nothing to indent, and is written in a tenth of the time."""
+    """The encoder of a value; a plain value needs no indent, and is written in a tenth of the time."""
     return _INDENTED if isinstance(value, dict | list | tuple) else _PLAIN
 
 

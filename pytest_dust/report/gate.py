@@ -1,4 +1,4 @@
-"""What a gate compared, app by app, so that nothing passes for a green gate that compared nothing."""
+"""What a gate compared, app by app, so that a gate that compared nothing is not taken for a passed one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_dust.report.record import CaseRecord, RunSource
 from pytest_dust.wording import plural
 
 MAX_LISTED = 10
-"""Blocks named in one line; more are left out."""
+"""Maximum number of blocks named in one line."""
 NO_RECORDING = "there is no recording"
 """Why a run was not compared, if it has no recording."""
 
@@ -23,7 +23,7 @@ def not_compared(case: CaseRecord) -> str:
 
 
 def by_app(runs: Sequence[CaseRecord]) -> Iterator[str]:
-    """Per app of which anything was compared: how many runs changed, and in which blocks that began."""
+    """For each compared app: how many runs changed, and in which blocks the changes begin."""
     for app in dict.fromkeys(run.app for run in runs):
         own = [run for run in runs if run.app == app and run.compared]
         if not own:
@@ -38,7 +38,7 @@ def by_app(runs: Sequence[CaseRecord]) -> Iterator[str]:
 
 
 def partly_compared(app: str, runs: Sequence[CaseRecord]) -> Iterator[str]:
-    """How many runs of an app were not compared, where others were."""
+    """How many runs of an app were not compared, if others were."""
     apart = Counter(filter(None, map(not_compared, runs)))
     if apart and any(run.compared for run in runs):
         reasons = ", ".join(f"{count:,} as {reason}" for reason, count in apart.most_common())
@@ -47,7 +47,7 @@ def partly_compared(app: str, runs: Sequence[CaseRecord]) -> Iterator[str]:
 
 
 def nothing_compared(app: str, runs: Sequence[CaseRecord], cases: int, selected: int) -> str:
-    """Why nothing was compared for an app that has so many cases in suites, of which so many are selected."""
+    """Why nothing was compared for an app; `cases` and `selected` are the numbers of its cases in suites."""
     reasons = Counter(filter(None, map(not_compared, runs)))
     parts = [f"{plural(count, 'run')} not compared, as {reason}" for reason, count in reasons.most_common()]
     sources = Counter(run.source for run in runs)
@@ -64,7 +64,7 @@ def nothing_compared(app: str, runs: Sequence[CaseRecord], cases: int, selected:
 
 
 def only_pinned(apps: Iterable[str]) -> Iterator[str]:
-    """The apps of which the version that ran is the pinned one."""
+    """Lines on apps whose pinned version ran, though another was asked for."""
     for app in apps:
         yield (
             f"dust: no other version was tried of app {app}: the one that ran is the one that is pinned "

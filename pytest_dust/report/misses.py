@@ -1,4 +1,4 @@
-"""What to say when a case has no cassette that can be replayed."""
+"""Messages for a case without a cassette that can be replayed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from pytest_dust.model import Change
 
 MAX_FIELDS = 20
-"""Moved fields that are listed; more are counted."""
+"""Maximum number of moved fields that are listed."""
 
 
 def missing(shown: str, record: str) -> str:
-    """There is no cassette."""
+    """The message if there is no cassette."""
     return f"no cassette (looked in {shown})\nrecord it: {record} --dust-mode=record"
 
 
 def misfit(shown: str, moved: Sequence[Change], record: str) -> str:
-    """The cassette was recorded for another request: every field that moved, old → new."""
+    """The message if the cassette was recorded for another request: every field that moved, old → new."""
     fields = [show_path(change.path) for change in moved]
     more = "" if len(fields) <= 3 else f" and {len(fields) - 3} more"
     lines = [f"the cassette {shown} does not fit; moved since it was recorded: {', '.join(fields[:3])}{more}"]
@@ -35,7 +35,7 @@ def misfit(shown: str, moved: Sequence[Change], record: str) -> str:
 
 
 def unreadable(shown: str, wrong: str, record: str) -> str:
-    """The cassette is broken; it may be someone's work, so only an explicit word replaces it."""
+    """The message if the cassette is broken; as it may be someone's work, only mode rerecord replaces it."""
     return (
         f"the cassette {shown} {wrong}\n"
         f"restore it from version control, or replace it: {record} --dust-mode=rerecord"
@@ -43,7 +43,7 @@ def unreadable(shown: str, wrong: str, record: str) -> str:
 
 
 def unwritable(shown: str, wrong: str) -> str:
-    """The cassette could not be written, so that no run is made."""
+    """The message if the cassette could not be written, so that no run is made."""
     return (
         f"the cassette {shown} {wrong}; no run was made\n"
         "mend that, or name another folder: --dust-cassette-dir=DIR"

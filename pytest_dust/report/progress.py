@@ -1,4 +1,4 @@
-"""How far live runs are, told behind what pytest has written on the terminal's line until it writes on."""
+"""Progress of live runs, shown on the terminal's line behind pytest's output until pytest writes again."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 LEAST = 12
-"""Columns below which nothing is shown."""
+"""Minimum number of columns that are needed to show anything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Runs of the session that are done, under way and to come; failed cases; tokens; seconds that passed."""
+    """Numbers of done, running and waiting runs, of failed cases and tokens, and seconds since the start."""
 
     done: int
     running: int
@@ -34,7 +34,7 @@ class Progress:
     seconds: float
 
     def __str__(self) -> str:
-        """The progress in a few words."""
+        """The progress as a short text."""
         parts = [f"{self.done:,} of {plural(self.done + self.running + self.waiting, 'run')} done"]
         parts += [f"{self.running:,} running"] if self.running else []
         parts += [f"{self.failed:,} failed"] if self.failed else []
@@ -44,7 +44,7 @@ class Progress:
 
     @property
     def left(self) -> float:
-        """Seconds until all is done, if it goes on as it went."""
+        """Estimated seconds until all runs are done."""
         return self.seconds / max(1, self.done) * (self.running + self.waiting)
 
 
@@ -58,9 +58,9 @@ def _clock(seconds: float) -> str:
 def progress(
     config: pytest.Config, told: Callable[[], Progress]
 ) -> Iterator[Callable[[Sequence[Event]], None] | None]:
-    """Who is to be called while a case waits for its runs: None unless a person watches a terminal.
+    """Yield the callback that a waiting case calls at each tick; None if the output is no terminal.
 
-    Under `-v` the block that a streamed run is at stands before the progress.
+    With `-v`, the running block of a streamed run is shown before the progress.
     """
     terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is None or not getattr(terminal, "isatty", False):
@@ -86,20 +86,20 @@ def progress(
 
 @dataclass(slots=True)
 class _Tail:
-    """What stands behind the cursor, which it leaves where pytest has it."""
+    """Text shown behind the cursor, which stays where pytest has put it."""
 
     config: pytest.Config
     shown: str = field(default="")
 
     def show(self, text: str) -> None:
-        """Replace what is shown, as far as the line has room."""
+        """Show another text, cut to the room on the line."""
         if text == self.shown == "":
             return
         writer = self.config.get_terminal_writer()
         capture: Any = self.config.pluginmanager.get_plugin("capturemanager")
         with capture.global_and_fixture_disabled() if capture else nullcontext():
-            # Only a free stdout tells its width. One column stays free, for a full line might wrap.
-            # Below 40 columns pytest takes it for 80.
+            # Only without capturing is the width known. One column stays free, as a full line may wrap.
+            # pytest takes a terminal of less than 40 columns for one of 80.
             columns = min(writer.fullwidth, shutil.get_terminal_size().columns)
             text = _cut(text and f" {text}", columns - 1 - writer.width_of_current_line)
             if text == self.shown:
@@ -112,7 +112,7 @@ class _Tail:
 
 
 def _cut(text: str, room: int) -> str:
-    """As much of the text as there is room for; none of it where that says nothing."""
+    """The part of the text that fits; empty if there is too little room."""
     if room < LEAST:
         return ""
     while width(text) > room:
@@ -121,7 +121,7 @@ def _cut(text: str, room: int) -> str:
 
 
 def _running(data: object) -> str:
-    """The block that an event says runs now, if it does."""
+    """The block that starts to run, if an event says so."""
     match data:
         case {"type": "block_status", "content": {"status": "running", **content}}:
             return _block(content)

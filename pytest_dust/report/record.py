@@ -255,7 +255,7 @@ class CaseRecord:
 
 @dataclass(frozen=True, slots=True)
 class BlockDriftRecord:
-    """What became of one block since the pinned version."""
+    """How one block changed since the pinned version."""
 
     type: str
     name: str

@@ -1,4 +1,4 @@
-"""The word that pytest writes behind a case: how it ended, and with `-v` its description."""
+"""The word that pytest writes behind a case: its outcome, and with `-v` its description."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, TypeAlias
 from pytest_dust.characters import safe
 
 Status: TypeAlias = "tuple[str, str, Any]"
-"""What pytest's hook gives: category, letter, and word, which may come with its colours."""
+"""The result of pytest's hook: category, letter and word, which may come with its colours."""
 LEAST = 40
-"""Characters of a description that are shown on the narrowest terminal."""
+"""Minimum number of characters of a description that are shown."""
 
 
 def status(pytests: Status, report: Any, verbosity: int, columns: Callable[[], int]) -> Status:
-    """What pytest gives for a case's report, in our words: a case that was only checked did not pass."""
+    """The result of pytest's hook in our words: a case that was only checked did not pass."""
     category, letter, word = pytests
     case = next(iter(report.dust.cases), None)
     if case is not None and case.source == "checked" and category == "passed":

@@ -1,4 +1,4 @@
-"""A case's report as pytest's terminal, short summary and JUnit file take it."""
+"""A case's report in the form that pytest's terminal, short summary and JUnit file use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_dust.characters import safe
 
 @dataclass(frozen=True)
 class Crash:
-    """What pytest shows of a failure in one line."""
+    """The place and the message of a failure, for pytest's one-line summary."""
 
     path: str
     lineno: int
@@ -23,7 +23,7 @@ class Crash:
 
 @dataclass(frozen=True)
 class CaseReport:
-    """A failed case: plain text wherever text is asked for, painted where a terminal takes colour."""
+    """A failed case as text, with colours on a terminal."""
 
     text: str
     reprcrash: Crash
@@ -52,7 +52,7 @@ def restore(report: Any) -> None:
 
 
 def markup(line: str) -> dict[str, bool]:
-    """How a line of the report is painted."""
+    """The colours of a line of the report."""
     if line.startswith("    expected "):
         return {"green": True}
     if line.startswith("    actual "):

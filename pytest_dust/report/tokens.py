@@ -1,4 +1,4 @@
-"""Tokens for people, where the service may not have told all of them."""
+"""Numbers of tokens as text; the service may not report all of them."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from pytest_dust.wording import plural
 
 
 def used(tokens: Tokens) -> str:
-    """What one case used: `73 tokens`, `at least 73 tokens`, or `unknown tokens`."""
+    """The tokens of one case: `73 tokens`, `at least 73 tokens` or `unknown tokens`."""
     if not tokens.unknown:
         return plural(tokens.told, "token")
     return f"at least {plural(tokens.told, 'token')}" if tokens.told else "unknown tokens"
 
 
 def in_all(tokens: Tokens) -> str:
-    """What a session used: `412 tokens used`, and for how many runs that is unknown."""
+    """The tokens of a session: `412 tokens used`, and for how many runs they are unknown."""
     return f"{tokens.told:,} tokens used{_unknown(tokens)}"
 
 
 def about(tokens: Tokens) -> str:
-    """What a session will use, by what its recordings used; empty where they tell nothing."""
+    """The tokens that a session will use, by its recordings; empty if they hold none."""
     if tokens.told:
         return f", about {plural(tokens.told, 'token')} by the recordings{_unknown(tokens)}"
     return f", tokens{_unknown(tokens).removeprefix(',')} by the recordings" if tokens.unknown else ""
 
 
 def uncounted(runs: int) -> str:
-    """A line about the ceiling of tokens, which cannot count what the service does not tell."""
+    """A line that says that the ceiling of tokens cannot count what the service does not report."""
     return (
         f"dust: --dust-max-tokens cannot count {plural(runs, 'run')} whose tokens the service does not tell; "
         "bound them with --dust-max-runs"

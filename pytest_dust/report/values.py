@@ -1,4 +1,4 @@
-"""JSON values, paths and texts for people: one line each, bounded, and safe to print anywhere."""
+"""JSON values, paths and texts as one line each, of limited length, safe to print anywhere."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOM = 200
-"""Characters of one value in a report."""
+"""Maximum number of characters of one value in a report."""
 BEFORE = 40
-"""Characters shown before the place where two long texts begin to differ."""
+"""Number of characters shown before the place where two long texts begin to differ."""
 
 PATH_ROOM = 120
-"""Characters of a path in a report."""
+"""Maximum number of characters of a path in a report."""
 MAX_LEVELS = 20
-"""Levels of nesting that are shown."""
+"""Maximum number of levels of nesting that are shown."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": "))
 
 
 class _Shown(NamedTuple):
-    """A value as one line of JSON, not safe to print yet; how much of it is shown, and what stands around."""
+    """A value as one line of JSON, not safe to print yet: how much of it is shown, what is put around it."""
 
     text: str
     room: int
@@ -35,7 +35,7 @@ class _Shown(NamedTuple):
     after: str = ""
 
     def framed(self, text: str) -> str:
-        """The line with another text in place of its own."""
+        """The line with another text instead of its own."""
         return f"{self.before}{_cut(text, self.room)}{self.after}"
 
 
@@ -53,9 +53,9 @@ def show(
 def contrast(
     old: object, new: object, room: int = ROOM, lengths: tuple[int, int] | None = None
 ) -> tuple[str, str]:
-    """Two values as `show` gives them, but of long texts the part that differs.
+    """Two values as `show` returns them, but of long texts the part that differs.
 
-    What a reader cannot see, or not tell from something else, is escaped where it is what differs.
+    Differing characters that are invisible or look like others are escaped.
     `lengths` are those of the two texts where only a part of them is given.
     """
     first, second = lengths or (None, None)
@@ -78,7 +78,7 @@ def _side_by_side(old: _Shown, new: _Shown) -> tuple[str, str]:
 
 
 def show_path(path: Path, before: str = "") -> str:
-    """A path as JMESPath writes it, below the path `before`, cut where it is very long."""
+    """A path as JMESPath writes it, below the path `before`; a very long one is cut."""
     for step in path:
         before += show_step(step[:ROOM] if isinstance(step, str) else step, first=not before)
     return _cut(safe_name(before[:ROOM]), PATH_ROOM)
@@ -106,15 +106,15 @@ def shallow(value: Any, room: int) -> Any:
 
 
 def _start(text: str, differs: int) -> int:
-    """Where to begin, so that the place where texts differ is among what is shown."""
+    """Where to begin, so that the place where the texts differ is shown."""
     near = text[max(0, differs - BEFORE) : differs]
-    if len(safe(near)) > 2 * BEFORE:  # control characters, each of which is shown as six
+    if len(safe(near)) > 2 * BEFORE:  # each control character takes six characters
         near = near[-BEFORE // 6 :]
     return differs - len(near)
 
 
 def _written(value: object, room: int, length: int | None = None) -> _Shown:
-    """The value whole, or as much of it as there is room for."""
+    """The whole value, or as much of it as there is room for."""
     if value is MISSING:
         return _Shown("nothing", room)
     if isinstance(value, str) and len(value) > room:
@@ -123,7 +123,7 @@ def _written(value: object, room: int, length: int | None = None) -> _Shown:
 
 
 def _part(text: str, start: int, room: int, length: int | None = None) -> _Shown:
-    """A part of a long text, and how long that is."""
+    """A part of a long text, with the whole text's length."""
     end = start + room
     before, after = "…" if start else "", "…" if end < len(text) else ""
     shown = _ENCODER.encode(text[start:end])
@@ -131,7 +131,7 @@ def _part(text: str, start: int, room: int, length: int | None = None) -> _Shown
 
 
 def _width(text: str, room: int) -> int:
-    """How many characters a text takes when shown, as far as it matters."""
+    """How many characters a text takes when shown, up to `room`."""
     return len(safe(_ENCODER.encode(text[: room + 1])))
 
 
@@ -140,7 +140,7 @@ def _cut(text: str, room: int) -> str:
 
 
 def first_difference(old: str, new: str) -> int:
-    """How many characters two texts share at their beginning."""
+    """Number of characters that two texts have in common at their beginning."""
     low, high = 0, min(len(old), len(new))
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,4 +1,4 @@
-"""What differs, in words: long texts with only the parts that differ; blocks that came or went."""
+"""Differences as text: the parts of long texts that differ; blocks that only one run has."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from pytest_dust.report.record import ChangeRecord
 ADDED = "added: the recording has no such block"
 REMOVED = "removed: this run has no such block"
 AROUND = 4
-"""Words shown on either side of a difference."""
+"""Number of words shown on either side of a difference."""
 MAX_WORDS = 400
-"""Differing words that are lined up; where there are more, the text is another one."""
+"""Maximum number of differing words that are aligned; texts with more count as different texts."""
 MAX_SHOWN = 6
-"""Differences that are shown; more are counted."""
+"""Maximum number of differences that are shown."""
 LONGEST_WORD = 200
-"""Characters of a word, beyond which texts are not told word by word."""
+"""Maximum length of a word; texts with a longer one are not compared word by word."""
 MAX_HUNK = 200
-"""Characters that are shown of either side of a difference."""
+"""Maximum number of characters shown of either side of a difference."""
 
 _WORD = re.compile(r"\s*\S+|\s+\Z")
 _SPACES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def by_words(old: str, new: str) -> str:
-    """Where two texts differ, as `…takes up to [-5-]{+7+} working days…`; nothing for texts too unlike.
+    """Where two texts differ, as `…takes up to [-5-]{+7+} working days…`; empty if they are too different.
 
-    White space that differs is written as JSON escapes it, and so is what cannot be told apart.
+    Differing white space, and characters that look alike, are written as JSON escapes.
     """
     before, after = _words(old), _words(new)
     start = _common(before, after)
@@ -52,7 +52,7 @@ def by_words(old: str, new: str) -> str:
 
 
 def _words(text: str) -> list[str]:
-    """The words of a text; white space before a word that is not one blank is part of it."""
+    """The words of a text; white space before a word is part of it, unless it is one blank."""
     words: list[str] = _WORD.findall(f" {text}")
     return [word[1:] if word[0] == " " and word[1:2].strip() else word for word in words]
 
@@ -67,7 +67,7 @@ def _common(left: list[str], right: list[str]) -> int:
 
 
 def _hunks(matcher: SequenceMatcher[str], left: list[str], right: list[str]) -> Iterator[str]:
-    """The differences, and a few words of what is between them."""
+    """The differences, and a few words between them."""
     for kind, a, b, c, d in matcher.get_opcodes():
         if kind == "equal":
             between = left[a:b]
@@ -80,7 +80,7 @@ def _hunks(matcher: SequenceMatcher[str], left: list[str], right: list[str]) -> 
 
 
 def _joined(words: list[str]) -> str:
-    """Words that differ as one text, in which white space other than one blank is escaped."""
+    """Differing words as one text; white space other than one blank is escaped."""
     text = ""
     for word in words:
         rest = word.lstrip()
@@ -91,12 +91,12 @@ def _joined(words: list[str]) -> str:
 
 
 def _escaped(space: str) -> str:
-    """White space as JSON escapes it."""
+    """White space as a JSON escape."""
     return _SPACES.get(space, f"\\u{ord(space):04x}")
 
 
 def _plain(text: str) -> str:
-    """A text in which a backslash is not taken for an escape."""
+    """The text with its backslashes doubled, so that they are not taken for escapes."""
     return text.replace("\\", "\\\\")
 
 

@@ -1,4 +1,4 @@
-"""What a session may spend: runs and tokens, counted as they are spent."""
+"""The runs and tokens that a session may use, counted while it uses them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pytest_dust.errors import ServiceError
 
 @dataclass(slots=True)
 class Budget:
-    """The ceilings of a session, and what is spent so far; None is no ceiling."""
+    """The ceilings of a session, and what is used so far; None is no ceiling."""
 
     max_runs: int | None = None
     max_tokens: int | None = None
     runs: int = 0
     tokens: int = 0
     unknown: int = 0
-    """Runs whose tokens the service did not tell, or not all; they are counted as far as it did."""
+    """Runs whose tokens the service does not report, or only in part."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def take(self) -> None:
-        """Spend a run; raises ServiceError where a ceiling is reached."""
+        """Count a run; raises ServiceError if a ceiling is reached."""
         with self._lock:
             self._refuse_more()
             self.runs += 1
@@ -46,7 +46,7 @@ class Budget:
             self.unknown += unknown
 
     def refuse(self, runs: int, tokens: int) -> None:
-        """Raise ServiceError where what is to be spent, as estimated, passes a ceiling."""
+        """Raise ServiceError if an estimate is more than a ceiling."""
         for limit, need, name in (
             (self.max_runs, runs, "runs"),
             (self.max_tokens, tokens, "tokens"),

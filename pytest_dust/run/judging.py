@@ -1,4 +1,4 @@
-"""Judge runs in bounded time: whatever a matcher does, the case goes on when its time is up."""
+"""Judge runs with a time limit, whatever a matcher does."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _T = TypeVar("_T")
 def failures(
     expect: Iterable[Expectation], view: dict[str, Any], seconds: float, watch: Watch[None] | None = None
 ) -> tuple[Failure, ...]:
-    """The expectations that a run's view does not meet; the one at which the time is up is the last of them.
+    """The failed expectations of a run; if the time runs out, the one being judged is the last of them.
 
-    With a `watch`, which is called now and then, or where nobody knows how long it takes, a thread judges.
+    A thread judges if there is a `watch` to call meanwhile, or if a matcher might not end by itself.
     """
     judging = Judging(expect, view)
     try:
@@ -36,15 +36,15 @@ def failures(
 
 
 def in_seconds(seconds: float, call: Callable[[], _T]) -> _T:
-    """What a function returns that asks for its deadline; raises TimeIsUp."""
+    """The result of a function that checks its deadline itself; raises TimeIsUp."""
     with deadline.within(seconds):
         return call()
 
 
 def in_thread(seconds: float, call: Callable[[], _T], watch: Watch[None] | None = None) -> _T:
-    """What a function returns in a thread of its own; raises TimeIsUp when the time is up.
+    """The result of a function that runs in its own thread; raises TimeIsUp when the time is up.
 
-    A function that goes on is left alone: nobody can end a thread, and this one ends with the process.
+    A function that does not end is left running: Python cannot stop a thread. It ends with the process.
     """
     launcher: WorkerPool[_T, None] = WorkerPool(1)
     judge = partial(copy_context().run, in_seconds, seconds, call)

@@ -1,4 +1,4 @@
-"""What a cassette tells of its runs: the runs themselves, their tokens, the app's blocks."""
+"""What is known from a cassette: the runs themselves, their tokens, the app's blocks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Estimate(NamedTuple):
 
     runs: int
     tokens: int
-    """0 if no recording tells."""
+    """0 without a recording."""
     unknown: int = 0
     """How many of the runs use tokens that the service does not tell."""
     blocks: tuple[Block, ...] = ()

@@ -1,4 +1,4 @@
-"""The versions that `--dust-specification-hash` tries, and whether each fits an app of the session."""
+"""The versions of `--dust-specification-hash`, and whether each is of an app of the session."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pytest_dust.wording import plural
 
 OPTION = "--dust-specification-hash"
 EVERY = ""
-"""The name under which the value for all apps without one of their own stands."""
+"""Key of the version for all apps that have none of their own."""
 MAX_NAMED = 12
-"""Apps that a message names; more are counted."""
+"""Maximum number of apps that a message names."""
 
 
 @dataclass(slots=True)
 class TriedVersions:
-    """The versions to try, by app, and the apps that the session is known to run."""
+    """The versions to run, by app, and the apps that the session is known to have."""
 
     versions: Mapping[str, str]
     counts: AppCounts = field(default_factory=AppCounts)
@@ -28,7 +28,7 @@ class TriedVersions:
 
     @property
     def apps(self) -> list[str]:
-        """The apps of which another version is tried, as far as they are known."""
+        """The known apps of which another version is run."""
         everywhere = (
             {*self.counts.cases, *self.counts.recorded, *self.met} if EVERY in self.versions else set()
         )
@@ -60,7 +60,7 @@ class TriedVersions:
             )
 
     def meet(self, app: str) -> None:
-        """Note an app that a test is about to run; raises SettingsError if a bare hash then has two apps."""
+        """Add an app that a test is about to run; raises SettingsError if a bare hash then has two apps."""
         self._refuse_two_apps({*self._selected(), *self.met, app})
         self.met.add(app)
 
@@ -84,7 +84,7 @@ class TriedVersions:
 
 
 def unknown(app: str, apps: Collection[str]) -> str:
-    """What to say of a version for an app that the session does not run."""
+    """The message for a version of an app that the session does not have."""
     has = f"it has: {named(apps)}" if apps else "it ran no app"
     return (
         f"{OPTION}: this session has no suite or test of the app {app}{did_you_mean(app, apps)}; {has}; "
@@ -93,7 +93,7 @@ def unknown(app: str, apps: Collection[str]) -> str:
 
 
 def named(apps: Collection[str]) -> str:
-    """The apps by their ids."""
+    """The apps' ids as one text."""
     listed = sorted(apps)
     more = f" and {plural(len(listed) - MAX_NAMED, 'more app')}" if len(listed) > MAX_NAMED else ""
     return ", ".join(listed[:MAX_NAMED]) + more

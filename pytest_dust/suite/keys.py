@@ -73,7 +73,7 @@ def _app(notes: Notes, value: Any, path: Path) -> App:
 
 
 def _segment(notes: Notes, value: Any, path: Path, what: str) -> str:
-    """An id that stands in an address as one piece."""
+    """An id that can be one segment of an address."""
     name = notes.text(value, path, what)
     if not SEGMENT.fullmatch(name):
         raise notes.invalid(path, f'{what} "{name[:40]}" is no id; it has letters, digits, _ and - only')
