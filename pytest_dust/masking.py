@@ -1,7 +1,8 @@
-"""What must not be seen: known secrets and redacted values, masked in whatever is kept or shown."""
+"""Masking of secrets, redacted values and cookies in everything that is written to a file or shown."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,6 @@ from enum import Enum
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from html import escape
-from json import dumps
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeGuard
 from unicodedata import normalize
@@ -24,49 +24,99 @@ if TYPE_CHECKING:
     from pytest_dust.model import Case
 
 SHORTEST = 6
-"""Characters a secret must have to be masked inside longer texts; a shorter one is masked where it is all."""
+"""Minimum length of a secret that is masked inside longer texts; a shorter one must be the whole text."""
 LONGEST_SPELLED = 1000
-"""Characters of a text whose other spellings are masked too; a longer one is masked as it stands."""
+"""Maximum length of a text whose other spellings are masked too; a longer one is masked only as it is."""
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _DIGITS = re.compile(rf"\+?\d{{{SHORTEST},}}")
-"""A number as people write a phone number or an account: with a plus sign or zeros in front."""
+"""A phone or account number: it may begin with a plus sign or zeros."""
 
 
 class Scope(Enum):
-    """Where in a value a redacted number, or a text that is too short to be found in others, is masked."""
+    """The part of a value in which redacted numbers, and redacted texts shorter than SHORTEST, are masked."""
 
     NOWHERE = 0
     LONG_NUMBERS = 1
-    """Numbers of at least SHORTEST characters: in a request, a short one may be any other number."""
+    """Only numbers of at least SHORTEST characters: in a request, a shorter number may mean anything."""
     VALUES = 2
-    """Below each key `value`: there a run holds what its blocks give, elsewhere its own counts and names."""
+    """Below each key `value`, which holds the output of a block; the rest of a run is counts and names."""
     EVERYWHERE = 3
 
     def below(self, key: str) -> Scope:
-        """The scope below a key."""
+        """Return the scope below a key."""
         return Scope.EVERYWHERE if self is Scope.VALUES and key == "value" else self
 
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """Secrets by their text, and values by where they stand."""
+    """Replaces secrets, wherever they are, and the values at the paths that patterns match."""
 
     secrets: tuple[str, ...] = ()
+    """Secret texts, the longest first."""
     patterns: tuple[tuple[str, ...], ...] = ()
+    """The last steps of redacted paths; a step may hold the wildcards of fnmatch."""
     whole: frozenset[str] = frozenset()
-    """Redacted texts that are too short to be found in others: masked only where they are the whole value."""
+    """Redacted texts shorter than SHORTEST: masked only where one is the whole value."""
     numbers: frozenset[int | float] = frozenset()
     """Secret and redacted numbers."""
     sent: Any = field(default=None, compare=False)
-    """The request without its cookies: a text in it is not secret, even if a cookie holds the same."""
+    """The request without its cookies. A text in it is no secret, even if a cookie holds the same text."""
 
     def __repr__(self) -> str:
-        """Tell how much is masked, and never what."""
+        """Return how much is masked, but none of it."""
         return f"<Mask of {len(self.secrets)} secrets and {len(self.patterns)} patterns>"
 
+    # ── masking ──────────────────────────────────────────────────────────────────────────────────
+
     def text(self, text: str) -> str:
-        """The text with every secret, cookie and credential in it masked."""
+        """Return a text with all secrets, cookies and credentials masked."""
         return self._text(cookies.without_headers(text))
+
+    def value(self, value: Any) -> Any:
+        """Return a JSON value with cookies, secrets (in keys too) and the values at redacted paths masked."""
+        return self._masked_with_cookies(value, Scope.LONG_NUMBERS)
+
+    def answer(self, value: Any) -> Any:
+        """Return an answer of the service, whose cookies are masked already, with all else masked."""
+        return self._masked(value, Scope.VALUES)
+
+    def expected(self, value: Any, *, of_a_block: bool) -> Any:
+        """Return a value that a suite expects, masked like a block's output or like the rest of a run."""
+        return self._masked_with_cookies(value, Scope.EVERYWHERE if of_a_block else Scope.NOWHERE)
+
+    def at(self, path: Sequence[object], value: Any) -> Any:
+        """Return the value at a path of a request, masked."""
+        return self._value(value, tuple(map(str, path)), Scope.LONG_NUMBERS)
+
+    def _masked_with_cookies(self, value: Any, scope: Scope) -> Any:
+        plain, secrets = cookies.masked(value)
+        return self.with_secrets(secrets)._masked(plain, scope)  # noqa: SLF001  # our own
+
+    def _masked(self, value: Any, scope: Scope) -> Any:
+        return self._value(value, (), scope) if self._may_change(value) else value
+
+    def _may_change(self, value: Any) -> bool:
+        """Return False if nothing in a value can be masked; a search in its JSON text saves the walk."""
+        if self.patterns or self.whole or self.numbers:
+            return True
+        if not self.secrets:
+            return False
+        text = cookies.json_text(value)
+        return text is None or any(_in_json(secret) in text for secret in self.secrets)
+
+    def _value(self, value: Any, path: tuple[str, ...], scope: Scope) -> Any:
+        if self.names(path):
+            return MASKED
+        if isinstance(value, str):
+            return MASKED if scope is Scope.EVERYWHERE and value in self.whole else self._text(value)
+        if isinstance(value, dict):
+            return {
+                self._text(key): self._value(each, (*path, key), scope.below(key))
+                for key, each in value.items()
+            }
+        if isinstance(value, list | tuple):
+            return [self._value(each, (*path, str(at)), scope) for at, each in enumerate(value)]
+        return MASKED if self.numbers and self._is_hidden(value, scope) else value
 
     def _text(self, text: str) -> str:
         for secret in self.secrets:
@@ -74,55 +124,41 @@ class Mask:
                 text = text.replace(secret, MASKED)
         return text
 
-    def value(self, value: Any) -> Any:
-        """The JSON value with cookies, secrets in texts and keys, and whatever a pattern names, masked."""
-        plain, said = cookies.masked(value)
-        return self.knowing(said)._masked(plain, Scope.LONG_NUMBERS)  # noqa: SLF001  # our own
+    def _is_hidden(self, value: Any, scope: Scope) -> bool:
+        """Return True if a value is a redacted number that is masked in this scope."""
+        if not _is_number(value) or value not in self.numbers:
+            return False
+        return scope is Scope.EVERYWHERE or (scope is Scope.LONG_NUMBERS and len(str(value)) >= SHORTEST)
 
-    def answer(self, value: Any) -> Any:
-        """An answer of the service with the same masked, and what is redacted; its cookies are so already."""
-        return self._masked(value, Scope.VALUES)
+    def names(self, path: tuple[str, ...]) -> bool:
+        """Return True if a pattern matches the last steps of a path."""
+        if not self.patterns or not path:
+            return False
+        return any(_ends_with(path, pattern) for pattern in _ending_in(self.patterns, path[-1]))
 
-    def expected(self, value: Any, *, of_a_block: bool) -> Any:
-        """What a suite expects, with the same masked as in what a block gives, or as elsewhere in a run."""
-        plain, said = cookies.masked(value)
-        scope = Scope.EVERYWHERE if of_a_block else Scope.NOWHERE
-        return self.knowing(said)._masked(plain, scope)  # noqa: SLF001  # our own
-
-    def at(self, path: Sequence[object], value: Any) -> Any:
-        """What of a value is shown that stands at a path of a request."""
-        return self._value(value, tuple(map(str, path)), Scope.LONG_NUMBERS)
-
-    def _masked(self, value: Any, scope: Scope) -> Any:
-        idle = not (self.secrets or self.patterns or self.whole or self.numbers)
-        return value if idle else self._value(value, (), scope)
-
-    def knowing(self, texts: frozenset[str]) -> Mask:
-        """A mask that covers these texts too, as what a cookie said, but none that stands in the request."""
-        unknown = {text for text in texts if not _stands_in(self.sent, text)}
-        return replace(self, secrets=_longest_first({*self.secrets, *unknown})) if unknown else self
+    # ── what is masked ───────────────────────────────────────────────────────────────────────────
 
     def covering(self, request: Any) -> Mask:
-        """A mask that also covers what patterns name in a request and what its cookies say, anywhere."""
-        plain, said = cookies.masked(request)
-        mask = replace(self.knowing(said), sent=plain)
-        return mask.redacting(self.named(request)) if self.patterns else mask
+        """Return a mask that also masks, everywhere, a request's cookies and the values at redacted paths."""
+        plain, secrets = cookies.masked(request)
+        return replace(self.with_secrets(secrets), sent=plain).redacting(self.named(request))
 
     def of_case(self, case: Case) -> Mask:
-        """A mask that also covers what is redacted of a case and its row, and what its cookies say."""
+        """Return a mask that also masks a case's cookies and what is redacted of it and of its row."""
         return self.covering({"inputs": case.inputs, "config": case.config}).redacting(case.redacted)
 
-    def named(self, request: Any) -> list[str | int | float]:
-        """The texts and numbers at or below what the patterns name; none is true, false or null."""
-        return list(self._named(request, ())) if self.patterns else []
+    def with_secrets(self, texts: frozenset[str]) -> Mask:
+        """Return a mask that also masks these texts, such as cookies, except those that the request holds."""
+        unknown = {text for text in texts if not _holds(self.sent, text)}
+        return replace(self, secrets=_longest_first({*self.secrets, *unknown})) if unknown else self
 
     def redacting(self, values: Iterable[str | int | float]) -> Mask:
-        """A mask that also covers these values, however they are written."""
+        """Return a mask that also masks these values, in each of their spellings."""
         texts: set[str] = set()
         numbers: set[int | float] = set()
         for value in values:
-            spelled, meant = _of_text(value) if isinstance(value, str) else _of_number(value)
-            texts |= spelled
+            spellings, meant = _of_text(value) if isinstance(value, str) else _of_number(value)
+            texts |= spellings
             numbers |= meant
         if not texts and not numbers:
             return self
@@ -134,79 +170,75 @@ class Mask:
             numbers=self.numbers | numbers | {-each for each in numbers if _is_long(each)},
         )
 
-    def _value(self, value: Any, path: tuple[str, ...], scope: Scope) -> Any:
-        if path and self.names(path):
-            return MASKED
-        if isinstance(value, str):
-            alone = scope is Scope.EVERYWHERE and value in self.whole
-            return MASKED if alone else self._text(value)
-        if isinstance(value, Mapping):
-            return {
-                self._text(key): self._value(each, (*path, key), scope.below(key))
-                for key, each in value.items()
-            }
-        if isinstance(value, list | tuple):
-            return [self._value(each, (*path, str(at)), scope) for at, each in enumerate(value)]
-        return MASKED if self.numbers and self._is_hidden(value, scope) else value
+    def named(self, request: Any) -> list[str | int | float]:
+        """Return the texts and numbers at or below the redacted paths; true, false, null and "" are none."""
+        return list(self._named(request, (), inside=False)) if self.patterns else []
 
-    def _is_hidden(self, value: Any, scope: Scope) -> bool:
-        """Whether a value is a redacted number that is masked in this scope."""
-        if not _is_number(value) or value not in self.numbers:
-            return False
-        return scope is Scope.EVERYWHERE or (scope is Scope.LONG_NUMBERS and len(str(value)) >= SHORTEST)
-
-    def _named(self, value: Any, path: tuple[str, ...]) -> Iterator[str | int | float]:
-        children: Sequence[tuple[str, Any]] = ()
-        if isinstance(value, Mapping):
-            children = list(value.items())
-        elif isinstance(value, list | tuple):
-            children = [(str(at), each) for at, each in enumerate(value)]
-        named = bool(path) and self.names(path)
-        if named and (_is_number(value) or (isinstance(value, str) and value)):
+    def _named(self, value: Any, path: tuple[str, ...], *, inside: bool) -> Iterator[str | int | float]:
+        """Yield the texts and numbers at or below the redacted paths; `inside` if one leads here."""
+        inside = inside or self.names(path)
+        if inside and (_is_number(value) or (isinstance(value, str) and value)):
             yield value
-        for key, each in children:
-            below = replace(self, patterns=(("*",),)) if named else self
-            yield from below._named(each, (*path, key))  # noqa: SLF001  # our own
-
-    def names(self, path: tuple[str, ...]) -> bool:
-        """Whether a pattern's steps are the last ones of the path."""
-        return any(
-            len(pattern) <= len(path) and all(map(fnmatchcase, path[len(path) - len(pattern) :], pattern))
-            for pattern in self.patterns
-        )
-
-
-def _stands_in(value: Any, text: str) -> bool:
-    """Whether a text stands in a JSON value, in a key or in another text."""
-    if isinstance(value, str):
-        return text in value
-    if isinstance(value, Mapping):
-        return any(_stands_in(each, text) for each in (*value, *value.values()))
-    return isinstance(value, list | tuple) and any(_stands_in(each, text) for each in value)
+        for step, each in _children(value):
+            yield from self._named(each, (*path, step), inside=inside)
 
 
 def mask(environ: Mapping[str, str], variables: Sequence[str], redact: Sequence[str]) -> Mask:
-    """The mask of a session: the API key, the variables that ini lists, and the redacted names."""
+    """Return the mask of a session: the API key, the listed variables, and the redacted paths."""
     secrets = {environ.get(name, "").strip() for name in (KEY_VARIABLE, *variables)} - {""}
     patterns = tuple(tuple(step for step in _steps(name) if step) for name in redact)
     return Mask(
-        _longest_first({spelled for secret in secrets for spelled in _encoded(secret)}),
+        _longest_first({spelling for secret in secrets for spelling in _encoded(secret)}),
         tuple(pattern for pattern in patterns if pattern),
         numbers=frozenset(number for secret in secrets for number in _meant(secret)),
     )
 
 
-def _steps(name: str) -> list[str]:
-    """The steps of a dotted name; `inputs[0].email` is taken as `inputs.0.email`."""
-    return name.replace("[", ".").replace("]", "").split(".")
-
-
 def _longest_first(secrets: set[str]) -> tuple[str, ...]:
-    """Longest first, so that a secret inside another leaves no rest of it."""
+    """Return secrets, the longest first, so that a secret inside another leaves nothing of it."""
     return tuple(sorted(secrets, key=lambda secret: (-len(secret), secret)))
 
 
-# ── how a secret may be written ──────────────────────────────────────────────────────────────────
+# ── values and paths ─────────────────────────────────────────────────────────────────────────────
+
+
+def _children(value: Any) -> Iterable[tuple[str, Any]]:
+    """Return the elements of a mapping or list, each with its step; other values have none."""
+    if isinstance(value, dict):
+        return value.items()
+    return ((str(at), each) for at, each in enumerate(value)) if isinstance(value, list | tuple) else ()
+
+
+def _holds(value: Any, text: str) -> bool:
+    """Return True if a JSON value has a text in it, in a key or in another text."""
+    if isinstance(value, str):
+        return text in value
+    return any(text in step or _holds(each, text) for step, each in _children(value))
+
+
+@lru_cache(maxsize=4096)
+def _in_json(text: str) -> str:
+    """Return a text as it is inside the JSON text of a value."""
+    return json.dumps(text)[1:-1]
+
+
+def _steps(name: str) -> list[str]:
+    """Return the steps of a dotted name; `inputs[0].email` is the same as `inputs.0.email`."""
+    return name.replace("[", ".").replace("]", "").split(".")
+
+
+@lru_cache(maxsize=4096)
+def _ending_in(patterns: tuple[tuple[str, ...], ...], step: str) -> tuple[tuple[str, ...], ...]:
+    """Return the patterns whose last step matches; for nearly all steps of a value there is none."""
+    return tuple(pattern for pattern in patterns if fnmatchcase(step, pattern[-1]))
+
+
+def _ends_with(path: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Return True if the last steps of a path match the steps of a pattern."""
+    return len(pattern) <= len(path) and all(map(fnmatchcase, path[-len(pattern) :], pattern))
+
+
+# ── spellings of a secret ────────────────────────────────────────────────────────────────────────
 
 
 def _is_number(value: Any) -> TypeGuard[int | float]:
@@ -214,21 +246,21 @@ def _is_number(value: Any) -> TypeGuard[int | float]:
 
 
 def _is_long(number: float) -> bool:
-    """Whether a number may be one of a phone or an account, which is a secret with another sign too."""
+    """Return True if a number may be a phone or account number, which is a secret with either sign."""
     return isinstance(number, int) and len(str(abs(number))) >= SHORTEST
 
 
 @lru_cache(maxsize=4096)
 def _of_text(text: str) -> tuple[frozenset[str], set[int | float]]:
-    """The spellings of a redacted text in which it may come back, and the number that it may be."""
+    """Return the spellings in which an app may repeat a redacted text, and the number that it may mean."""
     if len(text) < SHORTEST or len(text) > LONGEST_SPELLED:
         return frozenset({text}), _meant(text)
     cases = {text, text.lower(), text.upper(), text.title(), text.capitalize()}
-    return frozenset(spelled for each in cases for spelled in _encoded(each)), _meant(text)
+    return frozenset(spelling for each in cases for spelling in _encoded(each)), _meant(text)
 
 
 def _of_number(number: float) -> tuple[set[str], set[int | float]]:
-    """The spellings of a redacted number in texts, and the number itself."""
+    """Return the spellings of a redacted number in texts, and the number itself."""
     written = Decimal(str(number))
     plain = format(written, "f") if -SHORTEST * 5 < written.adjusted() < SHORTEST * 5 else str(number)
     texts = {str(number), plain, f"{number:,}"}
@@ -239,7 +271,7 @@ def _of_number(number: float) -> tuple[set[str], set[int | float]]:
 
 
 def _meant(text: str) -> set[int | float]:
-    """The numbers that a text may be where a service reads it as one."""
+    """Return the number that a service may read in a text, or nothing."""
     plain = text.strip()
     if len(plain) > LONGEST_SPELLED or not (_NUMBER.fullmatch(plain) or _DIGITS.fullmatch(plain)):
         return set()
@@ -248,20 +280,24 @@ def _meant(text: str) -> set[int | float]:
 
 
 def _encoded(text: str) -> set[str]:
-    """A text as it stands, and as it stands in an address, in HTML, and in JSON that is itself a text."""
+    """Return a text as it is, and as it is written in addresses, in HTML, and in JSON inside a text."""
     if not SHORTEST <= len(text) <= LONGEST_SPELLED or _PLAIN.fullmatch(text):
         return {text}
-    forms = {text, normalize("NFC", text), normalize("NFD", text)}
-    found = set(forms)
-    for form in forms:
-        whole, path = quote(form, safe="", errors="replace"), quote(form, errors="replace")
-        for address in (whole, path, whole.replace("%20", "+"), path.replace("%20", "+")):
-            found |= {address, _PERCENT.sub(lambda code: code[0].lower(), address)}
-        found |= {escape(form), escape(form, quote=False)}
+    found = {text, normalize("NFC", text), normalize("NFD", text)}
+    for form in tuple(found):
+        found |= {*_in_addresses(form), escape(form), escape(form, quote=False)}
         for ascii_only in (True, False):
-            once = dumps(form, ensure_ascii=ascii_only)[1:-1]
-            found |= {once, dumps(once, ensure_ascii=ascii_only)[1:-1]}
+            once = json.dumps(form, ensure_ascii=ascii_only)[1:-1]
+            found |= {once, json.dumps(once, ensure_ascii=ascii_only)[1:-1]}
     return found
+
+
+def _in_addresses(text: str) -> Iterator[str]:
+    """Yield the ways to write a text in an address: `/` as it is or encoded, hex digits of either case."""
+    for encoded in (quote(text, safe="", errors="replace"), quote(text, errors="replace")):
+        for address in (encoded, encoded.replace("%20", "+")):
+            yield address
+            yield _PERCENT.sub(lambda code: code[0].lower(), address)
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")

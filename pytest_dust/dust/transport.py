@@ -401,8 +401,8 @@ def _text(content: bytearray) -> str:
 def _masked(value: Any, text: str, context: RequestContext) -> Any:
     """A value without cookies and secrets; what its cookies say is masked in all that the run gives later."""
     if cookies.may_hold(text):
-        value, said = cookies.masked(value)
-        context.mask = context.mask.knowing(said)
+        value, secrets = cookies.masked(value)
+        context.mask = context.mask.with_secrets(secrets)
     return context.mask.answer(value)
 
 
