@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pytest_dust import __version__, clock
-from pytest_dust.constants import KEY_VARIABLE
 from pytest_dust.dust import refusals, transport
 from pytest_dust.dust.conversation import Conversation
+from pytest_dust.dust.missing import api_key
 from pytest_dust.dust.transport import Update
 from pytest_dust.errors import ServiceError
 from pytest_dust.masking import Mask
@@ -112,9 +112,7 @@ class Network:
         if self._live is None:
             if self.barred:
                 raise ServiceError(self.barred)
-            key = self.environ.get(KEY_VARIABLE, "").strip()
-            if not key:
-                raise refusals.no_key()
+            key = api_key(self.environ)
             if not key.isascii() or not key.isprintable():
                 raise refusals.bad_key()
             headers = {**HEADERS, "Authorization": f"Bearer {key}"}

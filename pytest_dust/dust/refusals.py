@@ -61,14 +61,6 @@ _DELETED = "Dust has no such run (any more), as it deletes runs after 30 days: r
 _MAY_HAVE_STARTED = "the run may have started, so it was not repeated: run the case again"
 
 
-def no_key() -> ServiceError:
-    """The network is needed, and there is no key."""
-    return ServiceError(
-        f"no API key: this run uses the network; export {KEY_VARIABLE}=sk-…, "
-        "or replay from cassettes with --dust-mode=replay"
-    )
-
-
 def bad_key() -> ServiceError:
     """The key cannot be one."""
     return ServiceError(f"{KEY_VARIABLE} holds characters that no key has; copy it from Dust again")
