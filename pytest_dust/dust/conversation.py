@@ -1,6 +1,6 @@
-"""One run's talk with the service: create it by its flavour, wait where told, ask until it has ended.
+"""The requests of one run: create it, wait for rate limits, and poll until it has ended.
 
-A POST is repeated only when it surely started nothing, for a run costs money; a GET may be repeated.
+A POST is sent again only if it cannot have started a run, which costs money; a GET may be sent again.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from pytest_dust.errors import ServiceError
 from pytest_dust.model import Exchange, Flavor, Json, RunRequest
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 3.0
-"""Seconds between two looks at a run: at first, and at most."""
+"""Seconds between two polls of a run, or two attempts of a request: the first, and the maximum."""
 CONNECTS = 3
-"""Attempts to connect; nothing is sent before one succeeds."""
+"""Maximum number of attempts to connect; nothing is sent before one succeeds."""
 ASKS = 5
-"""Attempts of one GET."""
+"""Maximum number of attempts of one GET."""
 LONGEST_WAIT = 1e9
-"""Seconds that no rate limit means."""
+"""Maximum number of seconds that are read in a Retry-After header."""
 LEAST_WAIT, MOST_LEAST = 0.25, 30.0
-"""Seconds to wait after the first 429 at least, whatever it asks for; they double up to the second number."""
+"""Minimum number of seconds to wait after the first 429; it doubles with each, up to the second number."""
 SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 MOST_SECONDS = 1e6
-"""Seconds for one reply; sockets take no more than some days."""
+"""Maximum timeout of one request in seconds; sockets accept no more than some days."""
 MOMENT = 0.05
-"""Seconds by which a timeout may come early."""
+"""Seconds by which a socket's timeout may be too early."""
 
 
 @dataclass(slots=True)
 class Conversation:
-    """A run under way; `timeout` is None in replay, which never waits."""
+    """The requests of one run; `timeout` is None in replay, which never waits."""
 
     connection: transport.Connection
     request: RunRequest
@@ -46,20 +46,21 @@ class Conversation:
     context: transport.RequestContext
     timeout: float | None
     waited: float = field(default=0.0)
+    """Seconds spent in waiting for rate limits."""
     limits: int = field(default=0)
-    """How often a rate limit has refused a request."""
+    """Number of requests that a rate limit has refused."""
 
     def run(self) -> tuple[Exchange, ...]:
-        """The exchanges that tell of the ended run; raises ServiceError where there is none."""
+        """Make the run and return its exchanges; raises ServiceError if there is no run that has ended."""
         created = self._create()
         if created.events is not None:
             self._refuse_error(created)
-        # A recording may hold such an answer with the run that was asked for after it.
+        # In a recording, a poll of the run may follow such an answer.
         if self.timeout is not None and (crash := wire.crash(created, self.flavor)):
             raise refusals.crashed(crash)
         run_id = wire.pending(created, self.request.specification_hash)
         if run_id is not None:
-            return created, self._ask(run_id)
+            return created, self._poll(run_id)
         if created.events is not None and not wire.streamed_end(created):
             raise refusals.nameless_stream()
         return (created,)
@@ -72,18 +73,18 @@ class Conversation:
                 exchange = self._send("POST", wire.runs_path(self.request), body)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failures += 1
-                trouble = refusals.unreachable(self.connection.base_url, error, self.context.proxy)
+                failure = refusals.unreachable(self.connection.base_url, error, self.context.proxy)
                 if failures == CONNECTS:
-                    raise trouble from None
-                self._pause(_growing(failures), trouble)
+                    raise failure from None
+                self._pause(_growing(failures), failure)
             except httpx.HTTPError as error:
-                raise self._trouble(error, refusals.unreachable) from None
+                raise self._failure(error, refusals.unreachable) from None
             else:
                 if not self._may_wait(exchange):
                     return self._accepted(exchange)
 
-    def _ask(self, run_id: str) -> Exchange:
-        """The run's state once it has ended."""
+    def _poll(self, run_id: str) -> Exchange:
+        """Poll the run, and return the exchange that has its end."""
         path = wire.run_path(self.request, run_id)
         for attempt in count(1):
             exchange = self.get(path)
@@ -94,15 +95,15 @@ class Conversation:
         raise AssertionError  # pragma: no cover  # count() does not end
 
     def get(self, path: str) -> Exchange:
-        """What stands at an address, asked for again on passing trouble; raises ServiceError."""
+        """Return the answer to a GET, sent again after failures that may pass; raises ServiceError."""
         return self._accepted(self._get(path))
 
     def post(self, path: str, body: Mapping[str, Json]) -> Exchange:
-        """The answer to a question that starts no run; raises ServiceError."""
+        """Return the answer to a POST that starts no run; raises ServiceError."""
         try:
             return self._accepted(self._send("POST", path, body))
         except httpx.HTTPError as error:
-            raise self._trouble(error, refusals.unanswered) from None
+            raise self._failure(error, refusals.unanswered) from None
 
     def _get(self, path: str) -> Exchange:
         failures = 0
@@ -111,9 +112,9 @@ class Conversation:
                 exchange = self._send("GET", path)
             except httpx.HTTPError as error:
                 failures += 1
-                trouble = self._trouble(error, refusals.unanswered)
+                failure = self._failure(error, refusals.unanswered)
                 if failures == ASKS or self.context.seconds_left <= 0:
-                    raise trouble from None
+                    raise failure from None
             else:
                 if self._may_wait(exchange):
                     continue
@@ -127,13 +128,12 @@ class Conversation:
         return self.connection.send(method, path, body, seconds, self.context)
 
     def _accepted(self, exchange: Exchange) -> Exchange:
-        """The exchange, if it may hold a run."""
+        """Return the exchange if its answer may hold a run; raises ServiceError otherwise."""
         if exchange.status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
             raise refusals.proxy_refused(self.context.proxy, "407 Proxy Authentication Required")
         if exchange.status != httpx.codes.OK:
-            in_clear = self.connection.base_url.startswith(
-                "http:"
-            )  # else no proxy can answer in Dust's place
+            # With TLS, a proxy cannot answer in place of the service.
+            in_clear = self.connection.base_url.startswith("http:")
             proxy = self.context.proxy if in_clear else ""
             raise refusals.refused(exchange, self.request, self.flavor, proxy)
         if isinstance(exchange.body, str):
@@ -145,17 +145,17 @@ class Conversation:
         if error is not None:
             raise refusals.stream_error(*error, self.request)
 
-    def _trouble(self, error: httpx.HTTPError, told: Callable[..., ServiceError]) -> ServiceError:
-        """What to say of an error: that the time is up only where it is, for others set timeouts too."""
+    def _failure(self, error: httpx.HTTPError, refusal: Callable[..., ServiceError]) -> ServiceError:
+        """Return the error to raise: a timeout of the run only if the run has timed out, else `refusal`'s."""
         if isinstance(error, httpx.TimeoutException) and self.context.seconds_left <= MOMENT:
             return self._timed_out()
-        return told(self.connection.base_url, error, self.context.proxy)
+        return refusal(self.connection.base_url, error, self.context.proxy)
 
     def _timed_out(self) -> ServiceError:
         return refusals.timed_out(self.timeout or 0, self.context.block)
 
     def _may_wait(self, exchange: Exchange) -> bool:
-        """Wait as a rate limit asks; False where there is none."""
+        """Wait as long as a rate limit asks, and return True; return False if there is no rate limit."""
         if exchange.status != httpx.codes.TOO_MANY_REQUESTS or self.timeout is None:
             return False
         self.limits += 1
@@ -167,7 +167,7 @@ class Conversation:
         return True
 
     def _pause(self, seconds: float, otherwise: ServiceError) -> None:
-        """Wait, or raise `otherwise` where the run's time would be up before."""
+        """Wait; raises `otherwise` if the run times out or is ended before."""
         if self.timeout is None:
             return
         if seconds >= self.context.seconds_left:
@@ -178,14 +178,14 @@ class Conversation:
 
 
 def _growing(attempt: int) -> float:
-    """The pause after so many attempts, in seconds."""
+    """Return the seconds to wait after so many attempts."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * 1.6 ** (attempt - 1))
 
 
 def retry_after(value: str | None, limits: int) -> float:
-    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3) after so many answers of a rate limit.
+    """Return the seconds to wait by a Retry-After header (RFC 9110, 10.2.3) after so many 429 answers.
 
-    Without a header that can be read, 1, 2, 4, …; never less than 1/4, 1/2, 1, …, whatever it asks for.
+    Without a readable header they are 1, 2, 4, …; with one, at least 1/4, 1/2, 1, ….
     """
     doubled = float(2 ** min(limits - 1, 20))
     asked = _asked(value.strip()) if value else None
@@ -194,7 +194,7 @@ def retry_after(value: str | None, limits: int) -> float:
 
 
 def _asked(value: str) -> float | None:
-    """The seconds that a Retry-After header names; None where it can be read neither so nor as a date."""
+    """Return the seconds until the time in a Retry-After header: a number, or a date; None for any other."""
     if SECONDS.fullmatch(value):
         return float(value)
     try:

@@ -1,4 +1,4 @@
-"""The session's two lines, to the service and to cassettes, and a run as work within its time."""
+"""The session's connections, to the service and to cassettes, and a run as a task for the worker pool."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ HEADERS = {
 
 
 RECORDED_AT = "https://dust.tt"
-"""Where replayed requests seem to go; a cassette fits whatever the base URL is."""
+"""The base URL of replayed requests; a cassette fits every base URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveRun:
-    """What to run: a request by its flavour, in how many seconds, masked how."""
+    """A run to make at the service: its request, flavor, timeout in seconds, and mask."""
 
     request: RunRequest
     flavor: Flavor
@@ -42,34 +42,34 @@ class LiveRun:
 
 @dataclass(slots=True)
 class Network:
-    """The session's two lines, each opened when first needed: one to the service, one to cassettes."""
+    """The session's connections, to the service and to cassettes; each is opened when it is first needed."""
 
     base_url: str
     environ: Mapping[str, str] = field(repr=False)
     barred: str = ""
-    """Why the key may not be sent to the base URL; empty if it may."""
+    """Why the API key must not be sent to the base URL; empty if it may be."""
     _live: transport.Connection | None = None
     _replaying: transport.Connection | None = None
 
     def task(self, live_run: LiveRun, on_rate_limit: Callable[[float], None]) -> Task[Reply, Update]:
-        """One run at the service, to be made in a thread of its own; raises ServiceError without a good key.
+        """Return a task that makes a run at the service; raises ServiceError without a valid API key.
 
-        `limited` is told for how many seconds a rate limit bids us wait.
+        `on_rate_limit` is called with the seconds to wait at each answer of a rate limit.
         """
         connection = self._service()
         context = transport.RequestContext(mask=live_run.mask, on_rate_limit=on_rate_limit)
 
-        def make(tell: Callable[[Update], None]) -> Reply:
+        def make(publish: Callable[[Update], None]) -> Reply:
             began = clock.seconds()
-            context.deadline, context.on_update = began + live_run.timeout, tell
+            context.deadline, context.on_update = began + live_run.timeout, publish
             if context.seconds_left <= 0:
-                raise refusals.timed_out(live_run.timeout)  # given up while its thread began
+                raise refusals.timed_out(live_run.timeout)  # cancelled while its thread started
             talk = Conversation(connection, live_run.request, live_run.flavor, context, live_run.timeout)
             exchanges = talk.run()
-            took = round(clock.seconds() - began - talk.waited, 3)  # as a cassette keeps it
+            took = round(clock.seconds() - began - talk.waited, 3)  # as precise as in a cassette
             return Reply(live_run.flavor, exchanges, took, talk.waited)
 
-        return _within(live_run.timeout, make, context)
+        return _task(live_run.timeout, make, context)
 
     def ask(
         self,
@@ -79,23 +79,23 @@ class Network:
         mask: Mask,
         body: Mapping[str, Json] | None = None,
     ) -> Json:
-        """The JSON at an address of the service, asked for again where that helps; raises ServiceError.
+        """Return the JSON at a path of the service; raises ServiceError.
 
-        With a `body` it is posted, once.
+        Without a body it sends a GET request, again after failures that may pass; with one, a single POST.
         """
         context = transport.RequestContext(deadline=clock.seconds() + timeout, mask=mask)
         talk = Conversation(self._service(), request, Flavor.POLL, context, timeout)
         pool: WorkerPool[Json, Update] = WorkerPool(1)
 
-        def answer(tell: Callable[[Update], None]) -> Json:
-            context.on_update = tell
+        def answer(publish: Callable[[Update], None]) -> Json:
+            context.on_update = publish
             return (talk.post(path, body) if body else talk.get(path)).body
 
-        work = _within(timeout, answer, context)
-        return pool.wait(pool.submit([work]), relay(None))[0]
+        task = _task(timeout, answer, context)
+        return pool.wait(pool.submit([task]), relay(None))[0]
 
     def replay(self, request: RunRequest, reply: Reply) -> Reply:
-        """Run the app from recorded exchanges, by the same talk, without the network."""
+        """Return the reply of a run whose requests recorded exchanges answer; uses no network."""
         if self._replaying is None:
             self._replaying = transport.connect(RECORDED_AT, HEADERS, transport.replaying())
         context = transport.RequestContext(iter(reply.exchanges))
@@ -103,7 +103,7 @@ class Network:
         return Reply(reply.flavor, exchanges, reply.duration)
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close the open connections."""
         for connection in (self._live, self._replaying):
             if connection is not None:
                 connection.transport.close()
@@ -120,24 +120,24 @@ class Network:
         return self._live
 
 
-def _within(
+def _task(
     seconds: float, call: Callable[[Callable[[Update], None]], _T], context: transport.RequestContext
 ) -> Task[_T, Update]:
-    """Work with an end: httpx times each read alone, and a byte a second would keep us for ever."""
+    """Return a task that ends: httpx limits only single reads, so a slow reply could go on for ever."""
     return Task(call, seconds, context.end, lambda: refusals.timed_out(seconds, context.block))
 
 
 def relay(watch: Watch[Event] | None) -> Watch[Update]:
-    """A callback that gives log records to their loggers, in the thread that waits, and events to `watch`."""
+    """Return a callback that gives log records to their loggers and events to `watch`."""
 
-    def tell(notes: Sequence[Update]) -> None:
+    def handle(updates: Sequence[Update]) -> None:
         events: list[Event] = []
-        for note in notes:
-            if isinstance(note, logging.LogRecord):
-                logging.getLogger(note.name).handle(note)
+        for update in updates:
+            if isinstance(update, logging.LogRecord):
+                logging.getLogger(update.name).handle(update)
             else:
-                events.append(note)
+                events.append(update)
         if watch is not None:
             watch(events)
 
-    return tell
+    return handle

@@ -1,4 +1,4 @@
-"""What to say when the service or the network gave no run: what happened, and what to check."""
+"""The errors for requests that gave no run: each says what happened, and what to check."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from pytest_dust.json_values import decode, decode_loosely, odd_numbers
 from pytest_dust.model import Exchange, Flavor, Json, Path, RunRequest, Tokens
 
 MAX_PATH = 120
-"""Characters of a path that are shown."""
+"""Maximum length of a path in a message."""
 _KEY = f"check {KEY_VARIABLE}"
 _REGIONS = "set --dust-base-url to that of the other region: https://dust.tt (US), https://eu.dust.tt (EU)"
-_LATER = "the service is in trouble; try again later"
-_REPLAY = "replaying from cassettes goes on working"
+_LATER = "the service has a problem; try again later"
+_REPLAY = "replaying from cassettes still works"
 
 _BY_TYPE = {
     "invalid_request_error": "check config and inputs against the app",
     "run_error": "check config and inputs against the app",
     "malformed_authorization_header_error": f"{_KEY}: copy it again, whole and on one line, as Dust shows it",
     "invalid_api_key_error": f"{_KEY}: Dust knows no such key (any more); copy it again, or make a new one",
-    "not_authenticated": f"{_KEY}: the request arrived without a key; a proxy may have taken it out",
-    "workspace_auth_error": "the key may not use this app: it is no key of the workspace {workspace}; make "
-    "one there, or correct the workspace",
+    "not_authenticated": f"{_KEY}: the request arrived without a key; a proxy may have removed it",
+    "workspace_auth_error": "the key may not use this app: it is not a key of the workspace {workspace}; "
+    "make one there, or correct the workspace",
     "workspace_can_use_product_required_error": "the plan of the workspace {workspace} does not include the "
     f"API (any more): its administrator can change the plan; {_REPLAY}",
     "app_not_found": "check app.id, space and workspace against the app's address in Dust",
@@ -52,7 +52,7 @@ _BY_STATUS = {
     413: _BY_TYPE["content_too_large"],
     429: _BY_TYPE["rate_limit_error"],
 }
-"""What to do where the error has no type that is known."""
+"""What to do about an error without a known type, by HTTP status."""
 _UNREADABLE = (
     "the key may not use this app: it cannot read the space {space}; give it that space in Dust, among the "
     "API keys, or use another key"
@@ -62,12 +62,12 @@ _MAY_HAVE_STARTED = "the run may have started, so it was not repeated: run the c
 
 
 def bad_key() -> ServiceError:
-    """The key cannot be one."""
+    """The key has characters that no key has."""
     return ServiceError(f"{KEY_VARIABLE} holds characters that no key has; copy it from Dust again")
 
 
 def bad_proxy(names: Sequence[str], reason: str) -> ServiceError:
-    """The environment names a proxy that is none."""
+    """The environment names a proxy that cannot be used."""
     return ServiceError(
         f"no proxy can be used that {_listed(names)} names: {_shown(reason)}; "
         "give one such as http://proxy.example:3128, or unset it"
@@ -75,7 +75,7 @@ def bad_proxy(names: Sequence[str], reason: str) -> ServiceError:
 
 
 def bad_exceptions(names: Sequence[str], reason: str) -> ServiceError:
-    """The environment names hosts to be reached without a proxy that are none."""
+    """The environment lists hosts without a proxy in a form that cannot be read."""
     return ServiceError(
         f"{_listed(names) or 'the proxy settings of the system'} cannot be used: {_shown(reason)}; "
         "give names and addresses with commas between them, those of IPv6 without brackets and without /"
@@ -83,13 +83,13 @@ def bad_exceptions(names: Sequence[str], reason: str) -> ServiceError:
 
 
 def bad_certificates(named: str, reason: str) -> ServiceError:
-    """The environment names certificates, or a file for TLS keys, that cannot be used."""
+    """The environment names a file of certificates or TLS keys that cannot be used."""
     named = named or "the list of certificates to trust"
     return ServiceError(f"{named} cannot be used: {_shown(reason)}; correct it, or unset it")
 
 
 def proxy_refused(proxy: str, reason: str) -> ServiceError:
-    """A proxy did not let the request through."""
+    """A proxy refused the request."""
     login = " (give its user and password: http://USER:PASSWORD@HOST:PORT)" if "407" in reason else ""
     return ServiceError(
         f"the proxy {proxy or 'on the way'} refused: {reason}{login}; "
@@ -98,7 +98,7 @@ def proxy_refused(proxy: str, reason: str) -> ServiceError:
 
 
 def timed_out(seconds: float, block: str = "") -> ServiceError:
-    """The whole-run timeout has passed; `block` is the one at which the run stood last, if it is known."""
+    """The run has timed out; `block` is the one that it had reached, if it is known."""
     goes_on = "it may still go on at the service"
     if block:
         goes_on = f"it stands at {block}, where {goes_on}, or has crashed and never ends"
@@ -109,14 +109,14 @@ def timed_out(seconds: float, block: str = "") -> ServiceError:
 
 
 def _spent(text: str, told: int = 0) -> ServiceError:
-    """An error of a run that was made, or may have been, with the tokens that the service told of it."""
+    """Return the error of a run that was or may have been made, with the tokens known to be used."""
     error = ServiceError(text)
     error.spent = Tokens(told, unknown=1)
     return error
 
 
 def crashed(crash: Crash) -> ServiceError:
-    """A run at which the service stopped working: it stays `running` for ever."""
+    """The service has stopped the run without an end: it stays `running` for ever."""
     where = f"{'after' if crash.ended else 'in'} {crash.block}" if crash.block else "before its first block"
     check = "the inputs and that block" if crash.block else "the inputs"
     cause = f"check {check}, and run the case again (a known cause is an empty list into a map)"
@@ -131,7 +131,7 @@ def crashed(crash: Crash) -> ServiceError:
 
 
 def unreachable(base_url: str, error: httpx.HTTPError, proxy: str = "") -> ServiceError:
-    """The network gave no answer; `proxy` is the host and port of the proxy on the way, if any."""
+    """A request that creates a run got no answer; `proxy` is the proxy that it was sent through, if any."""
     reason = _reason(error)
     way = f"{base_url} through the proxy {proxy}" if proxy else base_url
     match error:
@@ -150,7 +150,7 @@ def unreachable(base_url: str, error: httpx.HTTPError, proxy: str = "") -> Servi
 
 
 def _connection_check(reason: str, proxy: str) -> str:
-    """What to check where no connection came about."""
+    """Return what to check if there was no connection."""
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         return "check SSL_CERT_FILE and SSL_CERT_DIR, which name the certificates to trust"
     if proxy:
@@ -159,18 +159,18 @@ def _connection_check(reason: str, proxy: str) -> str:
 
 
 def unanswered(base_url: str, error: httpx.HTTPError, proxy: str = "") -> ServiceError:
-    """The network gave no answer to a question that was asked again and again."""
+    """A request that creates no run got no answer, in all its attempts."""
     if isinstance(error, httpx.ConnectError | httpx.ProxyError | httpx.DecodingError):
         return unreachable(base_url, error, proxy)
     way = f"{base_url} through the proxy {proxy}" if proxy else base_url
     return ServiceError(
-        f"the connection to {way} broke each time, at last with: {_reason(error)}; "
+        f"the connection to {way} broke at each attempt, the last time with: {_reason(error)}; "
         "check the network and run the case again"
     )
 
 
 def nameless_stream() -> ServiceError:
-    """A stream broke off before it told the id by which its run could be asked for."""
+    """A stream broke off before the id of its run, without which the run cannot be polled."""
     return _spent(
         "the event stream ended or broke off before it named its run; "
         "the run may have started, so it was not repeated: run the case again"
@@ -178,20 +178,20 @@ def nameless_stream() -> ServiceError:
 
 
 def stream_error(code: str, message: str, request: RunRequest) -> ServiceError:
-    """A stream that ended in an error event."""
+    """A stream ended with an error event."""
     checks = {
         "specification_not_found": f"check specification_hash {_hash(request)} against the app's versions",
         "invalid_specification_error": "open the app in Dust, and correct what it shows",
         "invalid_inputs_error": "check inputs: all inputs of one run must have the same keys",
     }
     text = f"the service ended the stream with {code}: {message[:300]}"
-    if code in checks:  # of what it refuses, it makes no run
+    if code in checks:  # then it has made no run
         return ServiceError(f"{text}; {checks[code]}")
     return _spent(f"{text}; run the case again")
 
 
 def waits_too_long(exchange: Exchange, request: RunRequest, pause: float, timeout: float) -> ServiceError:
-    """A rate limit that outlasts the case."""
+    """A rate limit asks to wait for longer than the run has time."""
     return ServiceError(
         f"{refused(exchange, request)} "
         f"(the next try is due in {pause:.0f} s, and the run has {timeout:g} s in all)"
@@ -201,10 +201,10 @@ def waits_too_long(exchange: Exchange, request: RunRequest, pause: float, timeou
 def refused(
     exchange: Exchange, request: RunRequest, flavor: Flavor | None = None, proxy: str = ""
 ) -> ServiceError:
-    """An answer that is no run, in one or two sentences; a `proxy` on the way may have given it."""
+    """The answer has another status than 200; it may be the answer of a `proxy`."""
     app = request.app
-    places = {"app": app.id, "space": app.space, "workspace": app.workspace}
-    where = ", ".join(f"{name} {place}" for name, place in places.items() if place)
+    ids = {"app": app.id, "space": app.space, "workspace": app.workspace}
+    where = ", ".join(f"{name} {id_}" for name, id_ in ids.items() if id_)
     check = _check(exchange, request, flavor)
     who = "the service"
     if proxy and not _type(exchange.body):
@@ -215,12 +215,12 @@ def refused(
 
 
 def _check(exchange: Exchange, request: RunRequest, flavor: Flavor | None) -> str:
-    """What to do about a refusal: by the type of the service's error, else by the HTTP status."""
+    """Return what to do about a refusal: by the type of the service's error, else by the HTTP status."""
     kind, status = _type(exchange.body), exchange.status
     if httpx.codes.is_redirect(status):
         return "redirects are not followed: set --dust-base-url to the address itself"
     if status == httpx.codes.INTERNAL_SERVER_ERROR and exchange.method == "POST":
-        page = isinstance(exchange.body, str) and exchange.body.lstrip().startswith("<")  # of a gateway
+        page = isinstance(exchange.body, str) and exchange.body.lstrip().startswith("<")  # a gateway's HTML
         if kind == "run_error" or page:
             return _MAY_HAVE_STARTED
         return _LATER if flavor is Flavor.STREAM else _bare_500(request)
@@ -240,16 +240,16 @@ def _by_type(kind: str, exchange: Exchange) -> str:
 
 
 def _bare_500(request: RunRequest) -> str:
-    """What the service refuses with a 500 that says nothing, unless the run is streamed."""
+    """Return what to check for a 500 without a reason; for a streamed run, the service gives a reason."""
     return (
-        f"the service says no more than this for an unknown specification_hash ({_hash(request)}), for "
-        "inputs with unequal keys and for an app that it cannot read: check these (flavor: stream tells "
-        "which), else try again later"
+        f"the service gives no reason. Known ones are an unknown specification_hash ({_hash(request)}), "
+        "inputs with unequal keys, and an app that it cannot read: check these (with flavor: stream, the "
+        "service says which), or try again later"
     )
 
 
 def no_json(exchange: Exchange, base_url: str) -> ServiceError:
-    """A 200 whose body is no JSON."""
+    """The answer has the status 200 and no JSON."""
     kind = exchange.headers.get("content-type", "no content type")
     wanted = "JSON" if "json" in kind else "application/json"
     return ServiceError(
@@ -259,19 +259,19 @@ def no_json(exchange: Exchange, base_url: str) -> ServiceError:
 
 
 def odd_number(text: str) -> ServiceError:
-    """An answer, or an event of one, with a number that could be recorded and never replayed."""
+    """An answer or an event holds a number that could be recorded but not replayed."""
     document = decode_loosely(text)
     found = list(odd_numbers(document))
     path, number = next((each for each in found if "results" not in each[0][:2]), found[0])
     return _spent(
         f"the service's answer holds {number}, a number that JSON text cannot give back, "
         f"{_place(document, path)}; it was refused, as no recording could hold it: "
-        "let the app give null or a text there"
+        "let the app return null or a text there"
     )
 
 
 def _place(document: Any, path: Path) -> str:
-    """Where in an answer a value stands: its block and input where they are known, and the path."""
+    """Return the place of a value in an answer: block, input and path, as far as they are known."""
     block, rest = _block(document, path)
     match rest:
         case (int(number), int(), *below) if block:
@@ -280,7 +280,7 @@ def _place(document: Any, path: Path) -> str:
 
 
 def _block(document: Any, path: Path) -> tuple[str, Path]:
-    """The block that a path leads into and the path from there on; no block if it leads elsewhere."""
+    """Return the block that a path leads into, and the rest of the path; no block if it leads elsewhere."""
     match document, path:
         case {"run": {"traces": traces}}, ("run", "traces", int(at), 1, *rest):
             match traces[at]:
@@ -292,20 +292,20 @@ def _block(document: Any, path: Path) -> tuple[str, Path]:
 
 
 def _dotted(path: Path) -> str:
-    """A path as JMESPath writes it, cut where it is long."""
-    from pytest_dust.paths import show_step  # jmespath: 16 ms, for a report alone
+    """Return a path as JMESPath writes it, shortened to MAX_PATH characters."""
+    from pytest_dust.paths import show_step  # jmespath: 16 ms, needed only for this message
 
     shown = "".join(show_step(step, first=not at) for at, step in enumerate(path))
     return shown if len(shown) <= MAX_PATH else f"{shown[:MAX_PATH]}…"
 
 
 def _reason(error: httpx.HTTPError) -> str:
-    """What the HTTP library says, without the bytes it may quote: those could be anything."""
+    """Return the message of the HTTP library, without bytes that it may quote: they may hold secrets."""
     return _shown(re.split(r": b(?:ytearray\()?['\"]", str(error))[0]) or type(error).__name__
 
 
 def _shown(text: str) -> str:
-    """A text of others on one line, without a password in an address, as far as it may be shown."""
+    """Return a text on one line, without passwords in addresses, shortened to 200 characters."""
     line = re.sub(r"//[^/@\s]*@", "//…@", " ".join(text.split())).removesuffix(".")
     return f"{line[:200]}…" if len(line) > 200 else line
 
@@ -315,13 +315,13 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _hash(request: RunRequest) -> str:
-    """The version that was asked for, cut where it is long."""
+    """Return the specification hash of a request, shortened."""
     shown = request.specification_hash
     return f"{shown[:12]}…" if len(shown) > 12 else shown
 
 
 def _type(body: Json) -> str:
-    """The type of the service's own error; empty for any other answer."""
+    """Return the type of the service's own error; empty for any other answer."""
     match body:
         case {"error": {"type": str(kind)}}:
             return kind
@@ -329,7 +329,7 @@ def _type(body: Json) -> str:
 
 
 def _said(body: Json) -> str:
-    """The service's own type and message, or the beginning of what came instead."""
+    """Return type and message of the service's own error, or the beginning of any other answer."""
     error = body.get("error") if isinstance(body, Mapping) else None
     if isinstance(error, Mapping):
         run_error = error.get("run_error")
@@ -349,7 +349,7 @@ def _excerpt(body: Json) -> str:
 
 
 def _form(text: str) -> str:
-    """What a body looks like that was not taken for JSON."""
+    """Return what a body looks like that was not read as JSON."""
     if text.lower().startswith(("<!doctype", "<html")):
         return "HTML"
     if not text.startswith(("{", "[")):

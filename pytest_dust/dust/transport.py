@@ -1,7 +1,7 @@
-"""The one seam at the network: a live transport that normalises replies, and one that replays them.
+"""HTTP transports: a live one, which normalises replies, and one that replays recorded replies.
 
-Both answer the client with an `Exchange` in the response's extensions: a reply is decoded, masked, reduced
-to what a cassette keeps, and only then seen, so a replay cannot differ from the run that was recorded.
+Both return an `Exchange` in the extensions of the response. A live reply is decoded, masked and reduced to
+what a cassette stores before anything reads it, so a replay cannot differ from the run that was recorded.
 """
 
 from __future__ import annotations
@@ -26,75 +26,74 @@ from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Exchange, Json
 
 MAX_REPLY = 64 * 1024 * 1024
-"""Bytes of a reply that are kept: as many as a cassette may have."""
+"""Maximum size of a reply in bytes, which is also that of a cassette."""
 MAX_LINES = 100_000
-"""Lines of a stream from one event to the next; an event of Dust's is one line."""
+"""Maximum number of lines of a stream from one event to the next; Dust writes an event on one line."""
 EXCHANGE = "pytest_dust.exchange"
 CONTEXT = "pytest_dust.context"
 READ_HEADERS = ("content-type", "retry-after")
 STREAM = "text/event-stream"
 FINAL = "final"
 KEPT = frozenset({"run_status", "block_status", "block_execution", "error", FINAL})
-"""The types of events that tell of a run; others pass by: a run has them by the hundred thousand."""
-PASSING = re.compile(r'\{"type":"(?:tokens|reasoning_tokens|function_call_arguments_tokens)"').match
-"""Knows the most frequent events by how the service begins them, in a tenth of the time of reading them."""
+"""The types of events that are stored; a run may have hundreds of thousands of others."""
+is_token_event = re.compile(r'\{"type":"(?:tokens|reasoning_tokens|function_call_arguments_tokens)"').match
+"""Recognise the most frequent events, which are not stored, in a tenth of the time that decoding takes."""
 PORTS = {"http": 80, "https": 443}
 LOGGERS = ("httpx", *(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks")))
-"""Those who log requests, and what headers came back for them."""
+"""The loggers of requests and of the headers of replies."""
 _NO_BODY = httpx.ByteStream(b"")
-"""Given in place of a body, which httpx would encode, measure and read though it is empty."""
+"""An empty body that httpx need not encode, measure and read."""
 _CONTEXT: ContextVar[RequestContext | None] = ContextVar("pytest_dust.context", default=None)
-"""What the run carries for which this thread sends requests."""
+"""The context of the run for which this thread sends requests."""
 Update = Event | logging.LogRecord
-"""What a run tells while it goes on: an event of its stream, or what was logged of its requests."""
+"""What a run publishes before it ends: an event of its stream, or a log record of one of its requests."""
 
 
 @dataclass(slots=True)
 class RequestContext:
-    """What one run's requests carry to the transport.
-
-    Live: when its time is up, what to mask, whom to tell of events and log records, and whom of a rate
-    limit's seconds. In replay: the exchanges to play.
-    """
+    """What the transport needs to know of the run that a request is part of."""
 
     exchanges: Iterator[Exchange] = field(default_factory=lambda: iter(()))
+    """In replay, the recorded exchanges."""
     deadline: float = float("inf")
+    """When the run times out, by `clock.seconds()`."""
     mask: Mask = field(default_factory=Mask)
-    on_update: Callable[[Update], None] = field(default=lambda _note: None)
+    on_update: Callable[[Update], None] = field(default=lambda _update: None)
     on_rate_limit: Callable[[float], None] = field(default=lambda _seconds: None)
+    """Callback with the seconds to wait, called at each answer of a rate limit."""
     block: str = ""
-    """The block at which the run stood when it was last asked for."""
+    """The block that was running at the last poll, as messages name it."""
     proxy: str = ""
-    """The proxy by which the last request went, as messages name it, if it went by one."""
+    """The proxy of the last request, as messages name it; empty if it had none."""
     tunnelling: bool = False
-    """Whether a proxy was asked for a way to the service (CONNECT), and has not answered."""
+    """True from the request for a tunnel through a proxy (CONNECT) to the answer."""
 
     _ended: threading.Event = field(default_factory=threading.Event)
 
     @property
     def seconds_left(self) -> float:
-        """Seconds until the run's time is up; 0 or less once it is."""
+        """Seconds until the run times out; 0 or less once it has."""
         return 0.0 if self._ended.is_set() else self.deadline - clock.seconds()
 
     def end(self) -> None:
-        """Stop whatever is under way: a pause at once, a reply at its next byte."""
+        """End the run: a wait at once, a reply at its next byte."""
         self._ended.set()
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until the run is ended; no patched clock or `time.sleep` shortens it."""
+        """Wait for so long, or until the run is ended; no patched clock or `time.sleep` shortens it."""
         self._ended.wait(seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The way to one address: the headers that every request has, and the transport that takes it there.
+    """Sends requests to one base URL, with the same headers.
 
-    A bare transport and no client: there is no redirect to follow, no cookie to keep and no address to
-    merge, for which a client takes as long as all else of a replay.
+    It uses a transport rather than a client: a client's redirects, cookies and merged addresses are not
+    needed, and would double the time of a replay.
     """
 
     base_url: str
-    """It ends in a slash."""
+    """With a slash at its end."""
     headers: httpx.Headers
     transport: httpx.BaseTransport
 
@@ -106,7 +105,7 @@ class Connection:
         seconds: float | None,
         context: RequestContext,
     ) -> Exchange:
-        """What comes back for one request, None being no limit of seconds; raises httpx.HTTPError."""
+        """Return the exchange of one request, in at most so many seconds if given; raises httpx.HTTPError."""
         request = httpx.Request(
             method,
             _address(self.base_url, path),
@@ -119,35 +118,34 @@ class Connection:
 
 
 def connect(base_url: str, headers: Mapping[str, str], inner: httpx.BaseTransport) -> Connection:
-    """A line to a base URL; raises httpx.InvalidURL for what is none."""
+    """Return a connection to a base URL; raises httpx.InvalidURL."""
     whole = str(httpx.URL(base_url))
     return Connection(whole if whole.endswith("/") else f"{whole}/", httpx.Headers(headers), inner)
 
 
 @lru_cache(maxsize=256)
 def _address(base_url: str, path: str) -> httpx.URL:
-    """The whole address of a path below the base URL; most cases ask the same."""
+    """Return the address of a path below the base URL; cached, as most cases have the same."""
     base = httpx.URL(base_url)
     return base.copy_with(raw_path=base.raw_path + httpx.URL(path).raw_path.lstrip(b"/"))
 
 
 def live(base_url: str) -> httpx.BaseTransport:
-    """A transport to the service; raises ServiceError where the environment allows none."""
+    """Return a transport to the service; raises ServiceError if the environment's proxies are unusable."""
     return _Normalising(http_client.client(base_url), httpx.URL(base_url))
 
 
 def replaying() -> httpx.BaseTransport:
-    """A transport that plays each request's context and opens no socket.
+    """Return a transport that answers with the recorded exchanges of a request's context, without a socket.
 
-    One standing respx route for all: our own context says what comes next, and a router set up per
-    request would cost a millisecond.
+    It has one respx route for all requests, as a router for each would take a millisecond.
     """
     import respx  # 40 ms, and not needed in a live run
 
     router = respx.Router(assert_all_called=False)
 
     def play(request: httpx.Request) -> httpx.Response:
-        router.calls.clear()  # respx keeps every call; a thousand cases would be kept in memory
+        router.calls.clear()  # else respx keeps the calls of all cases in memory
         route.calls.clear()
         return _next(request)
 
@@ -167,9 +165,12 @@ def _next(request: httpx.Request) -> httpx.Response:
     return _response(request, exchange)
 
 
-def _fits(kept: str, asked: str) -> bool:
-    """Whether an address is the recorded one; what is masked in that may be anything."""
-    return kept == asked or re.fullmatch("[^/]*".join(map(re.escape, kept.split(MASKED))), asked) is not None
+def _fits(recorded: str, asked: str) -> bool:
+    """Return True if a request is the recorded one; masked parts of its path match anything but a slash."""
+    if recorded == asked:
+        return True
+    pattern = "[^/]*".join(map(re.escape, recorded.split(MASKED)))
+    return re.fullmatch(pattern, asked) is not None
 
 
 def _response(request: httpx.Request, exchange: Exchange) -> httpx.Response:
@@ -178,11 +179,11 @@ def _response(request: httpx.Request, exchange: Exchange) -> httpx.Response:
 
 
 class _Normalising(httpx.BaseTransport):
-    """Sends requests on and turns each reply into an exchange."""
+    """Sends requests to the service, and turns each reply into an exchange."""
 
     def __init__(self, client: httpx.Client, base_url: httpx.URL) -> None:
         self._client = client
-        # A recording does not depend on the base URL's path.
+        # Removed from the paths of exchanges, so that a recording fits every base URL.
         self._prefix = base_url.raw_path.decode("ascii").rstrip("/")
         self._service = base_url.host, base_url.port or PORTS[base_url.scheme]
         self._proxy = ""
@@ -191,14 +192,14 @@ class _Normalising(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         context: RequestContext = request.extensions[CONTEXT]
-        _CONTEXT.set(context)  # for this run, which has a thread of its own
+        _CONTEXT.set(context)  # each run has its own thread
         request.extensions["trace"] = partial(self._trace, context)
         context.tunnelling = False
         began = clock.seconds()
         try:
             response = _sent(self._client, request)
         except httpx.TransportError as error:
-            if context.tunnelling:  # nothing got to the service
+            if context.tunnelling:  # the proxy failed, so nothing has reached the service
                 raise httpx.ConnectError(str(error), request=request) from None
             raise
         finally:
@@ -211,7 +212,7 @@ class _Normalising(httpx.BaseTransport):
             response.close()
 
     def _trace(self, context: RequestContext, event: str, info: Mapping[str, Any]) -> None:
-        """Note which machine is connected to, the service or a proxy, and whether the proxy answers."""
+        """Record whether the client connects to the service or a proxy, and whether a tunnel is open."""
         if event.endswith("send_request_headers.started"):
             context.tunnelling = info["request"].method == b"CONNECT"
         elif event.endswith("receive_response_headers.complete"):
@@ -225,12 +226,12 @@ class _Normalising(httpx.BaseTransport):
 
 
 def _sent(client: httpx.Client, request: httpx.Request) -> httpx.Response:
-    """The response, its body unread; raises httpx.HTTPError whatever goes wrong."""
+    """Return the response, with its body unread; raises httpx.HTTPError whatever goes wrong."""
     try:
         return client.send(request, stream=True)
     except httpx.HTTPError:
         raise
-    except UnicodeError as error:  # the name of a proxy that can be none
+    except UnicodeError as error:  # an impossible name of a proxy
         raise httpx.ConnectError(str(error), request=request) from None
     except Exception as error:  # noqa: BLE001  # such as what a mocking library raises
         reason = f"{type(error).__name__}: {error}"
@@ -238,9 +239,9 @@ def _sent(client: httpx.Client, request: httpx.Request) -> httpx.Response:
 
 
 def _divert(record: logging.LogRecord) -> bool:
-    """Take a log record of a run, masked, to whoever waits for that run; a filter that lets others through.
+    """Filter of log records: publish those of a run as its updates, masked, and let others pass.
 
-    The run's thread goes on beside other cases, to which pytest would ascribe the record.
+    The run's thread runs beside other cases, whose captured logs would hold its records.
     """
     context = _CONTEXT.get()
     if context is None:
@@ -253,7 +254,7 @@ def _divert(record: logging.LogRecord) -> bool:
 def _exchange(
     request: httpx.Request, response: httpx.Response, context: RequestContext, began: float
 ) -> Exchange:
-    """The reply, read whole."""
+    """Return the exchange of a response, which is read to its end."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     streamed = kind == STREAM and response.status_code == httpx.codes.OK
     headers = {name: response.headers[name] for name in READ_HEADERS if name in response.headers}
@@ -268,12 +269,12 @@ def _exchange(
 
 
 def _parts(response: httpx.Response, context: RequestContext, stage: decoding.Stage) -> Iterator[bytes]:
-    """The reply's bytes without their encoding, as long as the run has time."""
+    """Yield the decompressed bytes of a reply; raises httpx.ReadTimeout once the run has timed out."""
 
     def timely(parts: Iterator[bytes]) -> Iterator[bytes]:
         for part in parts:
             if context.seconds_left <= 0:
-                raise httpx.ReadTimeout("the run's time is up", request=response.request)
+                raise httpx.ReadTimeout("the run has timed out", request=response.request)
             yield part
 
     encodings = response.headers.get_list("content-encoding", split_commas=True)
@@ -281,7 +282,7 @@ def _parts(response: httpx.Response, context: RequestContext, stage: decoding.St
 
 
 def _body(response: httpx.Response, context: RequestContext) -> bytearray:
-    """A reply that is no stream."""
+    """Return the body of a reply that is no stream."""
     body = bytearray()
     for part in _parts(response, context, _bounded):
         body += part
@@ -299,7 +300,7 @@ def _bounded(parts: Iterator[bytes]) -> Iterator[bytes]:
 
 @dataclass(slots=True)
 class _Stream(httpx.SyncByteStream):
-    """A stream's bytes as httpx-sse takes them, counted: what passes by may be endless, an event not."""
+    """The bytes of a stream, for httpx-sse; limits one event, and all stored events, but not the stream."""
 
     parts: Iterator[bytes]
     size: int = 0
@@ -307,7 +308,7 @@ class _Stream(httpx.SyncByteStream):
     lines: int = 0
     """Line breaks since the last event."""
     kept: int = 0
-    """Characters of all events that were kept."""
+    """Characters of all stored events."""
 
     def __iter__(self) -> Iterator[bytes]:
         for part in self.parts:
@@ -323,7 +324,7 @@ class _Stream(httpx.SyncByteStream):
             yield part
 
     def count(self, data: str, *, kept: bool) -> None:
-        """Note an event."""
+        """Begin to count the next event; raises ServiceError if the stored events are too large together."""
         self.size = self.lines = 0
         self.kept += len(data) if kept else 0
         if self.kept > MAX_REPLY:
@@ -331,9 +332,9 @@ class _Stream(httpx.SyncByteStream):
 
 
 def _events(response: httpx.Response, context: RequestContext, began: float) -> Iterator[Event]:
-    """The events of a stream that tell of its run, up to the last one, or to where it broke off.
+    """Yield the stored events of a stream, up to the final one or to the point where the stream broke off.
 
-    A run whose stream broke off goes on without us.
+    A run whose stream broke off goes on at the service.
     """
     from httpx_sse import EventSource
 
@@ -341,7 +342,7 @@ def _events(response: httpx.Response, context: RequestContext, began: float) -> 
     plain = httpx.Response(200, headers={"content-type": STREAM}, stream=stream)
     try:
         for sent in EventSource(plain).iter_sse():
-            data: Any = None if PASSING(sent.data) else _data(sent.data)
+            data: Any = None if is_token_event(sent.data) else _data(sent.data)
             stream.count(sent.data, kept=_is_kept(data))
             if not _is_kept(data):
                 continue
@@ -360,13 +361,13 @@ def _events(response: httpx.Response, context: RequestContext, began: float) -> 
 
 
 def _is_kept(data: Any) -> bool:
-    """Whether an event tells of the run."""
+    """Return True if an event is stored."""
     kind = data.get("type") if isinstance(data, dict) else None
     return isinstance(kind, str) and kind in KEPT
 
 
 def _data(text: str) -> Any:
-    """An event's JSON, or its text where it is none; raises ServiceError for numbers that cannot be kept."""
+    """Return an event's JSON value, or its text if it is no JSON; raises ServiceError for an odd number."""
     try:
         return decode(text)
     except NumberError:
@@ -379,9 +380,9 @@ def _data(text: str) -> Any:
 
 
 def _read(response: httpx.Response, content: bytearray, kind: str, context: RequestContext) -> Any:
-    """The reply's body as it is kept; raises ServiceError for numbers that no cassette can hold."""
+    """Return a reply's body as a cassette stores it; raises ServiceError for an odd number."""
     text = _text(content)
-    content.clear()  # of a large answer, the bytes, the text and the value need not be there at once
+    content.clear()  # so that bytes, text and value of a large answer are not in memory together
     try:
         value = _parsed(text, kind)
     except NumberError:
@@ -399,7 +400,7 @@ def _text(content: bytearray) -> str:
 
 
 def _masked(value: Any, text: str, context: RequestContext) -> Any:
-    """A value without cookies and secrets; what its cookies say is masked in all that the run gives later."""
+    """Return a value, masked; the secrets in its cookies are masked in all later replies of the run too."""
     if cookies.may_hold(text):
         value, secrets = cookies.masked(value)
         context.mask = context.mask.with_secrets(secrets)
@@ -407,7 +408,7 @@ def _masked(value: Any, text: str, context: RequestContext) -> Any:
 
 
 def _parsed(text: str, kind: str) -> Any:
-    """The reply as JSON with sorted keys, or as text where it is none."""
+    """Return a reply as a JSON value with sorted keys, or as text if it is no JSON."""
     if kind and kind != "application/json" and not kind.endswith("+json"):
         return text
     try:

@@ -1,8 +1,8 @@
-"""Dust's wire format, both ways: a request's address and body, and a run's normal form.
+"""Dust's wire format: the path and body of a request, and the normal form of a run.
 
-The service shows one run in several shapes: iterations of a `while` as traces of their own or merged,
-inputs that stopped looping as empty executions or as none, all at once or as events. `parse` gives one
-form for all: one trace per block in execution order, `executions[input][iteration]`, skipped ones left out.
+The service writes the same run in several ways: as one answer or as events, the iterations of a `while` as
+separate traces or merged, inputs that left a loop with empty executions or with none. The normal form is the
+same for all: one trace per block in execution order, `executions[input][iteration]`, without skipped ones.
 """
 
 from __future__ import annotations
@@ -31,42 +31,42 @@ from pytest_dust.model import (
 )
 
 OPENING = {"map": "reduce", "while": "end"}
-"""Block types that begin a loop, and the type that ends it under the same name."""
+"""The types of blocks that open a loop, and the type of the block that closes it under the same name."""
 RUNNING = "running"
 FINAL = "final"
-"""The type of a stream's last event."""
+"""The type of the last event of a stream."""
 ENDED = tuple(Status)
 """The statuses of a run that has ended."""
 
 TOTAL = ("prompt_tokens", "completion_tokens")
-"""The kinds of tokens that make the total."""
+"""The kinds of tokens that are added up to the total."""
 USAGE = (*TOTAL, "cached_tokens", "reasoning_tokens")
 MODELS = ("llm", "chat")
-"""Block types that use tokens."""
+"""The types of blocks that use tokens."""
 _EMPTY = {"value": None, "error": None, "meta": None}
 
 Block = tuple[str, str]
-"""A block's type and name."""
+"""The type and the name of a block."""
 RawTrace = tuple[str, str, list[list[Any]]]
-"""A trace as the wire has it: type, name, executions."""
+"""A trace as the service writes it: type, name, executions."""
 
 
 # ── requests ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def runs_path(request: RunRequest) -> str:
-    """The address, below the base URL, at which runs of the app are created."""
+    """Return the path, below the base URL, to which runs of the app are posted."""
     app = request.app
     return f"/api/v1/w/{app.workspace}/spaces/{app.space}/apps/{app.id}/runs"
 
 
 def run_path(request: RunRequest, run_id: str) -> str:
-    """The address of one run; an id from the service stays one piece of it, whatever it holds."""
+    """Return the path of one run; its id is quoted, so that it stays one step of the path."""
     return f"{runs_path(request)}/{quote(run_id, safe='', errors='replace')}"
 
 
 def body(request: RunRequest, flavor: Flavor = Flavor.BLOCKING) -> dict[str, Json]:
-    """The JSON that creates a run."""
+    """Return the JSON body that creates a run."""
     written: dict[str, Json] = {
         "specification_hash": request.specification_hash,
         "config": request.config,
@@ -74,18 +74,18 @@ def body(request: RunRequest, flavor: Flavor = Flavor.BLOCKING) -> dict[str, Jso
     }
     if flavor is Flavor.BLOCKING:
         written["blocking"] = True
-        if request.block_filter is not None:  # the other flavours do not heed it
+        if request.block_filter is not None:  # the service ignores it for the other flavors
             written["block_filter"] = list(request.block_filter)
     elif flavor is Flavor.STREAM:
         written["stream"] = True
     return written
 
 
-# ── what an exchange says of its run ─────────────────────────────────────────────────────────────
+# ── the state of a run ───────────────────────────────────────────────────────────────────────────
 
 
 def pending(exchange: Exchange, specification_hash: str) -> str | None:
-    """The id of the run that must be asked for now: one that goes on, broke off, or hides its hash."""
+    """Return the id of a run to poll: it has not ended, its stream broke off, or its hash is unknown."""
     if exchange.events is None:
         run = _run(exchange.body)
         return _text(run.get("run_id")) if _status(run).get("run") == RUNNING else None
@@ -95,12 +95,12 @@ def pending(exchange: Exchange, specification_hash: str) -> str | None:
 
 
 def streamed_end(exchange: Exchange) -> bool:
-    """Whether a stream told how its run ended."""
+    """Return True if a stream holds the end of its run."""
     return _streamed_status(exchange.events or ())[0] in ENDED
 
 
 def stream_error(exchange: Exchange) -> tuple[str, str] | None:
-    """The code and message with which a stream ended instead of a run; None where a run came of it."""
+    """Return the code and message of the error that ended a stream; None if it holds the end of a run."""
     if streamed_end(exchange):
         return None
     for kind, content in _contents(exchange.events or ()):
@@ -110,29 +110,29 @@ def stream_error(exchange: Exchange) -> tuple[str, str] | None:
 
 
 class Crash(NamedTuple):
-    """A run at which the service has stopped working, without an end."""
+    """A run that the service has stopped without an end."""
 
     run_id: str | None
     block: str
     """The last block that started, as `NAME (type)`; empty if none is known."""
     ended: bool
-    """Whether that block had ended."""
+    """True if that block has ended."""
     empty_map: str
-    """A `map` block that got an empty list, which crashes a run; empty if there is none."""
+    """The name of a `map` block that got an empty list, which crashes a run; empty if there is none."""
     tokens: int = 0
-    """The tokens that its blocks had used, as far as they are told."""
+    """The tokens that its blocks have used, as far as the service gives them."""
 
 
 def crash(exchange: Exchange, flavor: Flavor) -> Crash | None:
-    """How a run crashed, if the answer to its request says so: it is final, and the run has no end.
+    """Return the crash of a run whose answer is complete and holds no end of it; None for any other answer.
 
-    A stream may also be answered in JSON. If that says `running` and names no block, the run has only begun.
+    A request for a stream may be answered in JSON. If that names no block, the run has only started.
     """
     statuses: object
     traces: object
     if exchange.events is not None:
         status, run_id = _streamed_status(exchange.events)
-        statuses, traces = _told(exchange.events)
+        statuses, traces = _streamed_blocks(exchange.events)
         crashed = run_id is not None and status not in ENDED and _is_final(exchange.events)
     else:
         run = _run(exchange.body)
@@ -146,7 +146,7 @@ def crash(exchange: Exchange, flavor: Flavor) -> Crash | None:
 
 
 def _spent(traces: list[RawTrace]) -> int:
-    """The tokens that some traces tell."""
+    """Return the tokens that traces give."""
     ran = (
         _used(one, kind) for kind, _, rows in traces for row in rows for one in row if isinstance(one, dict)
     )
@@ -154,24 +154,24 @@ def _spent(traces: list[RawTrace]) -> int:
 
 
 def _is_final(events: Sequence[Event]) -> bool:
-    """Whether a stream came to its end, and did not break off."""
+    """Return True if a stream is complete; False if it broke off."""
     return any(isinstance(event.data, dict) and event.data.get("type") == FINAL for event in events)
 
 
 def current_block(exchange: Exchange) -> str:
-    """The block at which a run stands that has not ended, as `NAME (type)`; empty if none is known."""
+    """Return the block that a run has reached, as `NAME (type)`; empty if none is known."""
     return _last_started(_status(_run(exchange.body)).get("blocks"))[0]
 
 
 def _last_started(blocks: object) -> tuple[str, bool]:
-    """The block that runs, else the last that has started, and whether it has ended."""
+    """Return the running block, else the last that has started, and True if it has ended."""
     statuses = _statuses(blocks)
     last = next((each for each in statuses if each.status == RUNNING), statuses[-1] if statuses else None)
     return ("", False) if last is None else (f"{last.name} ({last.type})", last.status != RUNNING)
 
 
 def _empty_map(traces: object) -> str:
-    """The first `map` block that got an empty list for some input; empty if there is none."""
+    """Return the name of the first `map` block that got an empty list; empty if there is none."""
     for kind, name, rows in _traces(traces):
         values = (one.get("value") for row in rows for one in row if isinstance(one, dict))
         if kind == "map" and [] in values:
@@ -184,8 +184,8 @@ def _status(run: Mapping[str, Any]) -> Mapping[str, Any]:
     return status if isinstance(status, dict) else {}
 
 
-def _told(events: Sequence[Event]) -> tuple[list[Any], list[Any]]:
-    """The last status of each block and the traces that a stream told, as an answer in JSON has them."""
+def _streamed_blocks(events: Sequence[Event]) -> tuple[list[Any], list[Any]]:
+    """Return the last status of each block and the traces of a stream, in the form of an answer in JSON."""
     statuses: dict[tuple[str, str], Any] = {}
     traces: list[Any] = []
     for kind, content in _contents(events):
@@ -203,7 +203,7 @@ def _run(answer: Json) -> Mapping[str, Any]:
 
 
 def _contents(events: Sequence[Event]) -> list[tuple[str, Mapping[str, Any]]]:
-    """The events that have a type and a content; others are let through unread."""
+    """Return type and content of the events that have both."""
     found = []
     for event in events:
         match event.data:
@@ -213,7 +213,7 @@ def _contents(events: Sequence[Event]) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _streamed_status(events: Sequence[Event]) -> tuple[str | None, str | None]:
-    """The last status that a stream told of its run, and the run's id."""
+    """Return the last status of the run in a stream, and the run's id."""
     status = run_id = None
     for kind, content in _contents(events):
         if kind == "run_status":
@@ -222,11 +222,11 @@ def _streamed_status(events: Sequence[Event]) -> tuple[str | None, str | None]:
     return status, run_id
 
 
-# ── a run's normal form ──────────────────────────────────────────────────────────────────────────
+# ── the normal form of a run ─────────────────────────────────────────────────────────────────────
 
 
 def run(reply: Reply, block_filter: Sequence[str] | None, specification_hash: str) -> Run:
-    """The run that a reply tells of; raises ServiceError where there is none that has ended."""
+    """Return the run in a reply; raises ServiceError if there is none that has ended."""
     created, last = reply.exchanges[0], reply.exchanges[-1]
     pinned = None if specification_hash == LATEST else specification_hash
     if created.events is None:
@@ -244,7 +244,7 @@ def run(reply: Reply, block_filter: Sequence[str] | None, specification_hash: st
 
 
 def parse(answer: Json, duration: float, block_filter: Sequence[str] | None = None) -> Run:
-    """The run in a JSON answer; raises ServiceError where there is none that has ended."""
+    """Return the run in a JSON answer; raises ServiceError if there is none that has ended."""
     run = _run(answer)
     if not run:
         raise ServiceError(
@@ -271,10 +271,10 @@ def parse(answer: Json, duration: float, block_filter: Sequence[str] | None = No
 
 def _streamed(events: Sequence[Event], duration: float, block_filter: Sequence[str] | None) -> Run:
     status, run_id = _streamed_status(events)
-    told, traces = _told(events)
+    blocks, traces = _streamed_blocks(events)
     durations = _durations(events)
     statuses = tuple(
-        replace(each, duration=durations.get((each.type, each.name))) for each in _statuses(told)
+        replace(each, duration=durations.get((each.type, each.name))) for each in _statuses(blocks)
     )
     return filtered(
         Run(
@@ -291,7 +291,7 @@ def _streamed(events: Sequence[Event], duration: float, block_filter: Sequence[s
 
 
 def _durations(events: Sequence[Event]) -> dict[tuple[str, str], float]:
-    """Seconds for which each block ran: from its running to its ended status, summed over iterations."""
+    """Return the seconds for which each block ran, summed over its iterations."""
     began: dict[tuple[str, str], float] = {}
     took: dict[tuple[str, str], float] = {}
     for event in events:
@@ -307,10 +307,10 @@ def _durations(events: Sequence[Event]) -> dict[tuple[str, str], float]:
 
 
 def filtered(run: Run, block_filter: Sequence[str] | None) -> Run:
-    """The run as the filter shows it, to which the service itself keeps in blocking runs alone."""
+    """Return a run without the blocks that a filter leaves out; the service filters blocking runs only."""
     if block_filter is None:
         return run
-    traces = tuple(_seen(trace, block_filter, run) for trace in run.traces if trace.name in block_filter)
+    traces = tuple(_filtered(trace, block_filter, run) for trace in run.traces if trace.name in block_filter)
     return replace(
         run,
         traces=traces,
@@ -319,22 +319,22 @@ def filtered(run: Run, block_filter: Sequence[str] | None) -> Run:
     )
 
 
-def _seen(trace: Trace, block_filter: Sequence[str], run: Run) -> Trace:
-    """A trace as it looks where the filter leaves out the loop around it.
+def _filtered(trace: Trace, block_filter: Sequence[str], run: Run) -> Trace:
+    """Return a trace as a blocking answer has it if the filter leaves out the loop around it.
 
-    A blocking answer then cannot tell a `map` of one element, nor a block that a `while` never reached,
-    from a block outside of loops; no flavour may seem to know more.
+    That answer has the same trace for a block in a `map` of one element, for a block that a `while` never
+    reached, and for a block outside of loops. The other flavors must give the same trace.
     """
     opening = _opening(trace, run)
     if trace.type in OPENING.values() or (opening is not None and opening.name in block_filter):
         return trace
     rows = tuple(() if row == (Execution(None),) else row for row in trace.executions)
-    again = trace.loop == "while" and (opening is None or _traced(rows, opening) > 1)
-    return replace(trace, executions=rows, loop="while" if again else _by_length(rows))
+    repeated = trace.loop == "while" and (opening is None or _count_traces(rows, opening) > 1)
+    return replace(trace, executions=rows, loop="while" if repeated else _loop_by_length(rows))
 
 
 def _opening(trace: Trace, run: Run) -> Trace | None:
-    """The block that opens the loop around a trace; None outside of loops, or where it is not there."""
+    """Return the trace of the block that opens the loop around a trace; None if there is no such trace."""
     loop: Trace | None = None
     for each in run.traces:
         if (each.type, each.name) == (trace.type, trace.name):
@@ -346,24 +346,27 @@ def _opening(trace: Trace, run: Run) -> Trace | None:
     return None
 
 
-def _traced(rows: Sequence[Sequence[Execution]], opening: Trace) -> int:
-    """How often a blocking answer shows a block of a `while`: each round, an idle one at a proper end."""
-    rounds = max(map(len, rows), default=0)
+def _count_traces(rows: Sequence[Sequence[Execution]], opening: Trace) -> int:
+    """Return the number of traces that a blocking answer has of a block inside a `while`.
+
+    There is one for each iteration, and an empty one after the last if the loop ended without an error.
+    """
+    iterations = max(map(len, rows), default=0)
     ended = all(row and row[-1].error is None and row[-1].value is not True for row in opening.executions)
-    return rounds + ended
+    return iterations + ended
 
 
 def _refuse_unlogged(answer: Json) -> None:
-    """Refuse a polled run of a workspace that stores no logs, which looks like one without outputs.
+    """Raise ServiceError for a polled run of a workspace that stores no logs: it has statuses but no values.
 
-    A run that failed in its first block has no outputs either, and nothing but errors.
+    A run that failed in its first block has no values either, but has an error in each execution.
     """
     run = _run(answer)
     rows = chain.from_iterable(rows for _, _, rows in _traces(run.get("traces")))
     ended = [one for one in chain.from_iterable(rows) if isinstance(one, dict)]
     failed = bool(ended) and all(one.get("error") is not None for one in ended)
-    told = failed or any(one.get("value") is not None for one in ended)
-    if _statuses(_status(run).get("blocks")) and not told:
+    logged = failed or any(one.get("value") is not None for one in ended)
+    if _statuses(_status(run).get("blocks")) and not logged:
         raise ServiceError(
             "the workspace stores no run logs, so a run that is asked for by its id has statuses and no "
             "values; use flavor: blocking, or flavor: stream"
@@ -407,33 +410,33 @@ def _statuses(blocks: object) -> tuple[BlockStatus, ...]:
 
 
 def _traces(traces: object) -> list[RawTrace]:
-    """The traces that name their block, as (type, name, executions); others are left out."""
+    """Return the traces that name their block, as (type, name, executions)."""
     named = []
     for trace in _list(traces):
         match trace:
             case [[str(kind), str(name)], list(executions)]:
                 named.append((kind, name, [_list(row) for row in executions]))
-            case _:  # the published schema's {timestamp, trace}, which names no block
+            case _:  # such as {timestamp, trace} of the published schema, which names no block
                 continue
     return named
 
 
 class _Layout(NamedTuple):
-    """Where the blocks of a run stand."""
+    """The order and the loops of the blocks of a run."""
 
     order: tuple[Block, ...]
     """Every block once, in execution order."""
     loops: Mapping[Block, Block]
-    """The opening block of its loop, for each block inside a loop and for the one that closes it."""
+    """For each block inside a loop, and for the one that closes it: the block that opens the loop."""
     hidden: frozenset[Block]
-    """Blocks of a `while` that a filter cut: they have several traces, and no loop is seen."""
+    """Blocks with several traces outside of loops: a filter has left out the `while` around them."""
 
 
 def _normal(traces: list[RawTrace], statuses: Sequence[BlockStatus]) -> tuple[Trace, ...]:
-    """One trace per block in execution order, the iterations of a `while` along the second dimension.
+    """Return one trace per block in execution order, the iterations of a `while` along the second dimension.
 
-    A polled run has no trace of a block without executions. The statuses name it, and show where its loop
-    ends: it gets a trace without executions, as in the other flavours.
+    A polled run has no trace of a block without executions. The statuses name it and show the end of its
+    loop; it gets a trace without executions, as in the other flavors.
     """
     layout = _layout(traces, statuses)
     rows = _merged(traces, layout)
@@ -445,10 +448,10 @@ def _normal(traces: list[RawTrace], statuses: Sequence[BlockStatus]) -> tuple[Tr
 
 
 def _layout(traces: list[RawTrace], statuses: Sequence[BlockStatus]) -> _Layout:
-    """The layout by the statuses if they name all blocks that have traces, else by the traces alone."""
+    """Return the layout by the statuses if they name all blocks that have traces, else by the traces."""
     times = Counter((kind, name) for kind, name, _ in traces)
-    told = dict.fromkeys((each.type, each.name) for each in statuses)
-    order = tuple(told if times.keys() <= told.keys() else times)
+    listed = dict.fromkeys((each.type, each.name) for each in statuses)
+    order = tuple(listed if times.keys() <= listed.keys() else times)
     loops: dict[Block, Block] = {}
     opening: Block | None = None
     for block in order:
@@ -458,8 +461,8 @@ def _layout(traces: list[RawTrace], statuses: Sequence[BlockStatus]) -> _Layout:
             loops[block] = opening
             if block == _closing(opening):
                 opening = None
-    again = (block for block, count in times.items() if count > 1)
-    hidden = frozenset(block for block in again if block not in loops and block[0] not in OPENING)
+    repeated = (block for block, count in times.items() if count > 1)
+    hidden = frozenset(block for block in repeated if block not in loops and block[0] not in OPENING)
     return _Layout(order, loops, hidden)
 
 
@@ -468,9 +471,9 @@ def _closing(opening: Block) -> Block:
 
 
 def _merged(traces: list[RawTrace], layout: _Layout) -> dict[Block, list[list[Execution]]]:
-    """The executions of each block, those of all its traces together, without the skipped ones."""
+    """Return the executions of each block, from all its traces, without the skipped ones."""
     merged: dict[Block, list[list[Execution]]] = {}
-    stopped: dict[Block, list[bool]] = {}  # of a `while`, per input: has it ended
+    stopped: dict[Block, list[bool]] = {}  # for each `while`: whether it has ended, by input
     for kind, name, rows in traces:
         block = (kind, name)
         over = stopped.get(layout.loops.get(block, block), [])
@@ -487,23 +490,23 @@ def _merged(traces: list[RawTrace], layout: _Layout) -> dict[Block, list[list[Ex
 
 
 def _trace(block: Block, rows: Mapping[Block, list[list[Execution]]], layout: _Layout) -> Trace:
-    """A block's trace; inside a loop it has a row for each input that the opening block has."""
+    """Return the trace of a block; inside a loop it has a row for each input of the opening block."""
     executions = tuple(tuple(row) for row in rows.get(block, ()))
     loop = "while" if block in layout.hidden or block[0] == "while" else ""
     opening = layout.loops.get(block)
     if opening is not None:
         executions += ((),) * (len(rows.get(opening, ())) - len(executions))
         loop = "" if block == _closing(opening) else opening[0]
-    return Trace(*block, executions, loop or _by_length(executions))
+    return Trace(*block, executions, loop or _loop_by_length(executions))
 
 
-def _by_length(rows: Sequence[Sequence[Execution]]) -> str:
-    """What can be told of a loop that is not seen: several executions, or none, are iterations."""
+def _loop_by_length(rows: Sequence[Sequence[Execution]]) -> str:
+    """Return `map` if an input has several executions or none, as in a `map` that a filter left out."""
     return "map" if any(len(row) != 1 for row in rows) else ""
 
 
 def _stopped(row: list[Any], before: list[bool], at: int) -> bool:
-    """Whether the loop has ended for an input; a row of several iterations is a merged one, all real."""
+    """Return True if a `while` has ended for an input; a row with several iterations is of a merged trace."""
     if at < len(before) and before[at]:
         return True
     return len(row) == 1 and not (isinstance(row[0], dict) and row[0].get("value") is True)
@@ -521,9 +524,9 @@ def _execution(one: object, kind: str) -> Execution:
 
 
 def _used(one: Mapping[str, Any], kind: str) -> Mapping[str, int | None] | None:
-    """The tokens that an execution used, by kind of token; None where the service does not tell them.
+    """Return the tokens that an execution used, by kind; None if the service does not give them.
 
-    A block that calls no model uses none. A provider that knows no cached or reasoning tokens gives null.
+    A block that calls no model uses none. Providers without cached or reasoning tokens give null for these.
     """
     meta = one.get("meta")
     counts = meta.get("token_usage") if isinstance(meta, dict) else None

@@ -30,7 +30,7 @@ ERRORS = [
     (401, "malformed_authorization_header_error", "check DUST_API_KEY: copy it again, whole"),
     (401, "invalid_api_key_error", "check DUST_API_KEY: Dust knows no such key"),
     (401, "not_authenticated", "check DUST_API_KEY: the request arrived without a key"),
-    (401, "workspace_auth_error", "it is no key of the workspace w_1; make one there"),
+    (401, "workspace_auth_error", "it is not a key of the workspace w_1; make one there"),
     (401, "user_not_found", "check DUST_API_KEY"),
     (403, "app_not_found", "cannot read the space vlt_1; give it that space"),
     (403, "workspace_can_use_product_required_error", "the workspace w_1 does not include the API"),
@@ -43,7 +43,7 @@ ERRORS = [
     (429, "rate_limit_error", "10,000 runs in 24 hours; wait, or replay"),
     (500, "internal_server_error", "specification_hash .abababababab….*unequal keys.*try again later"),
     (500, "run_error", "may have started, so it was not repeated"),
-    (502, "bad_gateway", "the service is in trouble; try again later"),
+    (502, "bad_gateway", "the service has a problem; try again later"),
     (503, "service_unavailable", "maintenance.* made no run: try again later; replaying from cassettes"),
     (418, "teapot", "check the request and --dust-base-url"),
 ]  # fmt: skip
@@ -108,7 +108,7 @@ def test_a_500_to_a_question_blames_no_hash():
     """A 500 to a GET is the service's own trouble."""
     found = words(500, error("internal_server_error"), "GET", Flavor.POLL)
     assert "specification_hash" not in found
-    assert found.endswith("(space vlt_1, workspace w_1); the service is in trouble; try again later")
+    assert found.endswith("(space vlt_1, workspace w_1); the service has a problem; try again later")
 
 
 def test_a_run_that_is_gone_says_why():
@@ -134,7 +134,7 @@ FRONT = {
     "maintenance": (503, "service_unavailable", "Service is currently unavailable.", "maintenance"),
     "moved": (404, "workspace_not_found", "The workspace was not found. [relocation-done]", "eu.dust.tt"),
     "elsewhere": (404, "workspace_not_found", "The workspace was not found.", "eu.dust.tt"),
-    "another workspace": (401, "workspace_auth_error", "Only users can do it.", "no key of the workspace"),
+    "another workspace": (401, "workspace_auth_error", "Only users can do it.", "not a key of the workspace"),
     "plan": (403, "workspace_can_use_product_required_error", "Please upgrade", "does not include the API"),
     "space": (403, "app_not_found", "Running an app requires read access", "cannot read the space"),
 }  # fmt: skip

@@ -277,7 +277,7 @@ def test_no_redirect_is_followed(network, server, code, flavor):
 
 PAGE = "<!DOCTYPE html><html><body>Sign in</body></html>"
 BARE_500 = (
-    r"says no more than this for an unknown specification_hash \([0-9a-f]{12}…\), for inputs with unequal"
+    r"gives no reason\. Known ones are an unknown specification_hash \([0-9a-f]{12}…\), inputs with unequal"
 )
 ANSWERS = {
     "400": (
