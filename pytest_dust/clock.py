@@ -1,7 +1,7 @@
-"""The real time, also while a test has frozen or moved the clock of its process.
+"""The real time, even while a test has frozen or moved the clock of its process.
 
-Libraries that freeze time replace functions at the top of modules (freezegun) or patch `time.time` itself
-(time-machine). What a class holds, and the performance counter, they leave alone.
+Libraries that freeze time replace functions in the namespaces of modules (freezegun) or patch `time.time`
+itself (time-machine). They change neither attributes of classes nor the performance counter.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 
 class _Real:
-    """Python's clocks, as they were when pytest started."""
+    """Python's clocks, as they are when pytest starts."""
 
     seconds = staticmethod(time.perf_counter)
     date = staticmethod(datetime.fromtimestamp)
@@ -19,10 +19,10 @@ class _Real:
 
 
 def seconds() -> float:
-    """Seconds since some fixed moment; they only ever grow."""
+    """Return the seconds since a fixed moment; they never decrease."""
     return _Real.seconds()
 
 
 def now() -> datetime:
-    """The time of day, in UTC."""
+    """Return the current time, in UTC."""
     return _Real.date(_Real.began + _Real.seconds(), UTC)

@@ -1,4 +1,4 @@
-"""By when a value must be judged: set by who waits for the judging, asked by matchers that may take long."""
+"""The deadline for judging a run: the caller sets it, and slow matchers check it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _DEADLINE = ContextVar("deadline", default=float("inf"))
 
 
 class TimeIsUp(Exception):
-    """Judging took longer than it may."""
+    """The deadline has passed."""
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Give what is judged inside so many seconds from now."""
+    """Set the deadline for the code inside to so many seconds from now."""
     token = _DEADLINE.set(clock.seconds() + seconds)
     try:
         yield
@@ -29,7 +29,7 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def seconds_left() -> float:
-    """The seconds until the deadline, infinite where there is none; raises TimeIsUp where it has passed."""
+    """Return the seconds until the deadline, infinite without one; raises TimeIsUp if it has passed."""
     left = _DEADLINE.get() - clock.seconds()
     if left <= 0:
         raise TimeIsUp

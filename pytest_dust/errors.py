@@ -1,11 +1,11 @@
-"""Everything that can go wrong for a user, each error with what, where and what to do now.
+"""The errors that users see; each message says what is wrong, where, and what to do.
 
 DustError
 ├── SuiteError          a suite file has mistakes; carries a `Problem` for each
 ├── SettingsError       an option, environment variable or ini value is wrong
-├── CassetteError       a cassette is missing, does not fit, or cannot be read
+├── CassetteError       a cassette is missing, does not fit, or cannot be read or written
 ├── ServiceError        the service or the network did not answer with a run
-└── JudgeError          there is a run, and it could not be judged
+└── JudgeError          a run could not be judged
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ __all__ = [
 
 
 LONGEST = 200
-"""Characters of a name for which a nearest one is looked for."""
+"""Maximum length of a name for which a similar one is suggested."""
 EXCERPT = 100
-"""Characters of a line that are shown under a mistake in it."""
+"""Maximum length of the line that is shown below a mistake in it."""
 
 
 class DustError(Exception):
-    """A trouble that the user can mend; its text is the whole message, `headline` its first words."""
+    """A mistake or failure that the user can do something about; its text is the whole message."""
 
     spent: Tokens | None = None
-    """Tokens of the case's runs that had ended well before another of them failed."""
+    """Tokens of the case's runs that had succeeded before another of them failed."""
 
     @property
     def headline(self) -> str:
-        """One line for pytest's short summary."""
+        """The first line of the message, for pytest's short summary."""
         return str(self).split("\n", 1)[0]
 
 
 class SuiteError(DustError):
-    """The mistakes of one suite file, sorted by place."""
+    """The mistakes in one suite file, sorted by place."""
 
     def __init__(self, file: str, problems: Sequence[Problem], text: str = "") -> None:
-        """Keep `problems` in the order in which a reader of `file` meets them, each once.
+        """Sort `problems` by their place in `file`, each once.
 
-        With the file's `text`, each shows its line and a caret under its place.
+        With the file's `text`, the message of each shows its line, and a caret under its place.
         """
         from pytest_dust.characters import safe  # only when something is wrong: 3 ms
 
@@ -69,26 +69,26 @@ class SuiteError(DustError):
 
 
 class SettingsError(DustError):
-    """A setting has a value that it cannot have."""
+    """A setting has a wrong value."""
 
 
 class CassetteError(DustError):
-    """A cassette cannot be replayed."""
+    """A cassette is missing, does not fit, or cannot be read or written."""
 
 
 class ServiceError(DustError):
-    """The service, or something between, gave no run."""
+    """The service or the network did not answer with a run."""
 
     status: int | None = None
-    """The HTTP status of the answer, if there was one that said no."""
+    """The HTTP status, if the service refused the request."""
 
 
 class JudgeError(DustError):
-    """There is a run, and it could not be judged."""
+    """A run could not be judged."""
 
 
 def _excerpt(rows: Sequence[str], problem: Problem) -> list[str]:
-    """The line in question, and a caret under the place in it."""
+    """Return the line of a problem, and a line with a caret under its column."""
     line, column = problem.place
     row = rows[line - 1] if line <= len(rows) else ""
     if not row.strip():
@@ -109,13 +109,13 @@ def _is_seen(char: str) -> bool:
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
-    """` (did you mean X?)` for the name in `allowed` that is nearest to `name`, else nothing."""
+    """Return ` (did you mean X?)` with the name in `allowed` that is most similar; empty if none is."""
     found = nearest(name, allowed)
     return f" (did you mean {found}?)" if found else ""
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str | None:
-    """The name in `allowed` that is most like `name`, whatever its capitals and dashes; None if none is."""
+    """Return the most similar name in `allowed`, ignoring capitals and dashes; None if none is similar."""
     from difflib import get_close_matches  # only when something is wrong: 2 ms
 
     if len(name) > LONGEST:
@@ -128,5 +128,5 @@ def nearest(name: str, allowed: Iterable[str]) -> str | None:
 
 
 def plain_name(name: str) -> str:
-    """A name as it is compared with others: `specificationHash` and `Specification-hash` are one."""
+    """Return a name for comparison: the same for `specificationHash` and `Specification-hash`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|[-\s]+", "_", name).lower()

@@ -1,4 +1,4 @@
-"""JSON text read strictly: only what can be written as text again and read as the same value."""
+"""Read JSON text strictly: only values that can be written as JSON text and read again unchanged."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from typing import Any
 from pytest_dust.model import Path
 
 MAX_DIGITS = 4300
-"""Digits of a whole number that every Python reads by default."""
+"""Maximum number of digits of an integer that every Python reads by default."""
 INFINITE = float("inf")
 MAX_DEPTH = 200
-"""Levels of nesting in an answer; no app comes near it, and Python's stack holds it."""
+"""Maximum depth of nesting, far above that of real answers and far below the limit of Python's stack."""
 
 
 class NumberError(ValueError):
-    """JSON text holds a number that no JSON text gives back: NaN, infinite, or of too many digits."""
+    """JSON text holds a number that cannot be written again: NaN, infinity, or one with too many digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class OddNumber:
-    """Such a number as it is written."""
+    """A number that raises NumberError, as text."""
 
     text: str
 
     def __str__(self) -> str:
-        """The number, cut where it is long."""
+        """Return the number, shortened."""
         return self.text if len(self.text) <= 24 else f"{self.text[:12]}… ({len(self.text):,} characters)"
 
 
 def decode(text: str) -> Any:
-    """JSON text as a value; raises NumberError for an odd number and ValueError for what is no JSON."""
+    """Return the value of JSON text; raises NumberError for an odd number, ValueError if it is no JSON."""
     try:
         return _STRICT.decode(text)
     except json.JSONDecodeError:
         raise
     except ValueError:
-        _, number = next(odd_numbers(decode_loosely(text)))  # which raises where the text is no JSON besides
+        _, number = next(odd_numbers(decode_loosely(text)))  # raises if the text is no JSON for other reasons
         raise NumberError(f"it holds {number}, which JSON text cannot give back") from None
 
 
 def decode_loosely(text: str) -> Any:
-    """JSON text as a value with an OddNumber for each number that `decode` refuses."""
+    """Return the value of JSON text, with an OddNumber for each number that `decode` refuses."""
     return _LOOSE.decode(text)
 
 
 def odd_numbers(value: Any, path: Path = ()) -> Iterator[tuple[Path, OddNumber]]:
-    """The odd numbers in a value, and where they stand."""
+    """Yield the odd numbers in a value, each after its path."""
     if isinstance(value, OddNumber):
         yield path, value
         return
@@ -59,7 +59,7 @@ def odd_numbers(value: Any, path: Path = ()) -> Iterator[tuple[Path, OddNumber]]
 
 
 def ordered(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """The value with the keys of every mapping sorted, as cassettes keep it and runs are read.
+    """Return a value with the keys of every mapping sorted, as in cassettes and runs.
 
     Raises RecursionError for a value nested deeper than MAX_DEPTH.
     """
@@ -82,7 +82,7 @@ def _fraction(text: str) -> float:
 def _whole(text: str) -> int:
     if len(text) > MAX_DIGITS:
         raise NumberError
-    return int(text)  # a ValueError where the environment lets Python read fewer digits
+    return int(text)  # raises ValueError if Python is set to read fewer digits
 
 
 def _constant(_text: str) -> Any:
@@ -90,7 +90,7 @@ def _constant(_text: str) -> Any:
 
 
 def _loosely(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """A reader of numbers that gives an OddNumber where `read` refuses."""
+    """Return a function that reads a number, or returns an OddNumber if `read` raises."""
 
     def loose(text: str) -> Any:
         try:
@@ -102,7 +102,7 @@ def _loosely(read: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 _BOUNDED = 0 < sys.get_int_max_str_digits() <= MAX_DIGITS
-"""Whether Python itself refuses longer whole numbers, in a third of the time that `_whole` takes."""
+"""True if Python itself refuses longer integers, which takes a third of the time of `_whole`."""
 _STRICT = json.JSONDecoder(
     parse_float=_fraction, parse_int=None if _BOUNDED else _whole, parse_constant=_constant
 )

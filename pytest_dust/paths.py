@@ -1,4 +1,4 @@
-"""JMESPath into the run view: compiled once, told apart `null` from nothing, and explained when empty."""
+"""JMESPath expressions on the run view: compile them, find values, and explain why nothing is found."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ _BRANCHING = (
     "multi_select_list",
 )
 MAX_NAMED = 12
-"""Names listed when a path finds nothing; answers have them sorted, blocks stand as they run."""
+"""Maximum number of keys that a message lists when a path finds nothing."""
 MAX_NAME = 60
+"""Maximum length of a key in a message."""
 MAX_QUOTED = 500
-"""Characters of a path for which a way to quote its names is looked for."""
+"""Maximum length of a path for which a message shows how to quote its names."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DIGITS = re.compile(r"\.\d+(?![^.\[])")
@@ -42,40 +43,40 @@ _PIECE = re.compile(
     r"""(?P<dot>\.?)(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`|\[[-\d:*\s]*\]"""
     r"""|(?:[^.\[\](){}|&,*<>=!?"'`:]|(?<=[^\s:]):(?=[^\s:]))+)"""
 )
-"""A quoted text, an index or slice, or a run of characters that may be a name."""
+"""A quoted text, an index or slice, or a sequence of characters that may be a name."""
 MAX_REASON = 300
-"""Characters of the reason why a path does not fit what came."""
+"""Maximum length of JMESPath's own message in a PathError."""
 
 
 class PathError(ValueError):
-    """A path that is no JMESPath; its text says what and where in the path."""
+    """A path is no JMESPath, or one of its functions refuses a value; the text says why."""
 
 
 class _Interpreter(TreeInterpreter):
-    """JMESPath's own interpreter; what multiplies values stops when the time for judging is up."""
+    """JMESPath's interpreter; steps that multiply values raise TimeIsUp after the deadline."""
 
     def visit_multi_select_list(self, node: Any, value: Any) -> Any:
-        """The value of `[a, b]`."""
+        """Return the value of `[a, b]`."""
         seconds_left()
         return super().visit_multi_select_list(node, value)
 
     def visit_multi_select_dict(self, node: Any, value: Any) -> Any:
-        """The value of `{x: a, y: b}`."""
+        """Return the value of `{x: a, y: b}`."""
         seconds_left()
         return super().visit_multi_select_dict(node, value)
 
     def visit_flatten(self, node: Any, value: Any) -> Any:
-        """The value of `a[]`."""
+        """Return the value of `a[]`."""
         seconds_left()
         return super().visit_flatten(node, value)
 
 
 @cache
 def compile_path(path: str) -> ParsedResult:
-    """The compiled path; raises PathError for what is no JMESPath."""
+    """Return the compiled path; raises PathError if it is no JMESPath."""
     try:
         with catch_warnings():
-            simplefilter("ignore")  # of JMESPath's own, on literals without quotes
+            simplefilter("ignore")  # JMESPath warns of literals without quotes
             parsed: ParsedResult = jmespath.compile(path)
         _check_tree(parsed.parsed)
         _beginnings(parsed.parsed)
@@ -90,27 +91,27 @@ def compile_path(path: str) -> ParsedResult:
 
 @cache
 def beginnings(path: str) -> list[Steps]:
-    """The plain names and indexes with which the parts of a path begin at the document's top."""
+    """Return the names and indexes with which the parts of a path begin, such as a function's arguments."""
     return [steps for steps in _beginnings(compile_path(path).parsed) if steps]
 
 
 @cache
 def plain_path(path: str) -> Steps:
-    """The path as steps where it is nothing but names and indexes, else none."""
+    """Return the steps of a path that has only names and indexes; () for any other path."""
     steps, whole = _plain_beginning(compile_path(path).parsed)
     return steps if whole else ()
 
 
 def find(path: str, document: object) -> object:
-    """What the path finds in the document, or MISSING; raises PathError where a function refuses a value."""
-    if plain := plain_path(path):  # nearly every path is, and JMESPath takes ten times as long
+    """Return the value that a path finds, or MISSING; raises PathError if a function refuses a value."""
+    if plain := plain_path(path):  # most paths are plain, and JMESPath takes ten times as long
         return _follow(plain, document)
     expression = compile_path(path)
     try:
         found = _Interpreter().visit(expression.parsed, document)
     except TimeIsUp:
         raise
-    except Exception as error:  # noqa: BLE001  # its functions may raise anything for values they are not for
+    except Exception as error:  # noqa: BLE001  # JMESPath's functions may raise anything for unexpected values
         text = str(error)[:MAX_REASON].replace("\n", " ")
         raise PathError(text or type(error).__name__) from None
     if found is None and not _is_null(expression.parsed, document):
@@ -119,7 +120,7 @@ def find(path: str, document: object) -> object:
 
 
 def how_far(path: str, document: object) -> str:
-    """Why a path finds nothing: the last part of it that finds something, and what is there."""
+    """Return why a path finds nothing: the longest part of it that finds a value, and what that value is."""
     reached, value = "", document
     for step in _plain_beginning(compile_path(path).parsed)[0]:
         below = _step(value, step)
@@ -130,7 +131,7 @@ def how_far(path: str, document: object) -> str:
 
 
 def show_step(step: str | int, *, first: bool = False) -> str:
-    """One step of a path as JMESPath writes it: `.name`, `[3]`, `."odd name"`."""
+    """Return one step of a path as JMESPath writes it: `.name`, `[3]`, `."odd name"`."""
     if isinstance(step, int):
         return f"[{step}]"
     name = step if step.isidentifier() and step.isascii() else json.dumps(step, ensure_ascii=False)
@@ -149,12 +150,12 @@ def _explained(path: str, error: Any) -> str:
 
 
 def _quoting(path: str) -> str:
-    """How the path is written with its odd names quoted, if it can be read then; else nothing."""
+    """Return a hint with the path's odd names quoted, if that makes it a JMESPath; else an empty text."""
     if len(path) > MAX_QUOTED:
         return ""
     quoted = _PIECE.sub(_quoted, path)
     if quoted.startswith('"'):
-        return ""  # a run has no such name
+        return ""  # no key at the top of the run view needs quotes
     try:
         _check_tree(jmespath.compile(quoted).parsed)
     except (JMESPathError, PathError, ValueError, RecursionError):
@@ -166,7 +167,7 @@ def _quoting(path: str) -> str:
 
 
 def _quoted(piece: re.Match[str]) -> str:
-    """A piece of a path as JMESPath reads it: odd names in quotes, a bare number as an index."""
+    """Return a piece of a path as JMESPath accepts it: an odd name in quotes, a number as an index."""
     dot, text = piece["dot"], piece["text"]
     name = text.strip()
     if text.startswith("'") and dot:
@@ -180,7 +181,7 @@ def _quoted(piece: re.Match[str]) -> str:
 
 
 def _check_tree(node: Any, *, top: bool = True) -> None:
-    """Refuse now what JMESPath itself refuses only when it runs, or not at all."""
+    """Raise PathError for mistakes that JMESPath finds only when it runs, or not at all."""
     if not isinstance(node, dict):
         return
     if top and node["type"] == "expref":
@@ -199,7 +200,7 @@ def _beginnings(node: Any) -> list[Steps]:
 
 
 def _plain_beginning(node: Any) -> tuple[Steps, bool]:
-    """The names and indexes before the first filter, projection or function; whether that is all."""
+    """Return the steps before the first filter, projection or function, and True if these are all."""
     kind, children = node["type"], node["children"]
     if kind in ("field", "index"):
         return (node["value"],), True
@@ -219,7 +220,7 @@ def _plain_beginning(node: Any) -> tuple[Steps, bool]:
 
 
 def _is_null(node: Any, document: object) -> bool:
-    """Whether a path of plain names and indexes ends at a null that is really there."""
+    """Return True if a path of names and indexes finds a null, rather than nothing."""
     steps, whole = _plain_beginning(node)
     return whole and _follow(steps, document) is None
 

@@ -1,4 +1,4 @@
-"""The apps of a space as Dust lists them: what is saved now, without spending a run."""
+"""The apps of a space as they are saved at Dust; reading them makes no run."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from pytest_dust.masking import Mask
 from pytest_dust.model import App, Json, RunRequest
 
 GONE = (400, 404)
-"""How the service answers where it is asked for a run that it deleted."""
+"""The HTTP statuses of an answer for a deleted run."""
 MAX_NAMED = 12
-"""Apps that a message names."""
+"""Maximum number of apps that a message names."""
 _INPUT_KEY = re.compile(r"\bINPUT\.([A-Za-z_]\w*)|\bINPUT\[['\"]([^'\"]+)['\"]\]")
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An app as it is saved: its blocks as (type, name), their config, and what is known of its input."""
+    """A saved app: its blocks as (type, name), their config, and an example of its input."""
 
     id: str
     name: str
     specification_hash: str | None
-    """The hash that its last run in Dust's editor ran, perhaps of blocks that were edited since."""
+    """The hash of its last run in Dust's editor; its blocks may have been edited since."""
     blocks: tuple[tuple[str, str], ...]
     config: Mapping[str, Json]
     input: Mapping[str, Json]
     specification: Json = None
-    """The blocks that the editor saved last, whether they were run or not."""
+    """The blocks that the editor saved last, even if they were not run."""
     unknown: str = ""
-    """Why there is no hash."""
+    """Why the hash is unknown; empty if it is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Asks for a space's apps."""
+    """Reads the apps of a space."""
 
     network: Network
     workspace: str
@@ -51,11 +51,11 @@ class Catalog:
     mask: Mask
 
     def apps(self) -> list[Listed]:
-        """Every app of the space, with its last run in the editor; raises ServiceError."""
+        """Return all apps of the space; takes one request, and one for each app; raises ServiceError."""
         return [self.read(each) for each in self.entries()]
 
     def entries(self) -> list[Mapping[str, Any]]:
-        """The apps of the space as the service lists them, in one request; raises ServiceError."""
+        """Return the apps of the space in the service's own form, by one request; raises ServiceError."""
         body = self._ask("", f"{self._space}/apps")
         listed = body.get("apps") if isinstance(body, Mapping) else None
         if not isinstance(listed, list):
@@ -63,7 +63,7 @@ class Catalog:
         return [each for each in listed if isinstance(each, Mapping)]
 
     def app(self, id_: str) -> Listed:
-        """The app with this id; raises ServiceError where the space has none."""
+        """Return the app with this id; raises ServiceError if the space has no such app."""
         entries = self.entries()
         for each in entries:
             if app_id(each) == id_:
@@ -74,7 +74,7 @@ class Catalog:
         raise ServiceError(f"the space {self.space} has no app {id_}{nearest}; it has: {known}")
 
     def exists(self, id_: str, specification_hash: str) -> bool | None:
-        """Whether the service has this version of an app; None where it cannot be asked."""
+        """Return True if the service has this version of an app; None if it gives no answer."""
         asked: dict[str, Json] = {"apps": [{"appId": id_, "appHash": specification_hash}]}
         try:
             body = self._ask(id_, f"{self._space}/apps/check", asked)
@@ -94,7 +94,7 @@ class Catalog:
         return self.network.ask(request, path, self.timeout, self.mask, body)
 
     def read(self, written: Mapping[str, Any]) -> Listed:
-        """An app that the service lists, with what its last run in the editor tells of it."""
+        """Return an app that the service lists, with hash, config and input of its last run in the editor."""
         id_ = app_id(written)
         blocks = [each for each in _parsed(written.get("savedSpecification"), list) if isinstance(each, dict)]
         run, unknown = self._saved_run(id_, written.get("savedRun"))
@@ -112,7 +112,7 @@ class Catalog:
         )
 
     def _saved_run(self, id_: str, saved: object) -> tuple[Mapping[str, Any], str]:
-        """The last run in the editor, which alone tells a hash; else nothing, and why."""
+        """Return the last run in the editor, the only source of a hash; or an empty one, and why."""
         if not isinstance(saved, str):
             return {}, "it was never run in Dust"
         request = RunRequest(App(self.workspace, self.space, id_), LATEST, {}, [], None)
@@ -127,12 +127,12 @@ class Catalog:
 
 
 def app_id(written: Mapping[str, Any]) -> str:
-    """The id of an app that the service lists."""
+    """Return the id of an app that the service lists."""
     return str(written.get("sId"))
 
 
 def _parsed(text: object, kind: type) -> Any:
-    """JSON in a string, as the listing has it; empty where it is null or something else."""
+    """Return the value of JSON inside a text; an empty one if it is null or of another type."""
     try:
         value = ordered(decode(text)) if isinstance(text, str) else None
     except (ValueError, RecursionError):
@@ -143,9 +143,9 @@ def _parsed(text: object, kind: type) -> Any:
 def _config(
     saved: Mapping[str, Json], run: Mapping[str, Any], blocks: list[dict[str, Any]]
 ) -> dict[str, Json]:
-    """The config of each block but the input's, as the app's page "Use with API" gives it.
+    """Return the config of each block except the input's, as the app's page "Use with API" shows it.
 
-    It is what is saved for the block, else what its last run in the editor had, else what its own part says.
+    It is the saved one, else that of the last run in the editor, else that in the block itself.
     """
     match run:
         case {"config": {"blocks": dict(ran)}}:
@@ -162,7 +162,7 @@ def _config(
 
 
 def _input(run: Mapping[str, Any], blocks: list[dict[str, Any]]) -> dict[str, Json]:
-    """An example of the app's input: that of its saved run, else the names that its blocks read of it."""
+    """Return an example of the app's input: that of its last run, else the keys that its blocks read."""
     for trace in run.get("traces") or []:
         match trace:
             case [["input", _], [[{"value": dict(value)}, *_], *_]]:

@@ -1,4 +1,4 @@
-"""A reply's bytes, decompressed piece by piece: however far they expand, little is in memory at once."""
+"""Decompress the bytes of a reply in small pieces, so that a reply that expands a lot takes little memory."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from collections.abc import Callable, Iterator, Sequence
 import httpx
 
 PIECE = 64 * 1024
-"""Bytes that come out of a decompressor at once."""
+"""Maximum size of a decompressed piece in bytes."""
 MOST = 3
-"""Encodings around one another; no service uses two."""
+"""Maximum number of nested encodings; services use one."""
 GZIP, ZLIB, RAW = zlib.MAX_WBITS | 16, zlib.MAX_WBITS, -zlib.MAX_WBITS
 WINDOWS = {"gzip": GZIP, "x-gzip": GZIP, "deflate": ZLIB}
-"""What zlib calls the encodings that we ask for."""
+"""zlib's parameter for each accepted encoding."""
 
 HEAD = 2
-"""Bytes by which zlib knows its header."""
+"""Length of a zlib header in bytes."""
 
 Stage = Callable[[Iterator[bytes]], Iterator[bytes]]
 
 
 def decoded(parts: Iterator[bytes], encodings: Sequence[str], stage: Stage) -> Iterator[bytes]:
-    """The bytes without their encodings, which are listed in the order in which they were applied.
+    """Yield the bytes without their encodings, which are listed in the order in which they were applied.
 
-    Every layer's bytes pass through `stage`, which may refuse them. Raises httpx.DecodingError.
+    The bytes pass through `stage`, which may raise, before the first and after each decompression. Raises
+    httpx.DecodingError.
     """
     names = [name for name in (each.strip().lower() for each in encodings) if name not in ("", "identity")]
     if len(names) > MOST or any(name not in WINDOWS for name in names):
@@ -37,7 +38,7 @@ def decoded(parts: Iterator[bytes], encodings: Sequence[str], stage: Stage) -> I
 
 
 def _inflated(parts: Iterator[bytes], window: int) -> Iterator[bytes]:
-    """The bytes that come out of a decompressor; what follows the end of its data is left out."""
+    """Yield the decompressed bytes; bytes after the end of the compressed data are ignored."""
     inflater = None
     head = b""
     for part in parts:
@@ -63,7 +64,7 @@ def _pieces(inflater: zlib._Decompress, part: bytes) -> Iterator[bytes]:
 
 
 def _window(head: bytes) -> int:
-    """How zlib reads `deflate`: with a header, as it should be, or without one, as some servers send it."""
+    """Return the parameter for `deflate`: with a header as specified, or without as some servers send it."""
     try:
         zlib.decompressobj(ZLIB).decompress(head[:HEAD])
     except zlib.error:

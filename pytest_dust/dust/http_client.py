@@ -11,18 +11,18 @@ from pytest_dust.dust import refusals
 from pytest_dust.settings import is_this_machine
 
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-"""None: how many runs are under way at once is decided where they are launched."""
+"""No limits, as the worker pool limits the number of runs at once."""
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 EXCEPTIONS = "no_proxy"
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Where httpx looks for the certificates to trust: in the first that is set."""
+"""The variables that name the certificates to trust; httpx uses the first that is set."""
 KEY_LOG = "SSLKEYLOGFILE"
 
 
 def client(base_url: str) -> httpx.Client:
-    """A client for the service; raises ServiceError that names the variable which cannot be used.
+    """Return a client for the service; raises a ServiceError that names the variable with an unusable value.
 
-    A service on this machine is asked without any proxy: the key would travel to it in clear.
+    For a service on this machine no proxy is used, as the key would be sent to it without encryption.
     """
     try:
         trusted = httpx.create_ssl_context()
@@ -42,7 +42,7 @@ def client(base_url: str) -> httpx.Client:
 
 
 def proxy(host: str, port: int) -> str:
-    """How messages name a proxy: by its address, without its password, and the variables that name it."""
+    """Return how messages name a proxy: its address, without a password, and the variables that name it."""
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     given = {name: os.environ[name] for name in _given(*PROXIES)}
     names = [name for name, value in given.items() if host == _host(value) or host in value.lower()]
@@ -50,7 +50,7 @@ def proxy(host: str, port: int) -> str:
 
 
 def _host(address: str) -> str:
-    """The host of a proxy's address as it is connected to; the address itself if it has none."""
+    """Return the host of a proxy's address, or the whole address if it cannot be read."""
     try:
         return httpx.URL(_with_scheme(address)).raw_host.decode("ascii").strip("[]")
     except (ValueError, httpx.InvalidURL):
@@ -58,22 +58,22 @@ def _host(address: str) -> str:
 
 
 def _with_scheme(address: str) -> str:
-    """A proxy's address as httpx takes it."""
+    """Return a proxy's address with a scheme, which httpx requires."""
     return address if "://" in address else f"http://{address}"
 
 
 def _without_quotes(error: Exception) -> str:
-    """What an error says, but nothing that it quotes of an address: that may be part of a password."""
+    """Return the message of an error without quoted parts of an address, which may hold a password."""
     return str(error) if isinstance(error, ImportError) else re.sub(r"'.*'", "…", str(error))
 
 
 def _given(*names: str) -> list[str]:
-    """The environment variables that are set of these names, in whatever letters: as Python reads them."""
+    """Return the environment variables that have these names, in upper or lower case, and a value."""
     return [name for name, value in os.environ.items() if value and name.lower() in names]
 
 
 def _certificates(error: Exception) -> str:
-    """The variable that caused an error in reading certificates, with its value; else nothing."""
+    """Return the variable that caused an error in reading certificates, with its value; empty if unknown."""
     named = next((name for name in CERTIFICATES if os.environ.get(name)), "")
     logged = os.environ.get(KEY_LOG)
     if logged and (not named or getattr(error, "filename", None) == logged):
@@ -83,10 +83,10 @@ def _certificates(error: Exception) -> str:
 
 
 def _is_bad(name: str) -> bool:
-    """Whether httpx can use no proxy of this address."""
+    """Return True if httpx cannot use the proxy that a variable names."""
     try:
         transport = httpx.HTTPTransport(proxy=_with_scheme(os.environ[name]), verify=False)
     except (ImportError, ValueError, httpx.InvalidURL):
         return True
-    transport.close()  # it was connected to nothing
+    transport.close()
     return False

@@ -1,4 +1,4 @@
-"""A run as `expect` sees it: the document into which the paths of a suite look."""
+"""The run view: the document that the paths of a suite's `expect` look into."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CLOSING = {end: begin for begin, end in OPENING.items()}
 
 
 def view(run: Run, *, plural: bool) -> dict[str, Any]:
-    """The run's document; `plural` gives `results`, `outputs`, `errors` in place of the singular names."""
+    """Return the view of a run; with `plural`, it has `results`, `outputs` and `errors`, by input."""
     return {
         "status": str(run.status),
         "error": error(run),
@@ -30,17 +30,17 @@ def view(run: Run, *, plural: bool) -> dict[str, Any]:
 
 
 def viewed(run: Run, *, plural: bool) -> ViewedRun:
-    """The run with its document."""
+    """Return a run with its view."""
     return ViewedRun(run, view(run, plural=plural), plural)
 
 
 def usage(run: Run) -> dict[str, int | None]:
-    """The tokens of the whole run, by kind; None for a kind that the service does not tell of each block."""
+    """Return the tokens of the whole run, by kind; None for a kind that some block has no count of."""
     return _usage(_executions(run))
 
 
 def tokens(runs: Iterable[Run]) -> Tokens:
-    """The tokens that runs used, as far as they are told."""
+    """Return the tokens that runs used, as far as the service gives them."""
     return sum(map(_tokens, runs), Tokens())
 
 
@@ -54,7 +54,7 @@ def _executions(run: Run) -> Iterable[Execution]:
 
 
 def error(run: Run) -> str | None:
-    """`BLOCK (type): message` of the first block that failed; null in a run that succeeded."""
+    """Return `BLOCK (type): message` of the first block that failed; None for a run that succeeded."""
     for trace in run.traces:
         for one in chain(*trace.executions):
             if one.error is not None:
@@ -66,7 +66,7 @@ def error(run: Run) -> str | None:
 
 
 def blocks(run: Run, *, plural: bool) -> dict[str, Any]:
-    """The blocks by name, in execution order; the two ends of a loop are one entry."""
+    """Return the blocks by name, in execution order; the two ends of a loop are one entry."""
     statuses = {(block.type, block.name): block for block in run.statuses}
     found: dict[str, Any] = {}
     for trace in run.traces:
@@ -75,16 +75,16 @@ def blocks(run: Run, *, plural: bool) -> dict[str, Any]:
             found[trace.name] = _paired(found[trace.name], entry, plural=plural)
         else:
             found[trace.name] = entry
-    told = {(trace.type, trace.name) for trace in run.traces}
-    for block in run.statuses:  # blocks of which the answer holds a status and no executions
-        if (block.type, block.name) not in told:
+    traced = {(trace.type, trace.name) for trace in run.traces}
+    for block in run.statuses:  # for blocks without executions, a status is all that the answer holds
+        if (block.type, block.name) not in traced:
             entry = found.setdefault(block.name, _status_only(block))
             entry["status"] = block.status if block.status == Status.ERRORED else entry["status"]
     return found
 
 
 def _results(run: Run, *, plural: bool) -> Json:
-    """The last block's outputs; what the answer calls results where it names no block."""
+    """Return the outputs of the last block; the results of the answer if it has no traces."""
     if not run.traces:
         return _plain_results(run.results, plural=plural)
     if run.status != Status.SUCCEEDED:
@@ -93,7 +93,7 @@ def _results(run: Run, *, plural: bool) -> Json:
 
 
 def _plain_results(results: Json, *, plural: bool) -> Json:
-    """Results as the answer has them, unpacked where they are executions."""
+    """Return the results of an answer; of executions, their values."""
     if not isinstance(results, list):
         return results
     rows = [_unpacked(row) for row in results]
@@ -108,9 +108,10 @@ def _unpacked(row: Any) -> Any:
 
 
 def _block(trace: Trace, status: BlockStatus | None, *, plural: bool) -> dict[str, Any]:
+    """Return the entry of a block with executions; its status is derived from them if the run has none."""
     executions = list(chain(*trace.executions))
     failed = sum(one.error is not None for one in executions)
-    rounds = _rounds(trace)
+    iterations = _iterations(trace)
     derived = Status.ERRORED if failed else Status.SUCCEEDED
     timed = {} if status is None or status.duration is None else {"duration": status.duration}
     return {
@@ -118,7 +119,7 @@ def _block(trace: Trace, status: BlockStatus | None, *, plural: bool) -> dict[st
         "status": str(derived) if status is None else status.status,
         "outputs" if plural else "output": _outputs(trace, _value, plural=plural),
         "errors" if plural else "error": _outputs(trace, _error, plural=plural),
-        "iterations": rounds if plural else sum(rounds),
+        "iterations": iterations if plural else sum(iterations),
         "success_count": len(executions) - failed,
         "error_count": failed,
         "usage": _usage(executions),
@@ -127,13 +128,13 @@ def _block(trace: Trace, status: BlockStatus | None, *, plural: bool) -> dict[st
 
 
 def _paired(opening: dict[str, Any], closing: dict[str, Any], *, plural: bool) -> dict[str, Any]:
-    """A loop's two ends as one block: the opening one, with what the closing one adds."""
+    """Return the entry of a loop: its opening block's, with the error and the output of its closing block."""
     name = "outputs" if plural else "output"
     output = closing[name]
-    given = any(each is not None for each in output) if plural else output is not None
+    has_output = any(each is not None for each in output) if plural else output is not None
     status = closing["status"] if closing["status"] == Status.ERRORED else opening["status"]
-    loops = opening["type"] == "map" and given  # Dust's own reduce and end give null
-    return {**opening, "status": status, name: output if loops else opening[name]}
+    reduced = opening["type"] == "map" and has_output  # Dust's own `reduce` and `end` return null
+    return {**opening, "status": status, name: output if reduced else opening[name]}
 
 
 def _status_only(block: BlockStatus) -> dict[str, Any]:
@@ -145,8 +146,8 @@ def _status_only(block: BlockStatus) -> dict[str, Any]:
     }
 
 
-def _rounds(trace: Trace) -> list[int]:
-    """How often each input went through a block: for a loop's opening block, through its body."""
+def _iterations(trace: Trace) -> list[int]:
+    """Return the iterations of a block, by input; for the block that opens a loop, those of the loop."""
     if trace.type == "map":
         mapped = [row[0].value if row else None for row in trace.executions]
         return [len(value) if isinstance(value, list) else 0 for value in mapped]
@@ -156,7 +157,7 @@ def _rounds(trace: Trace) -> list[int]:
 
 
 def _outputs(trace: Trace, part: Callable[[Execution], Json], *, plural: bool) -> Json:
-    """One part of each execution: per input, and per iteration inside a loop."""
+    """Return one part of each execution: by input, and inside a loop by iteration too."""
     rows: list[Any] = [[part(one) for one in row] for row in trace.executions]
     if not trace.loop:
         rows = [row[0] for row in rows if row]
@@ -172,7 +173,7 @@ def _error(one: Execution) -> Json:
 
 
 def _usage(executions: Iterable[Execution]) -> dict[str, int | None]:
-    """The tokens of some executions, by kind: a sum with an unknown part is unknown."""
+    """Return the tokens of some executions, by kind; None for a sum with an unknown count."""
     sums: dict[str, int | None] = dict.fromkeys(USAGE, 0)
     for one in executions:
         used = dict.fromkeys(USAGE) if one.usage is None else one.usage

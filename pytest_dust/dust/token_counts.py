@@ -1,4 +1,4 @@
-"""The tokens that a run used, also where a filter hides some of its blocks."""
+"""The tokens that a run used, with those of blocks that a filter leaves out."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def of_run(reply: Reply, run: Run, block_filter: Sequence[str] | None, known: Sequence[Block]) -> Tokens:
-    """The tokens of a run, which is what the filter shows of the reply; `known` are blocks of the app.
+    """Return the tokens of a run; `known` are blocks of its app.
 
-    The service itself filters a blocking answer. What its other blocks used is then unknown, unless it is
-    known that none of them asks a model.
+    The service itself filters a blocking answer. The tokens of the blocks that it leaves out are unknown,
+    unless these are known not to call a model.
     """
     if block_filter is None:
         return run_view.tokens([run])
     if reply.flavor is not Flavor.BLOCKING:
         return run_view.tokens([wire.run(reply, None, LATEST)])
     shown = run_view.tokens([run])
-    hidden = [kind for kind, name in known if name not in block_filter]
-    idle = bool(hidden) and MODEL_TYPES.isdisjoint(hidden)
-    return shown if idle else Tokens(shown.told, 1)
+    hidden_types = [kind for kind, name in known if name not in block_filter]
+    without_model = bool(hidden_types) and MODEL_TYPES.isdisjoint(hidden_types)
+    return shown if without_model else Tokens(shown.told, 1)
