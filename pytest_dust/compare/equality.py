@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from pytest_dust.compare.alignment import Aligner
 from pytest_dust.compare.content import Content, Part, as_it_was, key
-from pytest_dust.compare.unordered import Similar, lacking
+from pytest_dust.compare.unordered import SimilarMatcher, lacking
 from pytest_dust.model import MISSING, Change, Path
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class _Differ:
         self._aligner = aligner
         self._unordered = unordered
         self._alike = alike
-        self._similar = None if alike is None else Similar(alike, aligner, unordered=unordered)
+        self._similar = None if alike is None else SimilarMatcher(alike, aligner, unordered=unordered)
 
     def hold(self, old: Counted, new: Counted, path: Path) -> None:
         """Hold two values that stand at a path against each other."""
@@ -126,11 +125,14 @@ class _Differ:
                 yield new.places[here], before, new.parts[here]
 
     def _pairs(self, old: Part, new: Part) -> Iterator[Pair]:
+        matcher = self._similar
         if self._unordered:
-            apart = self._similar.apart(old, new) if self._similar else lacking(old.keys, new.keys)
-            return zip_longest(*apart)
-        alike = None if self._similar is None else partial(self._similar.at, old, new)
-        return self._aligner.pairs(old.keys, new.keys, alike)
+            return zip_longest(*(matcher.unpaired(old, new) if matcher else lacking(old.keys, new.keys)))
+        if matcher is None:
+            return self._aligner.pairs(old.keys, new.keys)
+        return self._aligner.pairs(
+            old.keys, new.keys, lambda at, place: matcher.similar(old.parts[at], new.parts[place])
+        )
 
 
 GONE = Part(MISSING, MISSING)
