@@ -74,7 +74,7 @@ class Expected:
     name: str
     written: Any
     inner: tuple[Expected, ...] = ()
-    """The matchers that `not` denies."""
+    """The matchers that it negates, as `not` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,18 @@ class Bound:
     argument: object
     holds: Callable[[Any, Any], bool | str] = field(repr=False)
     bounded: bool = True
-    """Whether it ends in time by itself, as most do, and all matchers in its argument."""
+    """Whether it stops by itself when the time for judging is up, as do all matchers in its argument."""
+    sees_missing: bool = False
+    """Whether it judges a path that finds nothing; any other matcher fails there."""
+    measures: bool = False
+    """Whether its argument is a measure, such as a length, and no value that a block might give."""
+    negates: bool = False
+    """Whether it holds if none of the matchers in its argument does; reports show it before each of these."""
 
     @property
     def expected(self) -> Expected:
         """The matcher without its function, for reports."""
-        inner = self.argument if self.name == "not" and isinstance(self.argument, tuple) else ()
+        inner = self.argument if self.negates and isinstance(self.argument, tuple) else ()
         return Expected(
             self.name, self.written, tuple(each.expected for each in inner if isinstance(each, Bound))
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -75,7 +75,16 @@ class Matcher:
     argument: Argument
     holds: Callable[[Any, Any], Verdict]
     bounded: bool = True
-    """Whether it ends when the time for judging is up; else nobody can tell how long it takes."""
+    """Whether it stops when the time for judging is up; any other is judged in a thread of its own."""
+    sees_missing: bool = False
+    """Whether it judges a path that finds nothing, as `exists` does; any other matcher fails there.
+
+    One with matchers in its argument does so only if one of these does.
+    """
+    measures: bool = False
+    """Whether its argument is a measure, such as a length, and no value that a block might give."""
+    negates: bool = False
+    """Whether it holds if none of the matchers in its argument does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,7 @@ class Here:
 def bind(written: Any, here: Here) -> tuple[Bound, ...]:
     """What stands behind a path (a literal, or a mapping of matchers) as matchers ready to judge."""
     if not isinstance(written, dict):
-        return (Bound("equals", written, written, here.table["equals"].holds),)
+        return (_bound("equals", written, here),)
     if not written:
         raise ArgumentError("an empty mapping expects nothing; give matchers, or equals: {}")
     bound: list[Bound] = []
@@ -124,14 +133,26 @@ def _bound(name: str, written: Any, here: Here) -> Bound:
         prepared = matcher.argument.prepare(written, here)
     except ArgumentError as error:
         raise error.below(name, name) from None
-    return Bound(name, written, prepared, matcher.holds, matcher.bounded and _are_bounded(prepared))
+    inner = list(_bound_in(prepared))
+    return Bound(
+        name,
+        written,
+        prepared,
+        matcher.holds,
+        bounded=matcher.bounded and all(each.bounded for each in inner),
+        sees_missing=matcher.sees_missing and (not inner or any(each.sees_missing for each in inner)),
+        measures=matcher.measures,
+        negates=matcher.negates,
+    )
 
 
-def _are_bounded(argument: object) -> bool:
-    """Whether the matchers in another's argument all end in time by themselves."""
+def _bound_in(argument: object) -> Iterator[Bound]:
+    """The matchers in the argument of another."""
     if isinstance(argument, Bound):
-        return argument.bounded
-    return not isinstance(argument, tuple) or all(map(_are_bounded, argument))
+        yield argument
+    elif isinstance(argument, tuple):
+        for each in argument:
+            yield from _bound_in(each)
 
 
 MAX_REASON = 300
@@ -139,12 +160,12 @@ MAX_REASON = 300
 
 
 def judge(value: object, bound: Bound) -> Verdict:
-    """Whether one matcher holds for a value; nothing found holds only for `exists`, however it is wrapped.
+    """Whether one matcher holds for a value, which may be MISSING.
 
     A matcher that raises does not hold, whatever it raises: `pytest.skip()` would hide a failing case. Raises
-    TimeIsUp and KeyboardInterrupt alone.
+    only TimeIsUp and KeyboardInterrupt.
     """
-    if value is MISSING and bound.name not in ("exists", "not", "any_of", "all_of"):
+    if value is MISSING and not bound.sees_missing:
         return False
     try:
         verdict = bound.holds(value, bound.argument)

@@ -22,23 +22,6 @@ TOP = ("status", "error", "usage", "blocks", "duration", "specification_hash", "
 BLOCK = ("type", "status", "iterations", "success_count", "error_count", "usage", "duration")
 _NUMBERED = {"output": "outputs", "error": "errors", "result": "results"}
 
-MEASURING = frozenset(
-    {
-        "length",
-        "min_length",
-        "max_length",
-        "word_count",
-        "gt",
-        "gte",
-        "lt",
-        "lte",
-        "approx",
-        "similar",
-        "schema",
-    }
-)
-"""Matchers whose argument is no value that a block might give."""
-
 BUILT_IN = Here(table=MATCHERS)
 SUCCEEDS = Expectation("status", bind("succeeded", BUILT_IN))
 """What a case expects that says nothing of its status or error."""
@@ -83,7 +66,7 @@ def _masked(bound: Bound, mask: Mask, *, of_a_block: bool) -> Bound:
 
     A number is masked only if it is compared with a value itself, not with its length or its size.
     """
-    compared = of_a_block and bound.name not in MEASURING
+    compared = of_a_block and not bound.measures
     written = mask.expected(bound.written, of_a_block=compared)
     if written == bound.written:
         return bound

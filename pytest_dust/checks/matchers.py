@@ -34,14 +34,15 @@ from pytest_dust.model import MISSING, Bound
 MATCHERS: dict[str, Matcher] = {}
 
 
-def matcher(
-    argument: Argument, *, bounded: bool = True
-) -> Callable[[Callable[[Any, Any], Verdict]], Matcher]:
-    """Enter the decorated function into the table, for arguments of this kind."""
+def matcher(argument: Argument, **declared: bool) -> Callable[[Callable[[Any, Any], Verdict]], Matcher]:
+    """Enter the decorated function into the table, for arguments of this kind.
+
+    `declared` are the flags of Matcher: bounded, sees_missing, measures, negates.
+    """
 
     def enter(holds: Callable[[Any, Any], Verdict]) -> Matcher:
         name = holds.__name__.rstrip("_")
-        MATCHERS[name] = Matcher(name, argument, holds, bounded)
+        MATCHERS[name] = Matcher(name, argument, holds, **declared)
         return MATCHERS[name]
 
     return enter
@@ -136,25 +137,25 @@ def type_(value: Any, wanted: tuple[str, ...]) -> Verdict:
     return fits or f"it is {kind(value)}"
 
 
-@matcher(arguments.measured("equals"))
+@matcher(arguments.measured("equals"), measures=True)
 def length(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
     """A text of so many characters, a list or mapping of so many entries."""
     return _measured(value, wanted)
 
 
-@matcher(arguments.measured("gte"))
+@matcher(arguments.measured("gte"), measures=True)
 def min_length(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
     """At least so long."""
     return _measured(value, wanted)
 
 
-@matcher(arguments.measured("lte"))
+@matcher(arguments.measured("lte"), measures=True)
 def max_length(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
     """At most so long."""
     return _measured(value, wanted)
 
 
-@matcher(arguments.measured("equals"))
+@matcher(arguments.measured("equals"), measures=True)
 def word_count(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
     """A text of so many words: what white space separates."""
     if not isinstance(value, str):
@@ -163,31 +164,31 @@ def word_count(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
     return _held(unmet(words, wanted), f"it has {words:,} words")
 
 
-@matcher(arguments.number)
+@matcher(arguments.number, measures=True)
 def gt(value: Any, wanted: float) -> Verdict:
     """Greater than."""
     return value > wanted if _is_number(value) else _not("a number", value)
 
 
-@matcher(arguments.number)
+@matcher(arguments.number, measures=True)
 def gte(value: Any, wanted: float) -> Verdict:
     """Greater than or equal."""
     return value >= wanted if _is_number(value) else _not("a number", value)
 
 
-@matcher(arguments.number)
+@matcher(arguments.number, measures=True)
 def lt(value: Any, wanted: float) -> Verdict:
     """Less than."""
     return value < wanted if _is_number(value) else _not("a number", value)
 
 
-@matcher(arguments.number)
+@matcher(arguments.number, measures=True)
 def lte(value: Any, wanted: float) -> Verdict:
     """Less than or equal."""
     return value <= wanted if _is_number(value) else _not("a number", value)
 
 
-@matcher(arguments.tolerance)
+@matcher(arguments.tolerance, measures=True)
 def approx(value: Any, wanted: tuple[float, float, float]) -> Verdict:
     """A number within a tolerance: the greater of `abs` and `rel` times the value expected."""
     target, absolute, relative = wanted
@@ -216,7 +217,7 @@ def unordered(value: Any, wanted: list[Any]) -> Verdict:
     return "; ".join(told) or True
 
 
-@matcher(arguments.json_schema, bounded=False)
+@matcher(arguments.json_schema, bounded=False, measures=True)
 def schema(value: Any, check: Callable[[Any], str]) -> Verdict:
     """Keeps this JSON Schema."""
     return check(value) or True
@@ -234,7 +235,7 @@ def json(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
     return unmet(parsed, wanted) or True
 
 
-@matcher(arguments.similarity)
+@matcher(arguments.similarity, measures=True)
 def similar(value: Any, wanted: tuple[str, float]) -> Verdict:
     """A text that is as good as this one: the share of characters kept, both ways."""
     if not isinstance(value, str):
@@ -262,14 +263,14 @@ def any_(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
     return _best(unmet(element, wanted) for element in value) or f"none of its {len(value):,} does"
 
 
-@matcher(arguments.alternatives)
+@matcher(arguments.alternatives, sees_missing=True)
 def any_of(value: Any, wanted: tuple[tuple[Bound, ...], ...]) -> Verdict:
     """Holds at least one of these."""
     reasons = [unmet(value, each) for each in wanted]
     return _best(reasons) or "; ".join(f"[{at}] {reason}" for at, reason in enumerate(reasons))
 
 
-@matcher(arguments.alternatives)
+@matcher(arguments.alternatives, sees_missing=True)
 def all_of(value: Any, wanted: tuple[tuple[Bound, ...], ...]) -> Verdict:
     """Holds every one of these."""
     for at, each in enumerate(wanted):
@@ -278,32 +279,20 @@ def all_of(value: Any, wanted: tuple[tuple[Bound, ...], ...]) -> Verdict:
     return True
 
 
-@matcher(arguments.boolean)
+@matcher(arguments.boolean, sees_missing=True)
 def exists(value: Any, wanted: bool) -> Verdict:  # noqa: FBT001
     """Whether the path finds something, null included."""
     return (value is not MISSING) is wanted
 
 
-@matcher(arguments.matchers)
+@matcher(arguments.matchers, sees_missing=True, negates=True)
 def not_(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
     """None of these matchers holds; a literal must not be equal."""
-    if value is MISSING and not _asks_existence(wanted):
-        return False
     for bound in wanted:
         verdict = judge(value, bound)
         if verdict is True or isinstance(verdict, WrongType | Broken):
             return verdict is not True and verdict
     return True
-
-
-def _asks_existence(matchers: tuple[Bound, ...]) -> bool:
-    """Whether `exists` is among the matchers, however it is wrapped."""
-    for bound in matchers:
-        argument: Any = bound.argument
-        inner = {"not": (argument,), "any_of": argument, "all_of": argument}.get(bound.name, ())
-        if bound.name == "exists" or any(map(_asks_existence, inner)):
-            return True
-    return False
 
 
 def _short(number: Fraction) -> str:
