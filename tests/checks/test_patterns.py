@@ -56,6 +56,8 @@ def test_a_pattern_finds_what_re_finds(pattern: str, texts: list[str]) -> None:
         (r"^\w+$", "हिन्दी"),
         (r"\bx\b", "\u0301x\u0301"),
         (r"^\s$", "\x1c"),
+        ("(?x)^ \x1c\xa0\u2028 $", "\x1c\xa0\u2028"),
+        ("(?x)\x1c", ""),
         (r"^[\w\s]+$", "²\x1f"),
         (r"[^\W]", "\u203f"),
         ("[[:alpha:]]", "x"),
