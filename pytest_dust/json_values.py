@@ -1,4 +1,4 @@
-"""Read JSON text strictly: only values that can be written as JSON text and read again unchanged."""
+"""JSON text read strictly: only what can be written as text again and read as the same value."""
 
 from __future__ import annotations
 
@@ -11,45 +11,64 @@ from typing import Any
 from pytest_dust.model import Path
 
 MAX_DIGITS = 4300
-"""Maximum number of digits of an integer that every Python reads by default."""
+"""Digits of a whole number that every Python reads by default."""
 INFINITE = float("inf")
 MAX_DEPTH = 200
-"""Maximum depth of nesting, far above that of real answers and far below the limit of Python's stack."""
+"""Levels of nesting in an answer; no app comes near it, and Python's stack holds it."""
 
 
 class NumberError(ValueError):
-    """JSON text holds a number that cannot be written again: NaN, infinity, or one with too many digits."""
+    """JSON text has a number that cannot be written as JSON again: NaN, infinite, or of too many digits."""
+
+    def __init__(self, number: OddNumber) -> None:
+        """Name the number."""
+        super().__init__(f"it holds {number}, which JSON text cannot give back")
+        self.number = number
 
 
 @dataclass(frozen=True, slots=True)
 class OddNumber:
-    """A number that raises NumberError, as text."""
+    """Such a number as it is written."""
 
     text: str
 
     def __str__(self) -> str:
-        """Return the number, shortened."""
+        """The number, cut where it is long."""
         return self.text if len(self.text) <= 24 else f"{self.text[:12]}… ({len(self.text):,} characters)"
 
 
 def decode(text: str) -> Any:
-    """Return the value of JSON text; raises NumberError for an odd number, ValueError if it is no JSON."""
+    """The value of a JSON text; raises NumberError for an odd number and ValueError for what is not JSON."""
     try:
         return _STRICT.decode(text)
     except json.JSONDecodeError:
         raise
     except ValueError:
-        _, number = next(odd_numbers(decode_loosely(text)))  # raises if the text is no JSON for other reasons
-        raise NumberError(f"it holds {number}, which JSON text cannot give back") from None
+        raise _number_error(decode_loosely(text)) from None  # a text that is not JSON besides raises here
+
+
+def decode_at(text: str, at: int) -> tuple[Any, int]:
+    """The JSON value that begins at an index of a text, and the index behind it; raises as `decode` does."""
+    try:
+        return _STRICT.raw_decode(text, at)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        raise _number_error(_LOOSE.raw_decode(text, at)[0]) from None
+
+
+def _number_error(value: Any) -> NumberError:
+    _, number = next(odd_numbers(value))
+    return NumberError(number)
 
 
 def decode_loosely(text: str) -> Any:
-    """Return the value of JSON text, with an OddNumber for each number that `decode` refuses."""
+    """JSON text as a value with an OddNumber for each number that `decode` refuses."""
     return _LOOSE.decode(text)
 
 
 def odd_numbers(value: Any, path: Path = ()) -> Iterator[tuple[Path, OddNumber]]:
-    """Yield the odd numbers in a value, each after its path."""
+    """The odd numbers in a value, and where they stand."""
     if isinstance(value, OddNumber):
         yield path, value
         return
@@ -59,7 +78,7 @@ def odd_numbers(value: Any, path: Path = ()) -> Iterator[tuple[Path, OddNumber]]
 
 
 def ordered(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """Return a value with the keys of every mapping sorted, as in cassettes and runs.
+    """The value with the keys of every mapping sorted, as cassettes keep it and runs are read.
 
     Raises RecursionError for a value nested deeper than MAX_DEPTH.
     """
@@ -76,21 +95,21 @@ def _fraction(text: str) -> float:
     number = float(text)
     if -INFINITE < number < INFINITE:
         return number
-    raise NumberError
+    raise ValueError
 
 
 def _whole(text: str) -> int:
     if len(text) > MAX_DIGITS:
-        raise NumberError
-    return int(text)  # raises ValueError if Python is set to read fewer digits
+        raise ValueError
+    return int(text)  # a ValueError where the environment lets Python read fewer digits
 
 
 def _constant(_text: str) -> Any:
-    raise NumberError
+    raise ValueError
 
 
 def _loosely(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a function that reads a number, or returns an OddNumber if `read` raises."""
+    """A reader of numbers that gives an OddNumber where `read` refuses."""
 
     def loose(text: str) -> Any:
         try:
@@ -102,7 +121,7 @@ def _loosely(read: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 _BOUNDED = 0 < sys.get_int_max_str_digits() <= MAX_DIGITS
-"""True if Python itself refuses longer integers, which takes a third of the time of `_whole`."""
+"""Whether Python itself refuses longer whole numbers, in a third of the time that `_whole` takes."""
 _STRICT = json.JSONDecoder(
     parse_float=_fraction, parse_int=None if _BOUNDED else _whole, parse_constant=_constant
 )

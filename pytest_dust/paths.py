@@ -16,6 +16,7 @@ from jmespath.visitor import TreeInterpreter
 from pytest_dust.deadline import TimeIsUp, seconds_left
 from pytest_dust.errors import did_you_mean
 from pytest_dust.model import MISSING
+from pytest_dust.wording import kind
 
 if TYPE_CHECKING:
     from jmespath.parser import ParsedResult
@@ -245,7 +246,4 @@ def _contents(value: object) -> str:
         return f"has: {', '.join(shown)}{more}" if value else "is an empty mapping"
     if isinstance(value, list):
         return f"is a list of {len(value)}" if value else "is an empty list"
-    if value is None:
-        return "is null"
-    names = {bool: "true or false", str: "text", int: "a number", float: "a number"}
-    return f"is {names.get(type(value), 'something else')}"
+    return f"is {kind(value)}"

@@ -5,13 +5,38 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from pytest_dust.model import Missing
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import PurePath
+
+_KINDS = {
+    Missing: "missing",
+    type(None): "null",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    tuple: "a list",
+}
 
 
 def as_typed(path: PurePath, folder: PurePath) -> str:
     """A file's path as one types it in a folder: from there, with forward slashes."""
     return os.path.relpath(path, folder).replace(os.sep, "/")
+
+
+def first_names(names: Sequence[str], most: int) -> str:
+    """The first `most` names, and the number of the others: `a, b and 3 more`."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
+
+
+def kind(value: object) -> str:
+    """The JSON type of a value in words, such as `a list`; `missing` for MISSING."""
+    return _KINDS.get(type(value), "a mapping")
 
 
 def plural(count: int, noun: str) -> str:

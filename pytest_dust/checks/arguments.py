@@ -10,9 +10,10 @@ from math import isfinite
 from typing import Any
 
 from pytest_dust.checks import patterns
-from pytest_dust.checks.binding import Argument, ArgumentError, Here, bind, kind
+from pytest_dust.checks.binding import Argument, ArgumentError, Here, bind
 from pytest_dust.errors import did_you_mean
 from pytest_dust.model import Bound
+from pytest_dust.wording import kind
 
 MATCHERS_SCHEMA = {"$ref": "#/$defs/matchers"}
 EXPECTED_SCHEMA = {"$ref": "#/$defs/expected"}

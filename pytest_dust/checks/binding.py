@@ -198,22 +198,6 @@ def unmet(value: object, matchers: tuple[Bound, ...]) -> str:
     return ""
 
 
-def kind(value: object) -> str:
-    """A value's JSON type, as people say it."""
-    return "missing" if value is MISSING else _SPOKEN[json_type(value)]
-
-
-_SPOKEN = {
-    "null": "null",
-    "boolean": "true or false",
-    "integer": "a number",
-    "number": "a number",
-    "string": "text",
-    "array": "a list",
-    "object": "a mapping",
-}
-
-
 def json_type(value: object) -> str:
     """A value's type in JSON Schema's words."""
     if isinstance(value, float) and value.is_integer():

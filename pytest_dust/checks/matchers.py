@@ -21,7 +21,6 @@ from pytest_dust.checks.binding import (
     WrongType,
     json_type,
     judge,
-    kind,
     unmet,
 )
 from pytest_dust.checks.patterns import found
@@ -30,6 +29,7 @@ from pytest_dust.compare.similarity import likeness
 from pytest_dust.deadline import seconds_left
 from pytest_dust.json_values import decode
 from pytest_dust.model import MISSING, Bound
+from pytest_dust.wording import first_names, kind
 
 MATCHERS: dict[str, Matcher] = {}
 
@@ -368,7 +368,4 @@ def _list_gap(value: list[Any], wanted: list[Any], path: str) -> str:
 
 def _few(places: list[int]) -> str:
     """Some places, and how many more, with the verb that goes with them."""
-    shown = ", ".join(f"[{at}]" for at in places[:5]) + (
-        f" and {len(places) - 5} more" if len(places) > 5 else ""
-    )
-    return f"{shown} {'is' if len(places) == 1 else 'are'}"
+    return f"{first_names([f'[{at}]' for at in places], 5)} {'is' if len(places) == 1 else 'are'}"

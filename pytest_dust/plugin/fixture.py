@@ -277,18 +277,18 @@ class Dust:
 def _read(name: str, value: Any) -> Any:
     """An argument, read as the suite's key of that name; raises ValueError if no suite may have it."""
     from pytest_dust.suite.keys import KEYS
-    from pytest_dust.suite.problems import Invalid, Notes
+    from pytest_dust.suite.problems import Invalid, Problems
     from pytest_dust.suite.yaml_reader import read
 
     try:
         plain = json.loads(json.dumps(value, allow_nan=False, default=_plain))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{name} is no JSON: {error}") from None
-    notes = Notes(read("{}"))
+    problems = Problems(read("{}"))
     try:
-        return KEYS[name].read(notes, plain, (name,))
+        return KEYS[name].read(problems, plain, (name,))
     except Invalid:
-        raise ValueError("; ".join(problem.message for problem in notes.problems)) from None
+        raise ValueError("; ".join(each.message for each in problems.found)) from None
 
 
 def _plain(value: object) -> Any:

@@ -20,8 +20,9 @@ from pytest_dust.paths import PathError
 from pytest_dust.suite import redaction, references, tables, yaml_reader
 from pytest_dust.suite.case_limit import MAX_CASES, Size
 from pytest_dust.suite.keys import KEYS, Key, meant, unknown
-from pytest_dust.suite.problems import Invalid, Notes, kind
+from pytest_dust.suite.problems import Invalid, Problems
 from pytest_dust.suite.redaction import Hiding
+from pytest_dust.wording import kind
 
 MAX_BYTES = 8 * 1024 * 1024
 NEEDED = {
@@ -45,13 +46,13 @@ def load(
     except _NotText as error:
         raise SuiteError(file, [error.problem]) from None
     document = yaml_reader.read(text)
-    notes = Notes(document, list(document.problems), stand_in=hiding.stand_in(document.value))
+    problems = Problems(document, list(document.problems), stand_in=hiding.stand_in(document.value))
     cases: list[Case] = []
-    if not notes.problems:
+    if not problems.found:
         with suppress(Invalid):  # noted
-            cases = _Reader(notes, look_up, here, hiding.mask).suite(document.value, stem)
-    if problems := notes.all():
-        raise SuiteError(file, problems, text)
+            cases = _Reader(problems, look_up, here, hiding.mask).suite(document.value, stem)
+    if found := problems.all():
+        raise SuiteError(file, found, text)
     return cases
 
 
@@ -134,7 +135,7 @@ class _Written:
 class _Reader:
     """Reads the cases of one document."""
 
-    notes: Notes
+    problems: Problems
     look_up: references.LookUp
     here: Here
     mask: Mask = field(default_factory=Mask)
@@ -151,7 +152,7 @@ class _Reader:
         """The cases of a whole file."""
         if not isinstance(value, dict):
             what = "the file is empty" if value is None else f"a suite is a mapping, not {kind(value)}"
-            self.notes.problem((), f"{what}; begin with app:, specification_hash: and cases:")
+            self.problems.add((), f"{what}; begin with app:, specification_hash: and cases:")
             return []
         misspelt = meant(value, _may_stand_at_the_top)
         self.top = frozenset((*value, *misspelt.values()))
@@ -161,11 +162,13 @@ class _Reader:
         one = name not in value
         allowed = _may_stand_at_the_top if one or name != "cases" else _may_stand_in_a_suite
         known = self.known(value, (), allowed)
-        filled = self.notes.fill({key: each for key, each in known.items() if key != name}, (), self.look_up)
+        filled = self.problems.fill(
+            {key: each for key, each in known.items() if key != name}, (), self.look_up
+        )
         self.shared = self.keys(filled, ())
         if one:
             what = "no cases; give cases: a list, or input: and expect: for a file of one case"
-            self.notes.problem((), what)
+            self.problems.add((), what)
             return []
         if name != "cases" and not isinstance(value[name], list):
             return []  # it is told to be misspelt
@@ -176,7 +179,7 @@ class _Reader:
         if not isinstance(value, list) or not value:
             what = "cases is a list with at least one case, each beginning with `- id:`"
             shown = "an empty list" if value == [] else kind(value)
-            self.notes.problem((name,), f"{what}; not {shown}")
+            self.problems.add((name,), f"{what}; not {shown}")
             return
         seen: dict[str, Place] = {}
         for at, each in enumerate(value):
@@ -184,7 +187,7 @@ class _Reader:
             if self.full:
                 return
             if not isinstance(each, dict):
-                self.notes.problem(path, f"a case is a mapping with id and input, not {kind(each)}")
+                self.problems.add(path, f"a case is a mapping with id and input, not {kind(each)}")
                 continue
             id_ = self.id(each, path, seen)
             yield from self.written(each, path, id_, _may_stand_in_a_case)
@@ -194,16 +197,16 @@ class _Reader:
         if "id" not in each:
             if "id" not in meant(each, _may_stand_in_a_case).values():
                 what = "a case without id; give it one, unique in the file, such as id: refund"
-                self.notes.problem(path, what)
+                self.problems.add(path, what)
             return None
         try:
-            id_: str = KEYS["id"].read(self.notes, each["id"], (*path, "id"))
+            id_: str = KEYS["id"].read(self.problems, each["id"], (*path, "id"))
         except Invalid:
             return None
         if id_ in seen:
             taken = f'the id "{id_}" is taken by the case on line {seen[id_].line}; rename one'
-            self.notes.problem((*path, "id"), taken)
-        seen.setdefault(id_, self.notes.document.place(path))
+            self.problems.add((*path, "id"), taken)
+        seen.setdefault(id_, self.problems.document.place(path))
         return id_
 
     def known(self, written: Mapping[str, Any], path: Path, allowed: Callable[[Key], bool]) -> dict[str, Any]:
@@ -214,7 +217,7 @@ class _Reader:
                 known[name] = each
             else:
                 message = unknown(name, allowed, written, in_case=bool(path))
-                self.notes.problem((*path, name), message, key=True)
+                self.problems.add((*path, name), message, key=True)
         return known
 
     def keys(self, value: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -222,7 +225,7 @@ class _Reader:
         read: dict[str, Any] = {}
         for name, written in value.items():
             with suppress(Invalid):
-                read[name] = KEYS[name].read(self.notes, written, (*path, name))
+                read[name] = KEYS[name].read(self.problems, written, (*path, name))
         return read
 
     def written(
@@ -232,7 +235,7 @@ class _Reader:
         there = frozenset((*written, *meant(written, allowed).values()))
         for name, message in NEEDED.items():
             if name not in there and name not in self.top:
-                self.notes.problems.append(Problem(Place(1, 1), message))
+                self.problems.found.append(Problem(Place(1, 1), message))
         self.check_inputs(written, there, path)
         if self.circular(written, path):
             return
@@ -241,14 +244,14 @@ class _Reader:
         try:
             case = self.steady(known, path, id_, there)
             for variant in self.variants(case):
-                self.notes.row = variant.row
+                self.problems.row = variant.row
                 one = self.case(case, variant, seen)
                 if one is not None:
                     yield one
         except Invalid:
             return  # noted
         finally:
-            self.notes.row = ""
+            self.problems.row = ""
 
     def steady(
         self, known: Mapping[str, Any], path: Path, id_: str | None, there: frozenset[str]
@@ -259,7 +262,7 @@ class _Reader:
         """
         moving = {name: each for name, each in known.items() if references.reads_table(each)}
         same = {name: each for name, each in known.items() if name not in moving and name != "id"}
-        filled = self.notes.fill(same, path, self.look_up)
+        filled = self.problems.fill(same, path, self.look_up)
         read = self.keys(filled, path)
         expect = self.expect(_entries(filled), path, plural="inputs" in there)
         if not there & {"dataset", "matrix"} <= read.keys():
@@ -272,16 +275,16 @@ class _Reader:
         wrong = [name for name in ("dataset", "matrix") if references.reads_table(written.get(name))]
         for name in wrong:
             what = "it says which rows and combinations there are"
-            self.notes.problem((*path, name), f"{name} reads no row or matrix, for {what}; write it out")
+            self.problems.add((*path, name), f"{name} reads no row or matrix, for {what}; write it out")
         return bool(wrong)
 
     def check_inputs(self, written: Mapping[str, Any], there: Container[str], path: Path) -> None:
         """Note a case with both forms of input, or none."""
         what = "give input: a mapping, or inputs: a list of mappings"
         if "input" in written and "inputs" in written:
-            self.notes.problem((*path, "inputs"), f"both input and inputs; {what}", key=True)
+            self.problems.add((*path, "inputs"), f"both input and inputs; {what}", key=True)
         elif not any(name in there for name in ("input", "inputs", "dataset")):
-            self.notes.problem(path, f"a case without input; {what}")
+            self.problems.add(path, f"a case without input; {what}")
 
     def variants(self, case: _Written) -> Iterator[_Variant]:
         """Each row of the case's dataset with each combination of its matrix; none if there are too many."""
@@ -290,7 +293,7 @@ class _Reader:
         if (name := case.read.get("dataset")) and size.runs <= MAX_CASES:
             found = tables.read(name, self.here, MAX_CASES)
             if found.wrong:
-                self.notes.problem((*case.path, "dataset"), found.wrong)
+                self.problems.add((*case.path, "dataset"), found.wrong)
             rows, size = found.rows, size._replace(rows=found.number)
         self.take(size, case.path)
         for number, row in enumerate(rows, 1):
@@ -308,7 +311,7 @@ class _Reader:
             try:
                 parts = [tables.row_id(row, number, name)]
             except tables.TableError as error:
-                raise self.notes.invalid((*case.path, "dataset"), str(error)) from None
+                raise self.problems.invalid((*case.path, "dataset"), str(error)) from None
         if "matrix" not in case.read:
             yield _Variant(parts, place, references.table(roots, self.look_up), alone, roots)
             return
@@ -323,14 +326,14 @@ class _Reader:
             return
         if not self.full:
             self.full = True
-            self.notes.problem((*path, size.key) if size.key else path, size.refusal(self.runs))
+            self.problems.add((*path, size.key) if size.key else path, size.refusal(self.runs))
         raise Invalid
 
     def case(self, written: _Written, variant: _Variant, seen: set[str]) -> Case | None:
         """The case with everything inherited, or nothing where that cannot be."""
         path = written.path
         moving = written.moving
-        changed = self.notes.fill(moving, path, variant.look_up) if moving else moving
+        changed = self.problems.fill(moving, path, variant.look_up) if moving else moving
         own = {**written.read, **self.keys(changed, path)} if changed else written.read
         expect = written.expect
         if "expect" in changed:
@@ -343,7 +346,7 @@ class _Reader:
         id_, renamed = self.variant_id(written, variant, mask)
         if id_ in seen:
             what, key = ("row", "dataset") if "dataset" in written.there else ("combination", "matrix")
-            self.notes.problem((*path, key), f'a second {what} gives the id "{id_}"; rename one')
+            self.problems.add((*path, key), f'a second {what} gives the id "{id_}"; rename one')
         seen.add(id_ or "")
         if id_ is None or inputs is None or any(name not in merged for name in NEEDED):
             return None
@@ -351,7 +354,7 @@ class _Reader:
             self.take(Size(attempts=own["repeat"].runs), path)
         return Case(
             id=id_,
-            place=self.notes.document.place(path),
+            place=self.problems.document.place(path),
             app=merged["app"],
             specification_hash=merged["specification_hash"],
             config=config,
@@ -403,10 +406,10 @@ class _Reader:
         try:
             return expectation.read(str(path[-1]), value, plural=plural, here=self.here)
         except PathError as error:
-            self.notes.problem(path, str(error), key=True)
+            self.problems.add(path, str(error), key=True)
         except ArgumentError as error:
             for each in (error, *error.others):
-                self.notes.problem((*path, *each.path), str(each), key=each.at_key)
+                self.problems.add((*path, *each.path), str(each), key=each.at_key)
         return None
 
 

@@ -15,7 +15,8 @@ from pytest_dust.errors import did_you_mean, nearest, plain_name
 from pytest_dust.model import App, Flavor, Mark, Path, Repeat
 from pytest_dust.paths import PathError, compile_path
 from pytest_dust.settings import ON_CHANGE, OPTIONS, SEGMENT
-from pytest_dust.suite.problems import Invalid, Notes, kind
+from pytest_dust.suite.problems import Invalid, Problems
+from pytest_dust.wording import first_names, kind
 
 MAX_ID = 100
 """Characters of a case id: what file systems hold as a name, with room for `.json`."""
@@ -41,133 +42,133 @@ _WITHOUT_EFFECT = ("parametrize", "usefixtures")
 class Key(NamedTuple):
     """One key of the format."""
 
-    read: Callable[[Notes, Any, Path], Any]
+    read: Callable[[Problems, Any, Path], Any]
     schema: Mapping[str, Any]
     suite: bool
     case: bool
     help: str
 
 
-def _app(notes: Notes, value: Any, path: Path) -> App:
+def _app(problems: Problems, value: Any, path: Path) -> App:
     names = ("workspace", "space", "id")
     if not isinstance(value, dict):
-        raise notes.invalid(path, f"app is a mapping with id, not {kind(value)}; write app: {{id: …}}")
+        raise problems.invalid(path, f"app is a mapping with id, not {kind(value)}; write app: {{id: …}}")
     read: dict[str, str | None] = {}
     wrong = False
     for name, written in value.items():
         if name not in names:
             hint = did_you_mean(name, names)
             allowed = "; an app has workspace, space, id"
-            notes.problem((*path, name), f'unknown key "{name}"{allowed}{hint}', key=True)
+            problems.add((*path, name), f'unknown key "{name}"{allowed}{hint}', key=True)
             wrong = True
             continue
         try:
-            read[name] = _segment(notes, written, (*path, name), f"app.{name}")
+            read[name] = _segment(problems, written, (*path, name), f"app.{name}")
         except Invalid:
             wrong = True
     if "id" not in value and not wrong:
-        notes.problem(path, "app without id; give the id from the app's address in Dust")
+        problems.add(path, "app without id; give the id from the app's address in Dust")
     if wrong or "id" not in read:
         raise Invalid
     return App(read.get("workspace"), read.get("space"), read["id"] or "")
 
 
-def _segment(notes: Notes, value: Any, path: Path, what: str) -> str:
+def _segment(problems: Problems, value: Any, path: Path, what: str) -> str:
     """An id that can be one segment of an address."""
-    name = notes.text(value, path, what)
+    name = problems.text(value, path, what)
     if not SEGMENT.fullmatch(name):
-        raise notes.invalid(path, f'{what} "{name[:40]}" is no id; it has letters, digits, _ and - only')
+        raise problems.invalid(path, f'{what} "{name[:40]}" is no id; it has letters, digits, _ and - only')
     return name
 
 
-def _hash(notes: Notes, value: Any, path: Path) -> str:
-    text = notes.text(value, path, "specification_hash")
+def _hash(problems: Problems, value: Any, path: Path) -> str:
+    text = problems.text(value, path, "specification_hash")
     if text == LATEST:
         return text
     if not HASH.fullmatch(text):
         hexadecimal = re.fullmatch(r"[0-9a-fA-F]+", text)
         shown = f"{len(text)} of them" if hexadecimal else f'"{text[:20]}"{did_you_mean(text, (LATEST,))}'
-        raise notes.invalid(path, f"specification_hash is 64 hex digits, or latest; not {shown}")
+        raise problems.invalid(path, f"specification_hash is 64 hex digits, or latest; not {shown}")
     return text.lower()
 
 
-def _config(notes: Notes, value: Any, path: Path) -> Mapping[str, Any]:
+def _config(problems: Problems, value: Any, path: Path) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise notes.invalid(path, f"config is a mapping of block names, not {kind(value)}")
+        raise problems.invalid(path, f"config is a mapping of block names, not {kind(value)}")
     for name, block in value.items():
         if not isinstance(block, dict):
             message = f"the config of a block is a mapping, not {kind(block)}; such as {{model_id: gpt-4o}}"
-            raise notes.invalid((*path, name), message)
+            raise problems.invalid((*path, name), message)
     return value
 
 
-def _block_filter(notes: Notes, value: Any, path: Path) -> tuple[str, ...]:
+def _block_filter(problems: Problems, value: Any, path: Path) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
-        raise notes.invalid(path, "block_filter is a list of block names, such as [ANSWER]")
-    names = [notes.text(name, (*path, at), "a block's name") for at, name in enumerate(value)]
+        raise problems.invalid(path, "block_filter is a list of block names, such as [ANSWER]")
+    names = [problems.text(name, (*path, at), "a block's name") for at, name in enumerate(value)]
     return tuple(dict.fromkeys(names))
 
 
-def _flavor(notes: Notes, value: Any, path: Path) -> Flavor:
+def _flavor(problems: Problems, value: Any, path: Path) -> Flavor:
     if value not in list(Flavor):
         hint = did_you_mean(value, Flavor) if isinstance(value, str) else ""
-        raise notes.invalid(path, f"flavor is one of {', '.join(Flavor)}{hint}")
+        raise problems.invalid(path, f"flavor is one of {', '.join(Flavor)}{hint}")
     return Flavor(value)
 
 
-def _timeout(notes: Notes, value: Any, path: Path) -> float:
+def _timeout(problems: Problems, value: Any, path: Path) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
         seconds = re.fullmatch(r"(\d+)\s*s(?:ec(?:ond)?s?)?", str(value))
         hint = f"; write {seconds[1]}" if seconds else ""
         shown = f", not {value}" if isinstance(value, int | float | str) else ""
         message = f"timeout is a number of seconds greater than 0, for the whole run{shown}"
-        raise notes.invalid(path, message + hint)
+        raise problems.invalid(path, message + hint)
     return float(value)
 
 
-def _description(notes: Notes, value: Any, path: Path) -> str:
+def _description(problems: Problems, value: Any, path: Path) -> str:
     if not isinstance(value, str):
-        raise notes.invalid(path, f"description is text, not {kind(value)}; quote it")
+        raise problems.invalid(path, f"description is text, not {kind(value)}; quote it")
     return value
 
 
-def _expect(notes: Notes, value: Any, path: Path) -> Mapping[str, Any]:
+def _expect(problems: Problems, value: Any, path: Path) -> Mapping[str, Any]:
     if not isinstance(value, dict) or not value:
         message = "expect is a mapping of paths, such as {result.label: billing}"
-        raise notes.invalid(path, f"{message}; leave it out to expect only status: succeeded")
+        raise problems.invalid(path, f"{message}; leave it out to expect only status: succeeded")
     return value
 
 
-def _id(notes: Notes, value: Any, path: Path) -> str:
-    text = notes.text(value, path, "id")
+def _id(problems: Problems, value: Any, path: Path) -> str:
+    text = problems.text(value, path, "id")
     if not _ID.fullmatch(text):
         wanted = "small letters, digits, . _ and -, beginning with a letter or digit"
         suggestion = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:40]
         hint = f" (did you mean {suggestion}?)" if suggestion else ""
-        raise notes.invalid(path, f'the id "{text[:40]}" is not allowed; it has {wanted}{hint}')
+        raise problems.invalid(path, f'the id "{text[:40]}" is not allowed; it has {wanted}{hint}')
     if len(text) > MAX_ID:
-        raise notes.invalid(path, f"an id of {len(text)} characters; it names a file, so at most {MAX_ID}")
+        raise problems.invalid(path, f"an id of {len(text)} characters; it names a file, so at most {MAX_ID}")
     return text
 
 
-def _input(notes: Notes, value: Any, path: Path) -> list[Any]:
+def _input(problems: Problems, value: Any, path: Path) -> list[Any]:
     if not isinstance(value, dict):
         message = f"input is a mapping, such as {{question: Hi}}, not {kind(value)}"
-        raise notes.invalid(path, message)
+        raise problems.invalid(path, message)
     return [value]
 
 
-def _inputs(notes: Notes, value: Any, path: Path) -> list[Any]:
+def _inputs(problems: Problems, value: Any, path: Path) -> list[Any]:
     if not isinstance(value, list) or not value:
-        raise notes.invalid(path, "inputs is a list of mappings, one per input")
+        raise problems.invalid(path, "inputs is a list of mappings, one per input")
     for at, each in enumerate(value):
         if not isinstance(each, dict):
-            raise notes.invalid((*path, at), f"each of inputs is a mapping, not {kind(each)}")
+            raise problems.invalid((*path, at), f"each of inputs is a mapping, not {kind(each)}")
     unlike = list(_unlike(value))
     for at, message in unlike[:MAX_UNLIKE]:
-        notes.problem((*path, at), message)
+        problems.add((*path, at), message)
     if len(unlike) > MAX_UNLIKE:
-        notes.problem(path, f"… and {len(unlike) - MAX_UNLIKE:,} more inputs with other keys")
+        problems.add(path, f"… and {len(unlike) - MAX_UNLIKE:,} more inputs with other keys")
     if unlike:
         raise Invalid
     return value
@@ -191,101 +192,102 @@ def _unlike(inputs: list[dict[str, Any]]) -> Iterator[tuple[int, str]]:
 
 def _listed(names: list[str]) -> str:
     """Names of keys, as people list them."""
-    shown = ", ".join(f'"{name[:40]}"' for name in names[:MAX_LISTED])
-    return shown if len(names) <= MAX_LISTED else f"{shown} and {len(names) - MAX_LISTED:,} more"
+    return first_names([f'"{name[:40]}"' for name in names], MAX_LISTED)
 
 
-def _marks(notes: Notes, value: Any, path: Path) -> tuple[Mark, ...]:
+def _marks(problems: Problems, value: Any, path: Path) -> tuple[Mark, ...]:
     if not isinstance(value, list):
-        raise notes.invalid(path, "marks is a list, such as [slow, {xfail: reason}]")
-    return tuple(_mark(notes, each, (*path, at)) for at, each in enumerate(value))
+        raise problems.invalid(path, "marks is a list, such as [slow, {xfail: reason}]")
+    return tuple(_mark(problems, each, (*path, at)) for at, each in enumerate(value))
 
 
-def _mark(notes: Notes, value: Any, path: Path) -> Mark:
+def _mark(problems: Problems, value: Any, path: Path) -> Mark:
     if isinstance(value, str):
-        return Mark(_mark_name(notes, value, path), (), (), notes.document.place(path))
+        return Mark(_mark_name(problems, value, path), (), (), problems.document.place(path))
     if not isinstance(value, dict) or len(value) != 1:
-        raise notes.invalid(path, "a mark is a name, {skip: reason}, {xfail: reason} or {name: [args]}")
+        raise problems.invalid(path, "a mark is a name, {skip: reason}, {xfail: reason} or {name: [args]}")
     ((name, argument),) = value.items()
-    _mark_name(notes, name, path)
-    place = notes.document.place((*path, name), key=True)
+    _mark_name(problems, name, path)
+    place = problems.document.place((*path, name), key=True)
     if name in _REASONED:
         if not isinstance(argument, str):
-            raise notes.invalid((*path, name), f"{name} takes a reason, such as {{{name}: not yet fixed}}")
+            raise problems.invalid((*path, name), f"{name} takes a reason, such as {{{name}: not yet fixed}}")
         return Mark(name, (), (("reason", argument),), place)
     if not isinstance(argument, list):
         example = argument if isinstance(argument, str) and argument.isidentifier() else "argument"
-        raise notes.invalid((*path, name), f"a mark's arguments are a list: {{{name}: [{example}]}}")
+        raise problems.invalid((*path, name), f"a mark's arguments are a list: {{{name}: [{example}]}}")
     return Mark(name, tuple(argument), (), place)
 
 
-def _mark_name(notes: Notes, name: str, path: Path) -> str:
+def _mark_name(problems: Problems, name: str, path: Path) -> str:
     if not _MARK.fullmatch(name):
-        raise notes.invalid(path, f'"{name[:40]}" is no mark; a mark is named with letters, digits and _')
+        raise problems.invalid(path, f'"{name[:40]}" is no mark; a mark is named with letters, digits and _')
     if name in _WITHOUT_EFFECT:
-        raise notes.invalid(path, f"{name} has no effect on a case of a suite; remove it")
+        raise problems.invalid(path, f"{name} has no effect on a case of a suite; remove it")
     return name
 
 
-def _cases(_notes: Notes, value: Any, _path: Path) -> Any:
+def _cases(_problems: Problems, value: Any, _path: Path) -> Any:
     return value
 
 
-def _dataset(notes: Notes, value: Any, path: Path) -> str:
-    name = notes.text(value, path, "dataset")
+def _dataset(problems: Problems, value: Any, path: Path) -> str:
+    name = problems.text(value, path, "dataset")
     if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or ":" in name:
-        raise notes.invalid(path, f'dataset "{name[:60]}" is not beside the suite; move the file there')
+        raise problems.invalid(path, f'dataset "{name[:60]}" is not beside the suite; move the file there')
     return name
 
 
-def _matrix(notes: Notes, value: Any, path: Path) -> Mapping[str, list[Any]]:
+def _matrix(problems: Problems, value: Any, path: Path) -> Mapping[str, list[Any]]:
     if not isinstance(value, dict) or not value:
-        raise notes.invalid(
+        raise problems.invalid(
             path, "matrix is a mapping of names to lists, such as {model: [gpt-4o, gpt-4o-mini]}"
         )
     for name, values in value.items():
         if not _NAME.fullmatch(name):
-            raise notes.invalid(
+            raise problems.invalid(
                 (*path, name), f'"{name[:40]}" is no name; it has letters, digits and _', key=True
             )
         if not isinstance(values, list) or not values:
-            raise notes.invalid((*path, name), f"matrix.{name} is a list with at least one value")
+            raise problems.invalid((*path, name), f"matrix.{name} is a list with at least one value")
     return value
 
 
-def _baseline(notes: Notes, value: Any, path: Path) -> Mapping[str, Any]:
+def _baseline(problems: Problems, value: Any, path: Path) -> Mapping[str, Any]:
     """The keys that are given, read; those of a case are put over those of its suite."""
     if not isinstance(value, dict) or not value:
-        raise notes.invalid(path, f"baseline is a mapping, such as {{compare: [result]}}, not {kind(value)}")
+        raise problems.invalid(
+            path, f"baseline is a mapping, such as {{compare: [result]}}, not {kind(value)}"
+        )
     read: dict[str, Any] = {}
     for name, written in value.items():
         if name not in _BASELINE:
             allowed = f"a baseline has: {', '.join(_BASELINE)}{did_you_mean(name, _BASELINE)}"
-            notes.problem((*path, name), f'unknown key "{name}"; {allowed}', key=True)
+            problems.add((*path, name), f'unknown key "{name}"; {allowed}', key=True)
             continue
         with suppress(Invalid):
-            read[name] = _BASELINE[name].read(notes, written, (*path, name))
+            read[name] = _BASELINE[name].read(problems, written, (*path, name))
     return read
 
 
-def _paths(notes: Notes, value: Any, path: Path, example: str) -> list[str]:
+def _paths(problems: Problems, value: Any, path: Path, example: str) -> list[str]:
     if not isinstance(value, list) or not value:
-        raise notes.invalid(path, f"{path[-1]} is a list of paths, such as [{example}]")
-    return [notes.text(each, (*path, at), "a path") for at, each in enumerate(value)]
+        raise problems.invalid(path, f"{path[-1]} is a list of paths, such as [{example}]")
+    return [problems.text(each, (*path, at), "a path") for at, each in enumerate(value)]
 
 
-def _compare(notes: Notes, value: Any, path: Path) -> tuple[str, ...]:
-    read = _paths(notes, value, path, "result, blocks.CLASSIFY.output")
+def _compare(problems: Problems, value: Any, path: Path) -> tuple[str, ...]:
+    read = _paths(problems, value, path, "result, blocks.CLASSIFY.output")
     for at, each in enumerate(read):
         try:
             compile_path(each)
         except PathError as error:
-            raise notes.invalid((*path, at), str(error)) from None
+            raise problems.invalid((*path, at), str(error)) from None
     return tuple(read)
 
 
-def _ignore(notes: Notes, value: Any, path: Path) -> tuple[tuple[str, ...], ...]:
-    read = _paths(notes, value, path, "result.request_id")
+def _ignore(problems: Problems, value: Any, path: Path) -> tuple[tuple[str, ...], ...]:
+    read = _paths(problems, value, path, "result.request_id")
     return tuple(tuple(step for step in _steps(each) if step) for each in read)
 
 
@@ -293,19 +295,19 @@ def _steps(path: str) -> list[str]:
     return path.replace("[", ".").replace("]", "").replace('"', "").split(".")
 
 
-def _similar(notes: Notes, value: Any, path: Path) -> float:
+def _similar(problems: Problems, value: Any, path: Path) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise notes.invalid(path, "similar is a number from 0 to 1: how alike two texts must be")
+        raise problems.invalid(path, "similar is a number from 0 to 1: how alike two texts must be")
     try:
         needs_extra("rapidfuzz", "similar")
     except ArgumentError as error:
-        raise notes.invalid(path, f"similar {error}") from None
+        raise problems.invalid(path, f"similar {error}") from None
     return float(value)
 
 
-def _digits(notes: Notes, value: Any, path: Path) -> int:
+def _digits(problems: Problems, value: Any, path: Path) -> int:
     if not _is_whole(value, MAX_DIGITS):
-        raise notes.invalid(path, f"significant_digits is a whole number from 1 to {MAX_DIGITS}")
+        raise problems.invalid(path, f"significant_digits is a whole number from 1 to {MAX_DIGITS}")
     return value
 
 
@@ -314,44 +316,44 @@ def _is_whole(value: Any, most: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
 
 
-def _unordered(notes: Notes, value: Any, path: Path) -> bool:
+def _unordered(problems: Problems, value: Any, path: Path) -> bool:
     if not isinstance(value, bool):
-        raise notes.invalid(path, "unordered is true or false")
+        raise problems.invalid(path, "unordered is true or false")
     return value
 
 
-def _volatile(notes: Notes, value: Any, path: Path) -> str:
+def _volatile(problems: Problems, value: Any, path: Path) -> str:
     if value not in VOLATILE:
         hint = did_you_mean(str(value), VOLATILE)
-        raise notes.invalid(path, f"volatile is {' or '.join(VOLATILE)}{hint}")
+        raise problems.invalid(path, f"volatile is {' or '.join(VOLATILE)}{hint}")
     return str(value)
 
 
-def _on_change(notes: Notes, value: Any, path: Path) -> str:
+def _on_change(problems: Problems, value: Any, path: Path) -> str:
     if value not in ON_CHANGE:
         hint = did_you_mean(str(value), ON_CHANGE)
-        raise notes.invalid(path, f"on_change is {' or '.join(ON_CHANGE)}{hint}")
+        raise problems.invalid(path, f"on_change is {' or '.join(ON_CHANGE)}{hint}")
     return str(value)
 
 
-def _repeat(notes: Notes, value: Any, path: Path) -> Repeat:
+def _repeat(problems: Problems, value: Any, path: Path) -> Repeat:
     names = ("runs", "min_pass")
     if not isinstance(value, dict):
-        raise notes.invalid(path, f"repeat is a mapping, {{runs: 5, min_pass: 4}}, not {kind(value)}")
+        raise problems.invalid(path, f"repeat is a mapping, {{runs: 5, min_pass: 4}}, not {kind(value)}")
     for name in value:
         if name not in names:
             hint = did_you_mean(name, names)
             message = f'unknown key "{name}"; repeat has: runs, min_pass{hint}'
-            raise notes.invalid((*path, name), message, key=True)
+            raise problems.invalid((*path, name), message, key=True)
     if "runs" not in value:
-        raise notes.invalid(path, "repeat needs runs, such as {runs: 5, min_pass: 4}")
+        raise problems.invalid(path, "repeat needs runs, such as {runs: 5, min_pass: 4}")
     runs = value["runs"]
     if not _is_whole(runs, MAX_RUNS):
-        raise notes.invalid((*path, "runs"), f"repeat.runs is a whole number from 1 to {MAX_RUNS}")
+        raise problems.invalid((*path, "runs"), f"repeat.runs is a whole number from 1 to {MAX_RUNS}")
     least = value.get("min_pass", runs)
     if not _is_whole(least, runs):
         message = f"repeat.min_pass is a whole number from 1 to {runs}, its runs"
-        raise notes.invalid((*path, "min_pass"), message)
+        raise problems.invalid((*path, "min_pass"), message)
     return Repeat(runs, least)
 
 
@@ -361,7 +363,7 @@ _PATHS_SCHEMA = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 class _Rule(NamedTuple):
     """One key of `baseline`."""
 
-    read: Callable[[Notes, Any, Path], Any]
+    read: Callable[[Problems, Any, Path], Any]
     schema: Mapping[str, Any]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_dust.model import Path, Place, Problem
 from pytest_dust.suite import references, yaml_reader
+from pytest_dust.wording import kind
 
 MAX_ROWS = 5
 """Rows of a dataset for which the same place of a suite is told to be wrong; more are counted."""
@@ -18,14 +19,14 @@ class Invalid(Exception):
 
 
 @dataclass(slots=True)
-class Notes:
+class Problems:
     """Where everything in a document stands, and what is wrong with it so far.
 
     `row` is the row of a dataset that is being read, such as `questions.jsonl:17`.
     """
 
     document: yaml_reader.Document
-    problems: list[Problem] = field(default_factory=list)
+    found: list[Problem] = field(default_factory=list)
     row: str = ""
     stand_in: references.StandIn | None = None
     """What is filled in for variables that are not set; nothing if they must be set."""
@@ -35,7 +36,7 @@ class Notes:
     _unfilled: set[tuple[Place, str]] = field(default_factory=set)
     _rows: Counter[Place] = field(default_factory=Counter)
 
-    def problem(self, path: Path, message: str, *, key: bool = False) -> None:
+    def add(self, path: Path, message: str, *, key: bool = False) -> None:
         """Note a mistake at the value, or the key, to which `path` leads."""
         place = self.document.place(path, key=key)
         if (place, self.row) in self._unfilled:
@@ -45,11 +46,11 @@ class Notes:
             if self._rows[place] > MAX_ROWS:
                 return
             message = f"{message} (row {self.row})"
-        self.problems.append(Problem(place, message))
+        self.found.append(Problem(place, message))
 
     def invalid(self, path: Path, message: str, *, key: bool = False) -> Invalid:
         """Note a mistake and give what to raise for it."""
-        self.problem(path, message, key=key)
+        self.add(path, message, key=key)
         return Invalid()
 
     def fill(self, value: Any, path: Path, look_up: references.LookUp) -> Any:
@@ -64,7 +65,7 @@ class Notes:
             what = f"filled in, the values of this file take more than {most} MB"
             raise self.invalid(path, f"{what}; make fewer cases, or refer to less text") from None
         for below, message in wrong:
-            self.problem((*path, *below), message)
+            self.add((*path, *below), message)
             self._unfilled.add((self.document.place((*path, *below)), self.row))
         return filled
 
@@ -89,10 +90,4 @@ class Notes:
             if count > MAX_ROWS
         ]
         large = [each for each in self.document.too_large if each.place not in self.as_text]
-        return self.problems + large + more
-
-
-def kind(value: Any) -> str:
-    """What sort of thing a value is, as people say it."""
-    names = {type(None): "nothing", bool: "true or false", str: "text", list: "a list", dict: "a mapping"}
-    return names.get(type(value), "a number")
+        return self.found + large + more

@@ -17,6 +17,7 @@ from pytest_dust.characters import safe_name
 from pytest_dust.checks.binding import Here
 from pytest_dust.files.names import digest
 from pytest_dust.files.sources import UnreadableError
+from pytest_dust.json_values import NumberError, decode, decode_at
 from pytest_dust.model import Json
 from pytest_dust.suite import yaml_reader
 
@@ -191,7 +192,7 @@ def _json(text: str, name: str) -> Iterator[tuple[int, Any]]:
             at = _skip(text, at + 1, space)
         line, counted, first = line + text.count("\n", counted, at), at, False
         try:
-            value, at = _DECODER.raw_decode(text, at)
+            value, at = decode_at(text, at)
         except (ValueError, RecursionError) as error:
             lineno = getattr(error, "lineno", line)
             raise TableError(f"{name}:{lineno}: not JSON: {_complaint(error)}") from None
@@ -238,36 +239,18 @@ def _yaml(text: str, name: str) -> Iterator[tuple[int, Any]]:
 
 def _decoded(line: str, name: str, number: int) -> Any:
     try:
-        return _DECODER.decode(line)
+        return decode(line)
     except (ValueError, RecursionError) as error:
         raise TableError(f"{name}:{number}: not JSON: {_complaint(error)}") from None
 
 
 def _complaint(error: Exception) -> str:
     """What is wrong with JSON, less the place in it."""
-    return "nested too deeply" if isinstance(error, RecursionError) else getattr(error, "msg", str(error))
-
-
-def _finite(written: str) -> float:
-    number = float(written)
-    if number in (float("inf"), float("-inf")):
-        raise ValueError(f"{written[:40]} is too large for a number; quote it to mean text")
-    return number
-
-
-def _whole(written: str) -> int:
-    try:
-        return int(written)
-    except ValueError:  # more digits than Python reads
-        raise ValueError(f"{written[:20]}… is too large for a number; quote it to mean text") from None
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
-
-
-_DECODER = json.JSONDecoder(parse_float=_finite, parse_int=_whole, parse_constant=_no_number)
-"""As strict as YAML is read: no NaN, and no number that only infinity would hold."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, NumberError):
+        return f"{error.number} is not a number that JSON can hold; quote it to mean text"
+    return getattr(error, "msg", str(error))
 
 
 def _shown(value: Any) -> str:

@@ -155,7 +155,7 @@ def test_a_number_that_python_cannot_read_is_a_mistake_of_its_row(tmp_path, numb
     """A row's number with thousands of digits is told with its line, without Python's own words."""
     (line,) = loaded(tmp_path, "dataset: q.jsonl\n", q=f'{{}}\n{{"n": {number}}}\n')
     assert "q.jsonl:2: not JSON: " in line
-    assert "is too large for a number; quote it to mean text" in line
+    assert "is not a number that JSON can hold; quote it to mean text" in line
     assert len(line) < 200
 
 
