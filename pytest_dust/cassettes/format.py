@@ -163,7 +163,7 @@ def _no_json(text: str, error: json.JSONDecodeError) -> str:
     if "\0" in text[:4]:
         return "it is UTF-16 or UTF-32 text, or zero bytes; save it as UTF-8"
     if left := git_marks.suspected(text):
-        return left.told
+        return left.message
     if markup := _MARKUP.match(text):
         kind = "an HTML page" if markup[1] or markup[2] else "XML"
         return f"it is {kind}, which a server may give in place of a file"

@@ -14,7 +14,7 @@ from itertools import takewhile
 from pathlib import Path, PurePath
 
 from pytest_dust.constants import SUITE_SUFFIX
-from pytest_dust.files.names import is_marked, is_reserved, marked
+from pytest_dust.files.names import has_digest, is_reserved, with_digest
 
 _PART = re.compile(r"[a-z0-9._-]{1,100}")
 _SHARED = re.compile(r"\.dust(\.yaml)?(~[0-9a-f]{8})?\Z")
@@ -53,8 +53,8 @@ def place(file: Path, setting: str) -> Path:
 def earlier_places(file: Path, setting: str) -> tuple[Path, ...]:
     """The other folders in which earlier versions may have kept them."""
     folder, name = top(file, setting), file.name.removesuffix(SUITE_SUFFIX)
-    if is_marked(name) or is_name_in_shared(name):
-        return ()  # other suites have their cassettes there now
+    if has_digest(name) or is_name_in_shared(name):
+        return ()  # there, others have their cassettes now
     if is_beside(setting):
         return () if name_beside(file.name, setting) == name else (folder / name,)
     if not is_absolute(setting):
@@ -72,15 +72,15 @@ def name_beside(file: str, setting: str) -> str:
         return file if file.endswith(".py") else f"{file}.dust"
     name = file.removesuffix(SUITE_SUFFIX)
     folded = name.casefold()
-    taken = folded.endswith((".py", ".dust", SUITE_SUFFIX)) or is_marked(name)
+    taken = folded.endswith((".py", ".dust", SUITE_SUFFIX)) or has_digest(name)
     inside = folded in map(str.casefold, steps(setting))  # where a suite may lie among cassettes
-    return marked(name) if taken or inside or not name or is_reserved(name) else name
+    return with_digest(name) if taken or inside or not name or is_reserved(name) else name
 
 
 def name_in_shared(file: str) -> str:
     """The name of the folder, in a shared folder: `answer.dust.yaml`, `test_it.py.dust`."""
     name = file if file.endswith(SUITE_SUFFIX) else f"{file}.dust"
-    return name if _PART.fullmatch(name) and not is_reserved(name) else marked(name)
+    return name if _PART.fullmatch(name) and not is_reserved(name) else with_digest(name)
 
 
 def is_name_in_shared(name: str) -> bool:
@@ -104,4 +104,4 @@ def way(directory: PurePath, folder: PurePath) -> Iterator[str]:
 def part(name: str) -> str:
     """A directory's name as a folder name; different names stay different, even if a disk ignores case."""
     plain = _PART.fullmatch(name) and not is_reserved(name) and not is_name_in_shared(name)
-    return name if plain else marked(name).replace(".", "-")
+    return name if plain else with_digest(name).replace(".", "-")

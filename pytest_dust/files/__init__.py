@@ -1,1 +1,1 @@
-"""Files on disk: names, symbolic links, reading what a suite names."""
+"""Files on disk: their names, symbolic links, and reading the files that a suite names."""

@@ -1,4 +1,4 @@
-"""What git leaves in a file, or in place of it: pointers to files that are not fetched, merge conflicts."""
+"""Find what git leaves in files: merge conflicts, and pointers to files that are not fetched."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ _ANNEX = "/annex/objects/"
 
 
 class Mark(NamedTuple):
-    """What git left, and what to do; the line where it begins, from 1."""
+    """What git left in a text."""
 
-    told: str
+    message: str
+    """What it is, and what to do."""
     line: int
+    """The line where it begins, counted from 1."""
 
 
 def found(text: str) -> Mark | None:
-    """What git left in a text, where that is certain."""
+    """The merge conflict or pointer in a text; None if there is none for certain."""
     if text.startswith(_LFS):
         return Mark("it is a Git LFS pointer; fetch the file itself: git lfs pull", 1)
     if text.startswith(_ANNEX):
         return Mark("it is a git-annex pointer; fetch the file itself: git annex get", 1)
-    return _told(_WHOLE_CONFLICT.search(text), text) if "<<<<<<<" in text else None
+    return _conflict_mark(_WHOLE_CONFLICT.search(text), text) if "<<<<<<<" in text else None
 
 
 def suspected(text: str) -> Mark | None:
-    """The same for a text that cannot be read otherwise: one line of a conflict is enough."""
-    return found(text) or _told(_CONFLICT.search(text), text)
+    """What `found` returns, or a conflict with only one of its lines: for texts that cannot be parsed."""
+    return found(text) or _conflict_mark(_CONFLICT.search(text), text)
 
 
-def _told(conflict: re.Match[str] | None, text: str) -> Mark | None:
+def _conflict_mark(conflict: re.Match[str] | None, text: str) -> Mark | None:
     if conflict is None:
         return None
     line = text.count("\n", 0, conflict.start()) + 1

@@ -1,4 +1,4 @@
-"""Names of files and folders that every file system holds, made of ids and other names."""
+"""File names that are valid on every file system, made from ids and other names."""
 
 from __future__ import annotations
 
@@ -6,45 +6,45 @@ import hashlib
 import re
 
 MAX_BYTES = 200
-"""Bytes of a name that stands as it is; a disk takes 255, and a suffix comes behind it."""
+"""Maximum length of a name that is kept as it is; file systems allow 255 with the suffix."""
 _PLAIN = re.compile(r"[a-z0-9._\[\]-]{1,200}")
 _NAME = re.compile(r"[\w.-]+")
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])[ .]*(\.|$)", re.IGNORECASE)
-_MARK = re.compile(r"~[0-9a-f]{8}\]?\Z", re.IGNORECASE)
+_DIGEST = re.compile(r"~[0-9a-f]{8}\]?\Z", re.IGNORECASE)
 
 
 def digest(text: str) -> str:
-    """Eight hexadecimal digits of a text's hash."""
+    """The first eight hexadecimal digits of a text's SHA-256."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def is_reserved(name: str) -> bool:
-    """Whether Windows takes a name for a device, or drops the end of it: `nul`, `aux.x`, `a.`."""
+    """True if Windows reads a name as a device, or drops the end of it: `nul`, `aux.x`, `a.`."""
     return bool(_DEVICE.match(name)) or name.endswith((".", " "))
 
 
-def is_marked(name: str) -> bool:
-    """Whether a name ends as those that `marked` gives."""
-    return bool(_MARK.search(name))
+def has_digest(name: str) -> bool:
+    """True if a name ends with a digest, as `with_digest` returns it."""
+    return bool(_DIGEST.search(name))
 
 
-def marked(name: str) -> str:
-    """The plain letters of a name and a digest of all of it: a safe name that differs where names do."""
+def with_digest(name: str) -> str:
+    """The plain letters of a name and a digest of all of it: a valid name, different for different names."""
     plain = _plain_and_digest(name)
     return f"_{plain}" if is_reserved(plain) else plain
 
 
 def case_file(case: str) -> str:
-    """The name of a case's cassette, less `.json`.
+    """The name of a case's cassette, without `.json`.
 
-    The id itself where every file system holds it; else its plain letters and a digest of the whole, so
-    that `refund[A/b]` and `refund[a b]` do not meet, nor upper and lower case where a disk folds them.
+    It is the id itself, if that is a valid name on every file system; else its plain letters and a digest, so
+    that `refund[A/b]` and `refund[a b]` have different files, also on disks that ignore case.
     """
-    return case if _is_plain(case) and not is_reserved(f"{case}.json") else marked(case)
+    return case if _is_plain(case) and not is_reserved(f"{case}.json") else with_digest(case)
 
 
 def earlier_case_file(case: str) -> str:
-    """The name of a case's cassette, less `.json`, in earlier versions."""
+    """The name that earlier versions gave to a case's cassette, without `.json`."""
     return case if "[" not in case or _is_plain(case) else _plain_and_digest(case)
 
 

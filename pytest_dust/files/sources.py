@@ -1,4 +1,4 @@
-"""Read the files that a suite is made of or names: suites, datasets, schemas."""
+"""Read the files of a suite: the suite itself, and the datasets and schemas that it names."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pytest_dust.files import git_marks, links
 
 
 class UnreadableError(Exception):
-    """A file cannot be read; its text says why, and `line` where, if that can be told."""
+    """A file cannot be read; the message says why, and `line` where, if that is known."""
 
-    def __init__(self, why: str, line: int = 1) -> None:
-        super().__init__(why)
+    def __init__(self, reason: str, line: int = 1) -> None:
+        super().__init__(reason)
         self.line = line
 
 
 def read(folder: Path, name: str, allowed: Iterable[str], most: int) -> bytes:
-    """The bytes of the file `name` in `folder`, of a larger file the first `most` + 1.
+    """The first `most` + 1 bytes of the file `name` in `folder`.
 
-    Raises UnreadableError; a file that lies in none of the `allowed` real folders is not opened.
+    Raises UnreadableError; a file that is in none of the `allowed` real folders is not opened.
     """
     path = folder / name
     try:
@@ -41,14 +41,14 @@ def read(folder: Path, name: str, allowed: Iterable[str], most: int) -> bytes:
 
 
 def _refuse_git_marks(content: bytes) -> None:
-    """Raise UnreadableError for a pointer or a merge conflict, which would else be read as data."""
+    """Raise UnreadableError for a pointer or a merge conflict, which would otherwise be read as data."""
     if b"<<<<<<<" in content or content.startswith((b"version https://", b"/annex/")):
         left = git_marks.found(content.decode("utf-8-sig", "replace"))
         if left is not None:
-            raise UnreadableError(left.told, left.line)
+            raise UnreadableError(left.message, left.line)
 
 
 def _how(name: str) -> str:
-    """What leads to a file outside: its name, or a symbolic link."""
+    """What leads to a file outside of the project: its name, or a symbolic link."""
     leads_up = os.path.isabs(name) or ".." in re.split(r"[/\\]", name)  # noqa: PTH117  # a text
     return "its name" if leads_up else "a symbolic link"

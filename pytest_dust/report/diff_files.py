@@ -12,7 +12,7 @@ from pytest_dust.cassettes.files import write_whole
 from pytest_dust.cassettes.places import name_beside
 from pytest_dust.errors import ServiceError
 from pytest_dust.files import links
-from pytest_dust.files.names import case_file, is_reserved, marked
+from pytest_dust.files.names import case_file, is_reserved, with_digest
 from pytest_dust.report.full import full
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Differences:
 
 def _part(name: str) -> str:
     """A directory's name as part of a path, different from the names that `place` makes."""
-    return marked(name) if is_reserved(name) or re.fullmatch(r"~\d+", name) else name
+    return with_digest(name) if is_reserved(name) or re.fullmatch(r"~\d+", name) else name
 
 
 def _unwritten(path: Path, why: str) -> str:

@@ -163,7 +163,7 @@ def test_a_reserved_name_is_avoided(case):
     for name in (file_names.case_file(case), place(ROOT / f"{case}.dust.yaml", "cassettes").name):
         assert not file_names.is_reserved(name)
         assert not file_names.is_reserved(f"{name}.json")
-        assert file_names.is_marked(name)
+        assert file_names.has_digest(name)
 
 
 @pytest.mark.parametrize(
