@@ -1,1 +1,1 @@
-"""What a suite expects of a run: paths, matchers, JSON equality, and the verdict."""
+"""Check the expectations of a suite against a run: paths, matchers and their arguments."""

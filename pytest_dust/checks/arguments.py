@@ -1,4 +1,4 @@
-"""What matchers may be given: each kind of argument, checked at collection, with its JSON Schema."""
+"""The kinds of arguments that matchers take: how each is checked at collection, and its JSON Schema."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXPECTED_SCHEMA = {"$ref": "#/$defs/expected"}
 
 
 def argument(schema: Mapping[str, Any]) -> Callable[[Callable[[Any, Here], Any]], Argument]:
-    """Make the decorated function, which checks and prepares, a kind of argument."""
+    """Make the decorated function, which checks and prepares an argument, an Argument with this schema."""
     return lambda prepare: Argument(prepare, schema)
 
 
@@ -52,7 +52,7 @@ def _count(written: Any) -> int:
 
 @argument({"type": "number"})
 def number(written: Any, _here: Here) -> float:
-    """A number; true and false are none."""
+    """A number; true and false are not numbers."""
     return _number(written)
 
 
@@ -74,7 +74,7 @@ def boolean(written: Any, _here: Here) -> bool:
 
 @argument({"type": "array", "minItems": 1})
 def choices(written: Any, _here: Here) -> list[Any]:
-    """A list with something in it."""
+    """A list with at least one element."""
     if not isinstance(written, list) or not written:
         raise ArgumentError("needs a list of values, such as [billing, shipping]")
     return written
@@ -92,7 +92,7 @@ _COUNT_SCHEMA = {"anyOf": [{"type": "integer", "minimum": 0}, MATCHERS_SCHEMA]}
 
 
 def measured(name: str) -> Argument:
-    """A whole number that the length is held to by the matcher `name`, or matchers for the length."""
+    """A whole number, with which the matcher `name` compares the length, or matchers for the length."""
 
     def prepare(written: Any, here: Here) -> tuple[Bound, ...]:
         return bind(written if isinstance(written, dict) else {name: _count(written)}, here)
@@ -102,7 +102,7 @@ def measured(name: str) -> Argument:
 
 @argument({"type": "string", "format": "regex"})
 def pattern(written: Any, _here: Here) -> re.Pattern[str]:
-    """A regular expression of Python's re."""
+    """A regular expression of Python's `re`."""
     try:
         return patterns.compiled(_text(written))
     except re.error as error:
@@ -144,7 +144,7 @@ def json_types(written: Any, _here: Here) -> tuple[str, ...]:
 
 
 def _record(written: Mapping[str, Any], allowed: tuple[str, ...], needed: str) -> None:
-    """Check the keys of an argument that is a mapping of its own."""
+    """Check the keys of an argument that is a mapping, but not of matchers."""
     for key in written:
         if key not in allowed:
             hint = did_you_mean(key, allowed)
@@ -206,7 +206,7 @@ def tolerance(written: Any, _here: Here) -> tuple[float, float, float]:
     }
 )
 def similarity(written: Any, _here: Here) -> tuple[str, float]:
-    """`{to, ratio}`: a text, and how alike it must be, from 0 to 1 (0.9 if left out)."""
+    """`{to, ratio}`: a text, and the least similarity to it, from 0 to 1 (0.9 if left out)."""
     needs_extra("rapidfuzz", "similar")
     if not isinstance(written, dict):
         raise ArgumentError(f"needs {{to: text, ratio: 0.9}}, not {kind(written)}")
@@ -223,7 +223,7 @@ def similarity(written: Any, _here: Here) -> tuple[str, float]:
 
 @argument({"anyOf": [{"type": "object"}, {"type": "boolean"}, {"type": "string"}]})
 def json_schema(written: Any, here: Here) -> Any:
-    """A JSON Schema (2020-12, or as its $schema says), inline or the name of a file beside the suite."""
+    """A JSON Schema (2020-12, or the draft in its $schema), inline or the name of a file beside the suite."""
     needs_extra("jsonschema", "schema")
     from pytest_dust.checks.schemas import validator
 
@@ -231,7 +231,7 @@ def json_schema(written: Any, here: Here) -> Any:
 
 
 def needs_extra(module: str, extra: str) -> None:
-    """Refuse a matcher whose library is not installed, with the command that installs it."""
+    """Raise ArgumentError, with the command to type, if the library of a matcher is not installed."""
     if find_spec(module) is None:
         raise ArgumentError(f"needs {module}, which is not installed; pip install 'pytest-dust[{extra}]'")
 

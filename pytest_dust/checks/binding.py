@@ -1,4 +1,4 @@
-"""What stands behind a path in a suite, bound to matchers that can judge a value."""
+"""Bind the literals and matchers that a suite writes for a path, so that they can judge a value."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pytest_dust.files import sources
 from pytest_dust.model import MISSING, Bound
 
 Verdict: TypeAlias = "bool | str"
-"""True holds; False fails; a text fails, and says why or where."""
+"""True if a matcher holds; False if it fails; a text if it fails and says why or where."""
 
 
 class WrongType(str):
-    """A failure because the matcher cannot judge values of this type; `not` does not turn it over."""
+    """A failure because the matcher cannot judge values of this type; `not` does not make it hold."""
 
     __slots__ = ()
 
@@ -28,24 +28,24 @@ class Broken(str):
 
     __slots__ = ()
 
-    def under(self, text: str) -> Broken:
-        """The same failure as a matcher around it tells it."""
+    def after(self, text: str) -> Broken:
+        """The same failure with a text before it."""
         return Broken(f"{text}{self}")
 
 
 class ArgumentError(ValueError):
-    """A matcher was given an argument it cannot use; `path` leads to it from the matcher's name."""
+    """A matcher cannot use its argument; `path` leads from the matcher's name to the wrong key or value."""
 
     def __init__(self, message: str, path: tuple[str | int, ...] = (), *, at_key: bool = False) -> None:
-        """Say what is wrong and allowed, and where below the matcher."""
+        """Take what is wrong and what is allowed, and where; `at_key` if the key is wrong, not its value."""
         super().__init__(message)
         self.path = path
         self.at_key = at_key
         self.others: tuple[ArgumentError, ...] = ()
-        """Further mistakes beside this one."""
+        """Further mistakes in the same argument."""
 
     def below(self, step: str | int, name: str = "") -> ArgumentError:
-        """The same error as seen from one step above."""
+        """The same error with a path that begins one step higher."""
         message = f"{name}: {self}" if name else str(self)
         error = ArgumentError(message, (step, *self.path), at_key=self.at_key)
         error.others = tuple(other.below(step, name) for other in self.others)
@@ -53,7 +53,7 @@ class ArgumentError(ValueError):
 
     @classmethod
     def joined(cls, errors: list[ArgumentError]) -> ArgumentError:
-        """Several mistakes as one error: the first, with the others beside it."""
+        """The first of several mistakes, with the others in its `others`."""
         first, *rest = errors
         first.others = (*first.others, *(one for error in rest for one in (error, *error.others)))
         return first
@@ -61,7 +61,7 @@ class ArgumentError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """What a matcher may be given: checked and prepared once, at collection; and as a JSON Schema."""
+    """A kind of argument: `prepare` checks and converts it once, at collection; `schema` describes it."""
 
     prepare: Callable[[Any, Here], Any]
     schema: Mapping[str, Any]
@@ -69,7 +69,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """One row of the table of matchers."""
+    """A matcher: its name, its kind of argument, its function, and what is special about it."""
 
     name: str
     argument: Argument
@@ -89,20 +89,20 @@ class Matcher:
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """What a suite may use: the files in and below its folder, and the matchers."""
+    """What a suite may use: the files in and below its folder, and a table of matchers."""
 
     folder: Path = field(default_factory=Path)
     table: Mapping[str, Matcher] = field(default_factory=dict)
     roots: tuple[str, ...] = ()
-    """The real folders in which a file that the suite names may lie; the suite's own if none is given."""
+    """The real folders in which a file that the suite names may be; the suite's own if none is given."""
 
     def read(self, name: str, most: int) -> bytes:
-        """The bytes of a file that the suite names, of a larger one `most` + 1; raises UnreadableError."""
+        """The first `most` + 1 bytes of a file that the suite names; raises UnreadableError."""
         return sources.read(self.folder, name, self.roots or (os.path.realpath(self.folder),), most)
 
 
 def bind(written: Any, here: Here) -> tuple[Bound, ...]:
-    """What stands behind a path (a literal, or a mapping of matchers) as matchers ready to judge."""
+    """The matchers for a literal, or for a mapping of matchers; raises ArgumentError for a wrong one."""
     if not isinstance(written, dict):
         return (_bound("equals", written, here),)
     if not written:
@@ -156,7 +156,7 @@ def _bound_in(argument: object) -> Iterator[Bound]:
 
 
 MAX_REASON = 300
-"""Characters of the reason why a matcher does not hold."""
+"""Maximum length of the reason why a matcher does not hold."""
 
 
 def judge(value: object, bound: Bound) -> Verdict:
@@ -171,15 +171,15 @@ def judge(value: object, bound: Bound) -> Verdict:
         verdict = bound.holds(value, bound.argument)
     except (TimeIsUp, KeyboardInterrupt):
         raise
-    except BaseException as error:  # noqa: BLE001  # a value may be anything, and so may a project's matcher
-        return Broken(f"the matcher raised {_told(error)}")
+    except BaseException as error:  # noqa: BLE001  # a project's matcher may raise anything
+        return Broken(f"the matcher raised {_in_one_line(error)}")
     if isinstance(verdict, str) and len(verdict) > MAX_REASON:
         return type(verdict)(f"{verdict[:MAX_REASON]}…")
     return verdict
 
 
-def _told(error: BaseException) -> str:
-    """An exception in one line, whatever its own text does."""
+def _in_one_line(error: BaseException) -> str:
+    """An exception's type and message in one line, even if its own `__str__` raises."""
     try:
         text = str(error)[:MAX_REASON].replace("\n", " ")
     except Exception:  # noqa: BLE001  # likewise
@@ -188,18 +188,18 @@ def _told(error: BaseException) -> str:
 
 
 def unmet(value: object, matchers: tuple[Bound, ...]) -> str:
-    """The first of the matchers that does not hold, and why; nothing where all hold."""
+    """The first of the matchers that does not hold, and why; an empty text if all hold."""
     for bound in matchers:
         verdict = judge(value, bound)
         if isinstance(verdict, Broken):
-            return verdict.under(f"{bound.name}: ")
+            return verdict.after(f"{bound.name}: ")
         if verdict is not True:
             return f"{bound.name}: {verdict}" if verdict else bound.name
     return ""
 
 
 def json_type(value: object) -> str:
-    """A value's type in JSON Schema's words."""
+    """The type of a value as JSON Schema names it."""
     if isinstance(value, float) and value.is_integer():
         return "integer"
     names = {type(None): "null", bool: "boolean", int: "integer", float: "number", str: "string"}

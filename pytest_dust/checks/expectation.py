@@ -1,4 +1,4 @@
-"""What a case expects: read from the suite, judged against the run view."""
+"""The expectations of a case: read from the suite, and judged against the run view."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ _NUMBERED = {"output": "outputs", "error": "errors", "result": "results"}
 
 BUILT_IN = Here(table=MATCHERS)
 SUCCEEDS = Expectation("status", bind("succeeded", BUILT_IN))
-"""What a case expects that says nothing of its status or error."""
+"""The expectation that is added to a case whose own mention neither status nor error."""
 
 
 def read(path: str, written: Any, *, plural: bool, here: Here = BUILT_IN) -> Expectation:
-    """One entry of `expect`; raises PathError or ArgumentError."""
+    """The expectation in one entry of `expect`; raises PathError or ArgumentError."""
     for steps in paths.beginnings(path):
         _check_names(steps, plural=plural)
     return Expectation(path, bind(written, here))
 
 
 def names_outcome(path: str) -> bool:
-    """Whether a path speaks of the run's status or error."""
+    """True if a path looks at the run's status or error."""
     return any(steps[0] in ("status", "error") for steps in paths.beginnings(path))
 
 
 def masked(expect: Iterable[Expectation], mask: Mask) -> tuple[Expectation, ...]:
-    """The expectations with the secrets in them masked, as they are in the run that they are held against."""
-    covered = (
+    """The expectations with the secrets in them masked, as they are in the run that they judge."""
+    pairs = (
         (one, tuple(_masked(bound, mask, of_a_block=_is_of_a_block(one.path)) for bound in one.matchers))
         for one in expect
     )
     return tuple(
-        one if matchers == one.matchers else Expectation(one.path, matchers) for one, matchers in covered
+        one if matchers == one.matchers else Expectation(one.path, matchers) for one, matchers in pairs
     )
 
 
 def _is_of_a_block(path: str) -> bool:
-    """Whether a path finds what a block gives: no count, name or usage, nor what a function makes of it."""
+    """True if a path finds a block's output itself: no count, name or usage, and no result of a function."""
     found = paths.beginnings(path)
     return bool(found) and "(" not in path and all(map(_leads_to_a_value, found))
 
@@ -62,32 +62,32 @@ def _leads_to_a_value(steps: paths.Steps) -> bool:
 
 
 def _masked(bound: Bound, mask: Mask, *, of_a_block: bool) -> Bound:
-    """The matcher with secrets in its texts masked; prepared things, such as patterns, stay as they are.
+    """The matcher with the secrets in its texts masked; prepared objects, such as patterns, stay as they are.
 
-    A number is masked only if it is compared with a value itself, not with its length or its size.
+    A number is masked only if it is compared with a block's output itself, not with a length or size of it.
     """
     compared = of_a_block and not bound.measures
     written = mask.expected(bound.written, of_a_block=compared)
     if written == bound.written:
         return bound
-    return replace(bound, written=written, argument=_covered(bound.argument, mask, of_a_block=compared))
+    return replace(bound, written=written, argument=_masked_in(bound.argument, mask, of_a_block=compared))
 
 
-def _covered(argument: Any, mask: Mask, *, of_a_block: bool) -> Any:
+def _masked_in(argument: Any, mask: Mask, *, of_a_block: bool) -> Any:
     if isinstance(argument, Bound):
         return _masked(argument, mask, of_a_block=of_a_block)
     if isinstance(argument, tuple):
-        return tuple(_covered(each, mask, of_a_block=of_a_block) for each in argument)
+        return tuple(_masked_in(each, mask, of_a_block=of_a_block) for each in argument)
     return mask.expected(argument, of_a_block=of_a_block)
 
 
 def failures(expect: Iterable[Expectation], view: dict[str, Any]) -> tuple[Failure, ...]:
-    """The expectations that do not hold, all of them, in the order of the suite."""
+    """All expectations that do not hold, in the order of the suite."""
     return Judging(expect, view).run()
 
 
 class Judging:
-    """Holds a run's view against expectations, and knows how far it has come."""
+    """Judges expectations against a run's view, and knows how far it is."""
 
     def __init__(self, expect: Iterable[Expectation], view: dict[str, Any]) -> None:
         self._expect = tuple(expect)
@@ -95,22 +95,22 @@ class Judging:
         self._found: list[Failure] = []
         self._begun = 0
         self._step = Failure("", SUCCEEDS.matchers[0].expected, MISSING)
-        """What fails if the time is up now."""
+        """The failure to report if the time is up now."""
 
     @property
     def bounded(self) -> bool:
-        """Whether all ends in time by itself; else a thread must be waited for."""
+        """True if each matcher stops by itself when the time is up; else judging needs its own thread."""
         return all(bound.bounded for one in self._expect for bound in one.matchers)
 
     def run(self) -> tuple[Failure, ...]:
-        """The expectations that do not hold, in their order; raises TimeIsUp."""
+        """The expectations that do not hold, in their order; raises TimeIsUp if the time is up."""
         for one in self._expect:
             self._begun += 1
             self._judge(one)
         return tuple(self._found)
 
     def overdue(self, seconds: float) -> tuple[Failure, ...]:
-        """What did not hold until the time of so many seconds was up, and what was being judged then."""
+        """The failures found before the time of so many seconds was up, and one for what was being judged."""
         found, step, begun = tuple(self._found), self._step, self._begun
         where = "looking up this path" if step.actual is MISSING else "this matcher"
         left = len(self._expect) - begun
@@ -123,7 +123,7 @@ class Judging:
         try:
             value = paths.find(one.path, self._view)
         except paths.PathError as error:
-            note = f"the path does not fit what came: {error}"
+            note = f"the path cannot be evaluated on this run: {error}"
             self._found += [Failure(one.path, bound.expected, MISSING, note) for bound in one.matchers]
             return
         for bound in one.matchers:
@@ -136,11 +136,13 @@ class Judging:
 def _failure(path: str, bound: Bound, value: object, note: str, view: dict[str, Any]) -> Failure:
     if value is MISSING and not isinstance(note, Broken):
         return Failure(path, bound.expected, value, paths.how_far(path, view))
-    return Failure(path, bound.expected, value, _untold(path, value, view) or note, _changes(bound, value))
+    return Failure(
+        path, bound.expected, value, _unknown_usage(path, value, view) or note, _changes(bound, value)
+    )
 
 
 def _check_names(steps: paths.Steps, *, plural: bool) -> None:
-    """Refuse names that no run view has, so that a slip shows at collection."""
+    """Raise PathError for names that no run view has, so that mistakes are found at collection."""
     _check_name(steps[0], (*TOP, "results" if plural else "result"), plural=plural)
     if steps[0] == "blocks" and len(steps) > 2:
         pair = ("outputs", "errors") if plural else ("output", "error")
@@ -159,8 +161,8 @@ def _check_name(name: str | int, allowed: tuple[str, ...], *, plural: bool) -> N
     raise paths.PathError(f'a run has no "{name}"; it has: {", ".join(allowed)}{hint}')
 
 
-def _untold(path: str, value: object, view: dict[str, Any]) -> str:
-    """Why a path into the usage finds null: which blocks' tokens are unknown; else nothing."""
+def _unknown_usage(path: str, value: object, view: dict[str, Any]) -> str:
+    """Why a path into the usage finds null: which blocks' tokens are unknown; an empty text otherwise."""
     parts = value.values() if isinstance(value, dict) else [value]
     if None not in parts or not any("usage" in steps for steps in paths.beginnings(path)):
         return ""
@@ -170,15 +172,15 @@ def _untold(path: str, value: object, view: dict[str, Any]) -> str:
         for name, block in blocks.items()
         if block.get("usage", {}).get("total_tokens", 0) is None
     ]
-    return f"unknown: the service told no tokens of {', '.join(names)}" if names else ""
+    return f"unknown: the service gives no tokens for {', '.join(names)}" if names else ""
 
 
 def _changes(bound: Bound, value: object) -> tuple[Change, ...]:
-    """Where a structure differs from the one expected; nothing for single values."""
+    """The differences between a list or mapping and the one expected; none for other values."""
     both = (bound.written, value)
     alike = all(isinstance(side, dict) for side in both) or all(isinstance(side, list) for side in both)
     if bound.name != "equals" or not alike:
         return ()
-    with suppress(RecursionError):  # they differ all the same
+    with suppress(RecursionError):  # too deep: the failure is reported without them
         return tuple(differences(*both))
     return ()

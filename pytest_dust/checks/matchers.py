@@ -1,7 +1,8 @@
-"""The table of matchers: a name, what its argument may be, and whether it holds.
+"""The table of matchers: the name of each, its kind of argument, and the function that judges a value.
 
 To add one, write a function `(value, argument) -> Verdict` under `@matcher(argument)`; its name, less a
-trailing underscore, is the matcher's. True holds; False fails; a text fails and says why or where.
+trailing underscore, is the matcher's. It returns True if it holds, False if it fails, or a text that says
+why it fails. Its docstring becomes its description in the JSON Schema.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from pytest_dust.compare.similarity import likeness
 from pytest_dust.deadline import seconds_left
 from pytest_dust.json_values import decode
 from pytest_dust.model import MISSING, Bound
-from pytest_dust.wording import first_names, kind
+from pytest_dust.wording import first_names, kind, plural
 
 MATCHERS: dict[str, Matcher] = {}
 
@@ -49,7 +50,7 @@ def matcher(argument: Argument, **declared: bool) -> Callable[[Callable[[Any, An
 
 
 def project(name: str, holds: Callable[[Any, Any], Verdict]) -> Matcher:
-    """A project's own matcher, which takes any argument; what it returns counts as true, false or a text."""
+    """A project's own matcher, which takes any argument; a result that is no text counts as true or false."""
 
     def plain(value: Any, argument: Any) -> Verdict:
         verdict = holds(value, argument)
@@ -60,13 +61,13 @@ def project(name: str, holds: Callable[[Any, Any], Verdict]) -> Matcher:
 
 @matcher(arguments.anything)
 def equals(value: Any, wanted: Any) -> Verdict:
-    """The same JSON: 1 equals 1.0, never true."""
+    """The same JSON value: 1 equals 1.0, but not true."""
     return equal(value, wanted)
 
 
 @matcher(arguments.anything)
 def contains(value: Any, wanted: Any) -> Verdict:
-    """A text that has this text in it, or a list that has this element."""
+    """A text that contains this text, or a list that contains this element."""
     if isinstance(value, str):
         return isinstance(wanted, str) and wanted in value
     if isinstance(value, list):
@@ -76,7 +77,7 @@ def contains(value: Any, wanted: Any) -> Verdict:
 
 @matcher(arguments.text)
 def icontains(value: Any, wanted: str) -> Verdict:
-    """A text that has this text in it, or a list that has this text, whatever the case of letters."""
+    """A text that contains this text, or a list that has it as an element; upper and lower case are equal."""
     folded = wanted.casefold()
     if isinstance(value, str):
         return folded in value.casefold()
@@ -97,23 +98,23 @@ def contains_all(value: Any, wanted: list[Any]) -> Verdict:
     """Contains every one of these."""
     if isinstance(value, list):
         missing = absent(wanted, value)
-        return f"the wanted {_few(missing[:1])} not in it" if missing else True
+        return f"the wanted {_indexes(missing[:1])} not in it" if missing else True
     for at, one in enumerate(wanted):
         verdict = contains.holds(value, one)
         if verdict is not True:
-            return verdict or f"the wanted {_few([at])} not in it"
+            return verdict or f"the wanted {_indexes([at])} not in it"
     return True
 
 
 @matcher(arguments.text)
 def starts_with(value: Any, wanted: str) -> Verdict:
-    """A text that begins so."""
+    """A text that begins with this text."""
     return value.startswith(wanted) if isinstance(value, str) else _not("text", value)
 
 
 @matcher(arguments.text)
 def ends_with(value: Any, wanted: str) -> Verdict:
-    """A text that ends so."""
+    """A text that ends with this text."""
     return value.endswith(wanted) if isinstance(value, str) else _not("text", value)
 
 
@@ -131,7 +132,7 @@ def one_of(value: Any, wanted: list[Any]) -> Verdict:
 
 @matcher(arguments.json_types)
 def type_(value: Any, wanted: tuple[str, ...]) -> Verdict:
-    """Of this JSON type: string, number, integer, boolean, array, object, null."""
+    """A value of this JSON type: string, number, integer, boolean, array, object, null."""
     found = json_type(value)
     fits = found in wanted or (found == "integer" and "number" in wanted)
     return fits or f"it is {kind(value)}"
@@ -139,93 +140,92 @@ def type_(value: Any, wanted: tuple[str, ...]) -> Verdict:
 
 @matcher(arguments.measured("equals"), measures=True)
 def length(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
-    """A text of so many characters, a list or mapping of so many entries."""
+    """A text of this number of characters, or a list or mapping of this number of entries."""
     return _measured(value, wanted)
 
 
 @matcher(arguments.measured("gte"), measures=True)
 def min_length(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
-    """At least so long."""
+    """A text, list or mapping of at least this length."""
     return _measured(value, wanted)
 
 
 @matcher(arguments.measured("lte"), measures=True)
 def max_length(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
-    """At most so long."""
+    """A text, list or mapping of at most this length."""
     return _measured(value, wanted)
 
 
 @matcher(arguments.measured("equals"), measures=True)
 def word_count(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
-    """A text of so many words: what white space separates."""
+    """A text of this number of words, separated by white space."""
     if not isinstance(value, str):
         return _not("text", value)
     words = len(value.split())
-    return _held(unmet(words, wanted), f"it has {words:,} words")
+    return _of_measure(f"it has {words:,} words", unmet(words, wanted))
 
 
 @matcher(arguments.number, measures=True)
 def gt(value: Any, wanted: float) -> Verdict:
-    """Greater than."""
+    """A number greater than this."""
     return value > wanted if _is_number(value) else _not("a number", value)
 
 
 @matcher(arguments.number, measures=True)
 def gte(value: Any, wanted: float) -> Verdict:
-    """Greater than or equal."""
+    """A number greater than or equal to this."""
     return value >= wanted if _is_number(value) else _not("a number", value)
 
 
 @matcher(arguments.number, measures=True)
 def lt(value: Any, wanted: float) -> Verdict:
-    """Less than."""
+    """A number less than this."""
     return value < wanted if _is_number(value) else _not("a number", value)
 
 
 @matcher(arguments.number, measures=True)
 def lte(value: Any, wanted: float) -> Verdict:
-    """Less than or equal."""
+    """A number less than or equal to this."""
     return value <= wanted if _is_number(value) else _not("a number", value)
 
 
 @matcher(arguments.tolerance, measures=True)
 def approx(value: Any, wanted: tuple[float, float, float]) -> Verdict:
-    """A number within a tolerance: the greater of `abs` and `rel` times the value expected."""
+    """A number within a tolerance: the greater of `abs`, and `rel` times the expected value."""
     target, absolute, relative = wanted
     if not _is_number(value):
         return _not("a number", value)
-    away = abs(Fraction(value) - Fraction(target))  # exact, and at home with integers of any size
+    away = abs(Fraction(value) - Fraction(target))  # exact for integers of any size
     allowed = max(Fraction(absolute), Fraction(relative) * abs(Fraction(target)))
     return away <= allowed or f"it is {_short(away)} away"
 
 
 @matcher(arguments.anything)
 def includes(value: Any, wanted: Any) -> Verdict:
-    """Has all of this in it, at every depth: keys of mappings, elements of lists in any order."""
-    gap = _gap(value, wanted, "")
-    return gap or True
+    """A value that has all of this, at every depth: keys of mappings, elements of lists in any order."""
+    return _lack(value, wanted, "") or True
 
 
 @matcher(arguments.elements)
 def unordered(value: Any, wanted: list[Any]) -> Verdict:
-    """A list of just these elements, in any order."""
+    """A list of exactly these elements, in any order."""
     if not isinstance(value, list):
         return _not("a list", value)
     missing, extra = unmatched(wanted, value)
-    told = [f"the wanted {_few(missing)} not in it"] if missing else []
-    told += [f"its {_few(extra)} not wanted"] if extra else []
-    return "; ".join(told) or True
+    reasons = [f"the wanted {_indexes(missing)} not in it"] if missing else []
+    reasons += [f"its {_indexes(extra)} not wanted"] if extra else []
+    return "; ".join(reasons) or True
 
 
 @matcher(arguments.json_schema, bounded=False, measures=True)
 def schema(value: Any, check: Callable[[Any], str]) -> Verdict:
-    """Keeps this JSON Schema."""
+    """A value that is valid by this JSON Schema."""
     return check(value) or True
 
 
 @matcher(arguments.matchers)
 def json(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
-    """A text that is JSON whose value is, or holds, this."""
+    """A text that is JSON, whose value is this or fits these matchers."""
     if not isinstance(value, str):
         return _not("text", value)
     try:
@@ -237,7 +237,7 @@ def json(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
 
 @matcher(arguments.similarity, measures=True)
 def similar(value: Any, wanted: tuple[str, float]) -> Verdict:
-    """A text that is as good as this one: the share of characters kept, both ways."""
+    """A text similar to this one; the ratio is the share of characters that both have in common."""
     if not isinstance(value, str):
         return _not("text", value)
     found = likeness(value, wanted[0])
@@ -246,7 +246,7 @@ def similar(value: Any, wanted: tuple[str, float]) -> Verdict:
 
 @matcher(arguments.matchers)
 def every(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
-    """A list whose elements all hold this."""
+    """A list of which all elements fit this."""
     if not isinstance(value, list):
         return _not("a list", value)
     for at, element in enumerate(value):
@@ -257,22 +257,25 @@ def every(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
 
 @matcher(arguments.matchers)
 def any_(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
-    """A list of whose elements at least one holds this."""
+    """A list of which at least one element fits this."""
     if not isinstance(value, list):
         return _not("a list", value)
-    return _best(unmet(element, wanted) for element in value) or f"none of its {len(value):,} does"
+    return (
+        _best(unmet(element, wanted) for element in value)
+        or f"none of its {plural(len(value), 'element')} does"
+    )
 
 
 @matcher(arguments.alternatives, sees_missing=True)
 def any_of(value: Any, wanted: tuple[tuple[Bound, ...], ...]) -> Verdict:
-    """Holds at least one of these."""
+    """A value that fits at least one of these."""
     reasons = [unmet(value, each) for each in wanted]
     return _best(reasons) or "; ".join(f"[{at}] {reason}" for at, reason in enumerate(reasons))
 
 
 @matcher(arguments.alternatives, sees_missing=True)
 def all_of(value: Any, wanted: tuple[tuple[Bound, ...], ...]) -> Verdict:
-    """Holds every one of these."""
+    """A value that fits every one of these."""
     for at, each in enumerate(wanted):
         if reason := unmet(value, each):
             return _inside(reason, f"[{at}] ")
@@ -281,13 +284,13 @@ def all_of(value: Any, wanted: tuple[tuple[Bound, ...], ...]) -> Verdict:
 
 @matcher(arguments.boolean, sees_missing=True)
 def exists(value: Any, wanted: bool) -> Verdict:  # noqa: FBT001
-    """Whether the path finds something, null included."""
+    """True if the path must find something, which may be null; false if it must not."""
     return (value is not MISSING) is wanted
 
 
 @matcher(arguments.matchers, sees_missing=True, negates=True)
 def not_(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
-    """None of these matchers holds; a literal must not be equal."""
+    """A value that fits none of these matchers, or does not equal this literal."""
     for bound in wanted:
         verdict = judge(value, bound)
         if verdict is True or isinstance(verdict, WrongType | Broken):
@@ -311,25 +314,25 @@ def _not(wanted: str, value: object) -> WrongType:
 
 
 def _inside(reason: str, where: str) -> str:
-    """Why a part of the value does not hold, and which part that is."""
-    return reason.under(where) if isinstance(reason, Broken) else f"{where}{reason}"
+    """The reason of a part of the value, after the place of that part."""
+    return reason.after(where) if isinstance(reason, Broken) else f"{where}{reason}"
 
 
 def _measured(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
     if not isinstance(value, str | list | dict):
         return WrongType(f"it is {kind(value)}, which has no length")
-    return _held(unmet(len(value), wanted), f"its length is {len(value):,}")
+    return _of_measure(f"its length is {len(value):,}", unmet(len(value), wanted))
 
 
-def _held(reason: str, told: str) -> Verdict:
-    """The verdict on a measure, by the reason why it does not hold."""
+def _of_measure(measure: str, reason: str) -> Verdict:
+    """The verdict for a measure that does not hold for a reason, which is empty if it does."""
     if isinstance(reason, Broken):
-        return reason.under(f"{told}; ")
-    return told if reason else True
+        return reason.after(f"{measure}; ")
+    return measure if reason else True
 
 
 def _best(reasons: Iterable[str]) -> Verdict | None:
-    """Holds where one of several does; else what is broken among them, and None where nothing is."""
+    """True if one of the reasons is empty; else the first that is Broken, or None."""
     broken: Broken | None = None
     for reason in reasons:
         if not reason:
@@ -339,33 +342,33 @@ def _best(reasons: Iterable[str]) -> Verdict | None:
     return broken
 
 
-def _gap(value: Any, wanted: Any, path: str) -> str:
-    """What of `wanted` the value lacks, and where; nothing if it lacks nothing."""
+def _lack(value: Any, wanted: Any, path: str) -> str:
+    """What of `wanted` the value lacks, and where; an empty text if it lacks nothing."""
     seconds_left()  # the time grows with the product of both sizes
     if isinstance(wanted, dict) and isinstance(value, dict):
         for key, part in wanted.items():
             if key not in value:
                 return f"{path}.{key} is not there".lstrip(".")
-            if gap := _gap(value[key], part, f"{path}.{key}"):
-                return gap
+            if lack := _lack(value[key], part, f"{path}.{key}"):
+                return lack
         return ""
     if isinstance(wanted, list) and isinstance(value, list):
-        return _list_gap(value, wanted, path)
+        return _list_lack(value, wanted, path)
     return "" if equal(value, wanted) else f"{path.lstrip('.') or 'it'} differs"
 
 
-def _list_gap(value: list[Any], wanted: list[Any], path: str) -> str:
-    behind = 0  # where to look first: as a rule both lists have one order
+def _list_lack(value: list[Any], wanted: list[Any], path: str) -> str:
+    start = 0  # behind the element found last, as both lists usually have the same order
     for at, part in enumerate(wanted):
-        places = chain(range(behind, len(value)), range(behind))
-        found = next((place for place in places if not _gap(value[place], part, "")), None)
+        places = chain(range(start, len(value)), range(start))
+        found = next((place for place in places if not _lack(value[place], part, "")), None)
         if found is None:
             where = f" in {path.lstrip('.')}" if path else ""
             return f"no element{where} includes the wanted element [{at}]"
-        behind = found + 1
+        start = found + 1
     return ""
 
 
-def _few(places: list[int]) -> str:
-    """Some places, and how many more, with the verb that goes with them."""
+def _indexes(places: list[int]) -> str:
+    """The first indexes and the number of the others, with the verb: `[0], [3] are`."""
     return f"{first_names([f'[{at}]' for at in places], 5)} {'is' if len(places) == 1 else 'are'}"

@@ -1,4 +1,4 @@
-"""Regular expressions as Python's `re` reads them, searched in bounded time by the library `regex`."""
+"""Regular expressions of Python's `re`, searched in bounded time by the library `regex`."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from regex import Pattern
 
 FOREVER = 1e6
-"""Seconds; `regex` takes an infinite timeout for one that has passed."""
+"""Seconds; used for no timeout, as `regex` reads an infinite timeout as one that has passed."""
 MAX_REPEAT = 10_000
-"""Repetitions that `regex` may have to write out: 30 ms; `a{99999999}` would fill the memory."""
+"""Maximum number of repetitions that `regex` writes out, in 30 ms; `a{99999999}` would fill the memory."""
 
-# `regex` takes combining marks for letters, four control characters for no white space, and `[^\d\D]`
-# for anything; each class is written out. In verbose patterns it skips more white space than `re` does.
+# For `regex`, combining marks are letters, four control characters are not white space, and `[^\d\D]` matches
+# any character; so each class is written out. In verbose patterns it skips more white space than `re` does.
 _WORD = r"\p{L}\p{N}_"
 _NO_WORD = (
     r"\p{M}\p{S}\p{Z}\p{C}\p{Pd}\p{Ps}\p{Pe}\p{Pi}\p{Pf}\p{Po}"
-    r"\u203f\u2040\u2054\ufe33\ufe34\ufe4d-\ufe4f\uff3f"  # what joins words, but for the underscore
+    r"\u203f\u2040\u2054\ufe33\ufe34\ufe4d-\ufe4f\uff3f"  # connectors, without the underscore
 )
 _NO_DIGIT = r"\p{L}\p{M}\p{Nl}\p{No}\p{P}\p{S}\p{Z}\p{C}"
 _SPACE = r"\s\x1c-\x1f"
@@ -42,7 +42,7 @@ _OUTSIDE = {
 
 _ESCAPE = r"\\N\{[^}]*\}|\\."
 _TOKENS = (
-    rf"(?P<escape>{_ESCAPE})|(?P<set>\[\^?\]?(?:{_ESCAPE}|[^\]\\])*\])|(?P<remark>\(\?\#[^)]*\))"
+    rf"(?P<escape>{_ESCAPE})|(?P<set>\[\^?\]?(?:{_ESCAPE}|[^\]\\])*\])|(?P<comment>\(\?\#[^)]*\))"
     r"|(?P<repeat>\{(?:\d+(?:,\d*)?|,\d*)\})|(?P<brace>\{)|(?P<blank>[^\S \t\n\r\v\f])"
 )
 _TOKEN = re.compile(_TOKENS, re.DOTALL)
@@ -53,14 +53,14 @@ _PARTLY_VERBOSE = re.compile(r"\(\?[a-zA-Z-]*x[a-zA-Z-]*:")
 
 @lru_cache(maxsize=1000)
 def compiled(text: str) -> re.Pattern[str]:
-    """A text as a pattern of `re`; raises re.error."""
+    """The compiled pattern of `re`; raises re.error."""
     with catch_warnings():
-        simplefilter("ignore")  # `re` may read `[[` in another way some day
+        simplefilter("ignore")  # the FutureWarning that `re` may read `[[` in another way
         return re.compile(text)
 
 
 def found(pattern: re.Pattern[str], text: str) -> bool:
-    """Whether a pattern is found in a text; raises TimeIsUp where that takes too long."""
+    """True if a pattern is found in a text; raises TimeIsUp if that takes too long."""
     bounded = _bounded(pattern)
     if bounded is None:
         return pattern.search(text) is not None
@@ -72,7 +72,7 @@ def found(pattern: re.Pattern[str], text: str) -> bool:
 
 @lru_cache(maxsize=1000)
 def _bounded(pattern: re.Pattern[str]) -> Pattern[str] | None:
-    """The pattern for `regex`; None for the rare one that only `re` can read in reasonable time."""
+    """The pattern compiled by `regex`; None if it has so many repetitions that only `re` can compile it."""
     translated = translate(pattern)
     if translated is None:
         return None
@@ -82,13 +82,13 @@ def _bounded(pattern: re.Pattern[str]) -> Pattern[str] | None:
 
 
 def translate(pattern: re.Pattern[str]) -> str | None:
-    """A pattern of `re` as `regex` must be given it to find the same; None where it repeats too much."""
+    """The pattern that finds with `regex` what this one finds with `re`; None if it repeats too much."""
     written = pattern.pattern
     repeats = [int(digits) for digits in re.findall(r"\{(\d+)", written)]
     if prod(filter(None, repeats)) > MAX_REPEAT:
         return None
     if _PARTLY_VERBOSE.search(written):
-        return written  # only a parser could tell its remarks from the rest
+        return written  # only a parser could find its comments
     token = _VERBOSE_TOKEN if pattern.flags & re.VERBOSE else _TOKEN
     return token.sub(_translated, written)
 
@@ -103,5 +103,5 @@ def _translated(token: re.Match[str]) -> str:
 
 
 def _in_set(token: re.Match[str]) -> str:
-    """A part of a set; `[` is escaped, as `[:alpha:]` names a class for `regex` alone."""
+    """A part of a set; `[` is escaped, as `[:alpha:]` is a class for `regex` and not for `re`."""
     return "\\[" if token[0] == "[" else _IN_SET.get(token[0], token[0])

@@ -14,7 +14,7 @@ from pytest_dust.model import Flavor, Tokens
 from pytest_dust.report import tokens
 
 LIMIT = "{result.label: billing, usage.total_tokens: {lte: 500}}"
-NOTE = "actual    null (unknown: the service told no tokens of CLASSIFY (llm)"
+NOTE = "actual    null (unknown: the service gives no tokens for CLASSIFY (llm)"
 
 
 def forget(traces):
@@ -75,7 +75,7 @@ def test_what_holds_for_unknown_tokens(one, server, expectation, holds):
     silent(server)
     result = one.replacing("a.dust.yaml", "result.label: billing", expectation).run("--dust-mode=live")
     assert result.outcomes == {("passed" if holds else "failed"): 1}
-    assert ("the service told no tokens of CLASSIFY (llm)" in result.report) is not holds
+    assert ("the service gives no tokens for CLASSIFY (llm)" in result.report) is not holds
 
 
 def test_a_known_usage_needs_no_such_words(one):
