@@ -1,1 +1,1 @@
-"""Two values or two runs: where they differ, and in which block that begins."""
+"""Compare two values or two runs: where they differ, and in which block that begins."""

@@ -1,7 +1,7 @@
-"""Which elements of two lists belong together, so that an insertion shifts nothing; bounded for any input.
+"""Align the elements of two lists, so that an insertion does not shift the others; the work is bounded.
 
-Elements that occur once on either side are anchors; where there are none, runs of elements that do are.
-DeepDiff lines up what is short, as it weighs repetition best and its time grows fastest.
+Elements that occur once in each list are anchors; if there are none, runs of elements that do are. Short
+parts are aligned by DeepDiff, which handles repeated elements best, but whose time grows fastest.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
 Pair: TypeAlias = "tuple[int | None, int | None]"
-"""Where an element stands in the old list and in the new one; None where it is not."""
+"""The indexes of an element in the old list and in the new one; None if it is not in that list."""
 Alike: TypeAlias = "Callable[[int, int], bool]"
-"""Whether the elements at a place in the old list and at one in the new list are as good as the same."""
+"""Returns True if the elements at an index of the old list and at one of the new list are similar."""
 Anchor: TypeAlias = "tuple[int, int]"
-"""Where two lists hold the same."""
+"""An index of the old list and one of the new list, at which they have equal elements."""
 
 MAX_SHORT = 200
-"""Elements of a stretch that DeepDiff lines up."""
+"""Maximum number of elements of a stretch that DeepDiff aligns."""
 MAX_DIFFED = 5_000
-"""Elements that DeepDiff lines up in all, at 50 µs each."""
+"""Maximum number of elements that DeepDiff aligns in all; each takes 50 µs."""
 MAX_VISITS = 5_000_000
-"""Elements looked at in search of anchors in all, at 0.2 µs each."""
+"""Maximum number of elements visited in all in search of anchors; each takes 0.2 µs."""
 MAX_CHARACTERS = 15_000_000
-"""Characters held against others where order is nothing and texts need not be the same, at 50 ns each."""
+"""Maximum number of characters compared in all in search of similar texts; each takes 50 ns."""
 MAX_PASSES = 24
-"""How often, on average, an element is looked at in search of anchors."""
+"""Maximum number of visits to an element, on average, in search of anchors."""
 LONGEST_RUN = 64
-"""Elements of a run that may be an anchor."""
+"""Maximum length of a run of elements that may be an anchor."""
 
 
 class Stretch(NamedTuple):
-    """A part of the old list, and the part of the new one that stands in its place."""
+    """A part of the old list, and the part of the new list in its place."""
 
     start: int
     end: int
@@ -45,20 +45,20 @@ class Stretch(NamedTuple):
 
 
 class Aligner:
-    """Lines up one list after another, with a bounded amount of work for all of them together."""
+    """Aligns one pair of lists after another; the work for all of them together is bounded."""
 
     def __init__(self) -> None:
         self._visits = MAX_VISITS
         self._diffed = MAX_DIFFED
         self.characters = MAX_CHARACTERS
-        """How many may still be held against others in search of texts that are nearly the same."""
+        """Number of characters that may still be compared; below 0, the search for similar texts ends."""
 
     def pairs(
         self, old: Sequence[Hashable], new: Sequence[Hashable], alike: Alike | None = None
     ) -> Iterator[Pair]:
-        """The elements in order, each with its counterpart; most of those that are equal are left out.
+        """The elements in order, each with its counterpart; most pairs of equal elements are left out.
 
-        Elements that have no equal are lined up with those that are alike, by their places, if that is given.
+        If `alike` is given, elements without an equal are paired with similar ones.
         """
         reserve = max(self._visits - MAX_PASSES * (len(old) + len(new)), 0)
         stretches = [Stretch(0, len(old), 0, len(new))]
@@ -74,7 +74,7 @@ class Aligner:
                 yield from _by_position(stretch)
 
     def _by_likeness(self, stretch: Stretch, alike: Alike) -> Iterator[Pair]:
-        """A stretch without equal elements: the next two that are alike, on and on, others by position."""
+        """The pairs of a stretch without equal elements: similar ones in order, the others by position."""
         start, end, new_start, new_end = stretch
         while pair := self._next_alike(Stretch(start, end, new_start, new_end), alike):
             at, place = pair
@@ -84,7 +84,7 @@ class Aligner:
         yield from _by_position(Stretch(start, end, new_start, new_end))
 
     def _next_alike(self, stretch: Stretch, alike: Alike) -> Anchor | None:
-        """The two alike elements for which the fewest are passed over; None where the work is used up."""
+        """The similar elements that skip the fewest others; None if no more work is allowed."""
         start, end, new_start, new_end = stretch
         height, width = end - start, new_end - new_start
         for passed in range(height + width - 1 if height and width else 0):
@@ -96,7 +96,7 @@ class Aligner:
         return None
 
     def _anchors(self, old: Sequence[Hashable], new: Sequence[Hashable], reserve: int) -> list[Anchor]:
-        """Places in two lists that hold the same, in the same order; none where the work is used up."""
+        """Equal elements of two lists, in the order of both; none if no more work is allowed."""
         if max(len(old), len(new)) <= MAX_SHORT and self._diffed > 0:
             self._diffed -= len(old) + len(new)
             return _diffed(old, new)
@@ -124,7 +124,7 @@ def _by_position(stretch: Stretch) -> Iterator[Pair]:
 
 
 def _between(stretch: Stretch, anchors: list[Anchor]) -> Iterator[Stretch]:
-    """What of a stretch lies between its anchors."""
+    """The parts of a stretch between its anchors."""
     start, _, new_start, _ = stretch
     ends = [(stretch.start + at, stretch.new_start + new_at) for at, new_at in anchors]
     for end, new_end in [*ends, (stretch.end, stretch.new_end)]:
@@ -139,10 +139,10 @@ def _between(stretch: Stretch, anchors: list[Anchor]) -> Iterator[Stretch]:
 def _labels(
     old: Sequence[Hashable], new: Sequence[Hashable]
 ) -> Iterator[tuple[Sequence[Hashable], Sequence[Hashable]]]:
-    """Names for the places of two lists, each more telling than the last.
+    """Labels for the elements of two lists: each pair of lists that is returned has more different labels.
 
-    First a place is its element, then the run of 2, 4, 8… elements that begins there, at last its element
-    and how often that was seen before, which is unlike any other.
+    The first labels are the elements, the next are the runs of 2, 4, 8… elements that begin there. The last
+    are the elements with the number of equal ones before them, which are all different.
     """
     yield old, new
     before, after, width = old, new, 1
@@ -167,15 +167,15 @@ def _numbered(values: Sequence[Hashable]) -> list[tuple[Hashable, int]]:
 
 
 def _once(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[Anchor]:
-    """The places, in both lists, of what occurs once in each."""
+    """The indexes, in both lists, of the labels that occur once in each."""
     times, new_times = Counter(old), Counter(new)
     places = {value: at for at, value in enumerate(new) if new_times[value] == 1}
     return [(at, places[value]) for at, value in enumerate(old) if times[value] == 1 and value in places]
 
 
 def _increasing(pairs: list[Anchor]) -> list[Anchor]:
-    """The most pairs that stand in the same order on both sides."""
-    ends: list[int] = []  # the least end of a chain of each length, and below which pair that is
+    """The longest selection of the pairs that has the same order in both lists."""
+    ends: list[int] = []  # the smallest end of a chain of each length; `last` is the pair there
     last: list[int] = []
     before: list[int] = []
     for at, (_, place) in enumerate(pairs):
@@ -195,10 +195,10 @@ def _increasing(pairs: list[Anchor]) -> list[Anchor]:
 
 
 def _diffed(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[Anchor]:
-    """The places that DeepDiff leaves as they are; it may pair others across these, which is not kept."""
+    """The elements that DeepDiff finds unchanged, without those that it pairs out of order."""
     from deepdiff import DeepDiff  # 95 ms, so at the first list that needs it
 
-    numbers: dict[Hashable, str] = {}  # as texts, which DeepDiff lines up by content
+    numbers: dict[Hashable, str] = {}  # as texts, which DeepDiff aligns by content
     before, after = ([numbers.setdefault(each, str(len(numbers))) for each in side] for side in (old, new))
     tree = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0)
     levels = [level for levels in tree.values() for level in levels]
@@ -210,6 +210,6 @@ def _diffed(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[Anchor]:
 
 
 def _place(level: Any, *, use_t2: bool = False) -> int:
-    """Where one side of a difference stands."""
+    """The index of one side of a difference."""
     place: int = level.path(output_format="list", use_t2=use_t2)[0]
     return place

@@ -1,4 +1,4 @@
-"""Two runs held against each other: whether what callers see differs, and in which block it began."""
+"""Compare two runs: whether what callers see differs, and in which block the difference began."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ if TYPE_CHECKING:
     from pytest_dust.compare.left_out import LeftOut
 
 Block: TypeAlias = "tuple[str, str]"
-"""A block's type and name: what it is known by from run to run."""
+"""A block's type and name, which identify it in both runs."""
 RAN = "ran"
-"""What stands for a block of which only one run has executions, on the side of that run."""
+"""The value of a Change for a block that only one run has, on the side of that run."""
 KEEP = "keep"
-"""The value of `baseline.volatile` that has everything compared."""
+"""The value of `baseline.volatile` that compares volatile values too."""
 EACH = (("outputs",), ("errors",))
-"""What the run view shows of a block for each input."""
+"""The parts of a block in the run view that are lists with one element per input."""
 
 
 def compare(old: ViewedRun, new: ViewedRun, rules: Baseline, recorded_at: str) -> Comparison:
-    """What differs between a run and its recording, by the rules of the suite."""
+    """Compare a run with its recording, by the rules of the suite."""
     kept = rules.volatile == KEEP
     moving = Volatile() if kept else volatile.between(old.run, new.run, plural=new.plural)
-    held = DiffRules(rules, moving)
+    diff_rules = DiffRules(rules, moving)
     names = dict.fromkeys(trace.name for one in (old, new) for trace in one.run.traces)
-    values = tuple(_values(old, new, held))
-    places = _Places(_last(old.run, new.run), _counted(values), new.plural)
-    blocks = tuple(_blocks(old.run, new.run, held, places))
-    if values and not blocks:  # as what counts stands at a path that is no plain one
-        blocks = tuple(_blocks(old.run, new.run, held, places._replace(last=())))
-    lost = tuple(_lost(old, new, rules))
+    values = tuple(_values(old, new, diff_rules))
+    places = _Places(_last(old.run, new.run), _with_paths_above(values), new.plural)
+    blocks = tuple(_blocks(old.run, new.run, diff_rules, places))
+    if values and not blocks:  # they may be at a path that is not only names and indexes
+        blocks = tuple(_blocks(old.run, new.run, diff_rules, places._replace(last=())))
+    lost = tuple(_not_found(old, new, rules))
     return Comparison(recorded_at, values, blocks, len(names), lost=lost, left_out=moving.names)
 
 
@@ -59,7 +59,7 @@ def compare(old: ViewedRun, new: ViewedRun, rules: Baseline, recorded_at: str) -
 
 
 def _values(old: ViewedRun, new: ViewedRun, rules: DiffRules) -> Iterator[Change]:
-    """The changes that count: of the status, the failing block's error, and what is compared."""
+    """The changes of the status, of the failing block's error, and of the compared paths."""
     compared = rules.rules.compare or ("results" if new.plural else "result",)
     for path in ("status", "error", *compared):
         if paths.plain_path(path):
@@ -69,7 +69,7 @@ def _values(old: ViewedRun, new: ViewedRun, rules: DiffRules) -> Iterator[Change
 
 
 def _at_other_path(path: str, old: Found, new: Found, rules: DiffRules) -> Iterator[Change]:
-    """The changes of what a projection, filter or function finds, told by their places if it has any."""
+    """The changes of what a projection, filter or function finds, with paths in the run view if known."""
     for change in rules.of_found(old, new):
         found = old if change.new is MISSING and change.path else new
         at = origins.place(found.origin, change.path)
@@ -85,7 +85,7 @@ def _at_plain_path(path: str, old: ViewedRun, new: ViewedRun, rules: DiffRules) 
 
 
 def _place_of_output(place: Path, old: ViewedRun, new: ViewedRun) -> Path:
-    """The place in the run view; of a result, that of the same values in the one block that gives both."""
+    """The path itself; for a result that is one block's output in both runs, the path of that output."""
     if place[0] not in ("result", "results") or len(place) > 2:
         return place
     lasts = [one.run.traces[-1] for one in (old, new) if one.run.traces and one.run.status == "succeeded"]
@@ -97,14 +97,14 @@ def _place_of_output(place: Path, old: ViewedRun, new: ViewedRun) -> Path:
 
 
 def _output(block: Block, at: str | int) -> Path:
-    """What stands for the place of a block's output for one input, whatever the run view calls it."""
+    """A path for a block's output for one input, the same whether it is compared as output or as result."""
     return ("output", *block, at)
 
 
 def _by_input(steps: Path, old: object, new: object) -> Iterator[tuple[Path, object, object]]:
-    """Two values of the run view and their path; each input's own where there is one for each.
+    """Two values of the run view with their path; for lists with one element per input, each element's.
 
-    Inputs stand in their order, which counts where that of other lists does not.
+    The order of inputs is compared even if that of other lists is not.
     """
     each = steps == ("results",) or (steps[:1] == ("blocks",) and steps[2:] in EACH)
     if not (each and isinstance(old, list) and isinstance(new, list)):
@@ -114,13 +114,13 @@ def _by_input(steps: Path, old: object, new: object) -> Iterator[tuple[Path, obj
         yield (*steps, at), there, here
 
 
-def _counted(values: Iterable[Change]) -> frozenset[Path]:
-    """The paths at which, or below which, something changed that counts."""
+def _with_paths_above(values: Iterable[Change]) -> frozenset[Path]:
+    """The paths of the changes, and all paths above them, of up to four steps."""
     return frozenset(change.path[:length] for change in values for length in range(1, 5))
 
 
-def _lost(old: ViewedRun, new: ViewedRun, rules: Baseline) -> Iterator[str]:
-    """The compared paths that find nothing on either side, as a misspelt one does."""
+def _not_found(old: ViewedRun, new: ViewedRun, rules: Baseline) -> Iterator[str]:
+    """A message for each compared path that finds nothing in either run, as a misspelt one does."""
     for path in rules.compare:
         if _found(path, old.view) is MISSING and _found(path, new.view) is MISSING:
             yield f"{path} finds nothing; {paths.how_far(path, new.view)}"
@@ -131,7 +131,7 @@ def _found(path: str, document: object) -> object:
 
 
 def _located(path: str, document: object) -> Found:
-    """What a path finds and where it comes from; MISSING where a function refuses a value."""
+    """What a path finds, with its origin; MISSING if a function raises for a value."""
     try:
         return located(path, document)
     except paths.PathError:
@@ -142,34 +142,34 @@ def _located(path: str, document: object) -> Found:
 
 
 class _Places(NamedTuple):
-    """Where the run view shows what blocks give."""
+    """Finds the paths of blocks' outputs in the run view."""
 
     last: tuple[Block, ...]
-    """The blocks that give the result of either run."""
-    counted: frozenset[Path]
-    """Where something changed that counts."""
+    """The last block of each run, whose output is the result."""
+    changed: frozenset[Path]
+    """The paths of changed values, and all paths above them."""
     plural: bool
 
     def of(self, block: Block, at: int) -> list[Path]:
-        """The paths of a block's output for one input: its own, and the result's if the block gives it.
+        """The paths of a block's output for one input: its own, and the result's if the block is the last.
 
-        Where something counts at one of them, that one alone: what is left out of the other may be it.
+        If one of them has changed values, only that one, as these may be left out at the other path.
         """
         rest: Path = (at,) if self.plural else ()
         s = "s" * self.plural
         paths: list[Path] = [("blocks", block[1], f"output{s}", *rest)]
         if block in self.last:
             paths.append((f"result{s}", *rest))
-        return [path for path in paths if path in self.counted][:1] or paths
+        return [path for path in paths if path in self.changed][:1] or paths
 
 
 def _last(*runs: Run) -> tuple[Block, ...]:
-    """The block of each run that gives its result."""
+    """The last block of each run, whose output is the result."""
     return tuple((run.traces[-1].type, run.traces[-1].name) for run in runs if run.traces)
 
 
 def _blocks(old: Run, new: Run, rules: DiffRules, places: _Places) -> Iterator[BlockChange]:
-    """The blocks that changed, in the order in which they did; per input, the first is the cause."""
+    """The blocks that changed, in the order of their changes; for each input, the first is the cause."""
     before, after = _by_block(old), _by_block(new)
     order = _in_order(list(before), list(after))
     positions = {name: at for at, name in enumerate(dict.fromkeys(name for _, name in order), 1)}
@@ -179,7 +179,7 @@ def _blocks(old: Run, new: Run, rules: DiffRules, places: _Places) -> Iterator[B
         for change in _block(block, positions[block[1]], (before.get(block), after.get(block)), rules, places)
     ]
     begins = _begins(order)
-    changed.sort(key=lambda change: _moment(change, begins))
+    changed.sort(key=lambda change: _time(change, begins))
     if not changed:
         changed = list(_whole(old, new))
     touched: set[int | None] = set()
@@ -190,7 +190,7 @@ def _blocks(old: Run, new: Run, rules: DiffRules, places: _Places) -> Iterator[B
 
 
 def _whole(old: Run, new: Run) -> Iterator[BlockChange]:
-    """What differs between two runs none of whose blocks does: their statuses, or results without blocks."""
+    """The difference between two runs without a changed block: in statuses, or results without blocks."""
     if changes := tuple(differences(_outline(old), _outline(new))):
         yield BlockChange("run", "the run", 0, None, changes)
 
@@ -206,7 +206,7 @@ def _by_block(run: Run) -> dict[Block, Trace]:
 
 
 def _in_order(old: list[Block], new: list[Block]) -> list[Block]:
-    """Every block of either run: the new run's in order, and those that are gone where they stood."""
+    """The blocks of both runs: the new run's in order, and each removed one behind the block before it."""
     order = list(new)
     for at, block in enumerate(old):
         if block not in new:
@@ -216,7 +216,7 @@ def _in_order(old: list[Block], new: list[Block]) -> list[Block]:
 
 
 def _begins(order: Sequence[Block]) -> dict[Block, int]:
-    """When each block first runs; those of a `while` begin together, as they take turns in each iteration."""
+    """The position at which each block first runs; the blocks of a `while` share one, as they take turns."""
     begins: dict[Block, int] = {}
     loop: tuple[str, int] | None = None
     for at, (kind, name) in enumerate(order):
@@ -227,10 +227,10 @@ def _begins(order: Sequence[Block]) -> dict[Block, int]:
     return begins
 
 
-def _moment(change: BlockChange, begins: dict[Block, int]) -> tuple[int, int]:
-    """When in a run a change came: in a `while`, an earlier iteration of a later block comes first.
+def _time(change: BlockChange, begins: dict[Block, int]) -> tuple[int, int]:
+    """The sort key of a change by time: in a `while`, an earlier iteration of a later block comes first.
 
-    Blocks that change at one moment keep the order in which they stand.
+    Blocks with equal keys keep their order.
     """
     step = change.changes[0].path[:1]
     iteration = step[0] if step and isinstance(step[0], int) else 0
@@ -240,7 +240,7 @@ def _moment(change: BlockChange, begins: dict[Block, int]) -> tuple[int, int]:
 def _block(
     block: Block, position: int, sides: tuple[Trace | None, Trace | None], rules: DiffRules, places: _Places
 ) -> Iterator[BlockChange]:
-    """One entry per input for which the block changed."""
+    """A BlockChange for each input for which the block changed."""
     old, new = sides
     if old is None or new is None:
         there = [MISSING if side is None else RAN for side in sides]
@@ -264,7 +264,7 @@ def _block(
 def _single(
     place: Path, old: Sequence[Execution], new: Sequence[Execution], rules: DiffRules, left_out: Patterns
 ) -> Iterator[Change]:
-    """What differs between one input's executions outside of loops."""
+    """The differences between one input's executions outside of loops."""
     if len(old) == len(new) == 1 and old[0].error is None is new[0].error:
         for change in rules.at(place, old[0].value, new[0].value, left_out):
             yield Change(("output", *change.path), change.old, change.new)
@@ -276,11 +276,11 @@ def _single(
 def _executions(
     old: Sequence[Execution], new: Sequence[Execution], loop: str, rules: DiffRules, left_out: Patterns
 ) -> Iterator[Change]:
-    """What differs between one input's iterations: of a `map` lined up by content, else by number."""
+    """The differences between one input's iterations, aligned by content in a `map`, else by number."""
     if loop == "map":
-        before, after = ([_told(one) for one in side] for side in (old, new))
+        before, after = ([_compared_part(one) for one in side] for side in (old, new))
         every = range(max(len(before), len(after)))
-        each: dict[str | int, LeftOut | None] = {at: _of_told(left_out.below(at)) for at in every}
+        each: dict[str | int, LeftOut | None] = {at: _left_out_of_part(left_out.below(at)) for at in every}
         yield from rules.changes(before, after, Parts(each))
         return
     for at, (there, here) in enumerate(zip_longest(old, new, fillvalue=None)):
@@ -292,17 +292,17 @@ def _executions(
 def _execution(
     old: Execution | None, new: Execution | None, rules: DiffRules, left_out: Patterns, path: Path
 ) -> Iterator[Change]:
-    """What differs between two executions, or is of one where there is no other."""
-    before, after = (MISSING if one is None else _told(one) for one in (old, new))
+    """The differences between two executions; None is an execution that only the other run has."""
+    before, after = (MISSING if one is None else _compared_part(one) for one in (old, new))
     for change in rules.changes(before, after, Parts({"output": left_out})):
         yield Change((*path, *change.path), change.old, change.new)
 
 
-def _told(one: Execution) -> dict[str, object]:
-    """What is compared of an execution."""
+def _compared_part(one: Execution) -> dict[str, object]:
+    """The compared part of an execution."""
     return {"output": one.value} if one.error is None else {"error": one.error}
 
 
-def _of_told(left_out: Patterns | None) -> Parts | None:
-    """What is left out of what is compared of an execution, by what is of its value; None for all."""
+def _left_out_of_part(left_out: Patterns | None) -> Parts | None:
+    """What is left out of the compared part of an execution, by what is left out of its output."""
     return None if left_out is None else Parts({"output": left_out})

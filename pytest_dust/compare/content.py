@@ -1,4 +1,4 @@
-"""JSON values by their content: what counts of two values is the same where their keys are."""
+"""Read JSON values for comparison: values with equal compared content get equal keys."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from pytest_dust.compare.left_out import LeftOut
 
 PLAIN = frozenset({str, int, float, type(None)})
-"""The types whose values are their own keys."""
+"""Types whose values are their own keys."""
 
 
 class Part:
-    """A value, or a part of one: as it was, a key for what counts of it, and its own parts that count.
+    """A value that is compared: the original, the key of its compared content, and its compared parts.
 
-    A mapping has its parts by name. A list has them in a list, with the place of each.
+    The parts of a mapping are a dict; those of a list are a list, and `places` has the index of each.
     """
 
     __slots__ = ("key", "keys", "parts", "places", "value")
@@ -33,7 +33,7 @@ class Part:
         keys: Sequence[Hashable] = (),
         places: Sequence[int] = (),
     ) -> None:
-        """Take the value and what is known of it."""
+        """Take the original value, its key, and its parts with their keys."""
         self.value = value
         self.key = key
         self.parts = parts
@@ -41,22 +41,22 @@ class Part:
         self.places = places
 
 
-Counted: TypeAlias = "Part | str | int | float | None"
-"""What counts of a value; a plain value stands as it is."""
+Compared: TypeAlias = "Part | str | int | float | None"
+"""A value read for comparison; one of a plain type is left as it is."""
 
 
 class Content:
-    """Reads values so that equal content has equal keys, however large it is and wherever it stands."""
+    """Reads values so that equal compared content has equal keys, whatever its size and place."""
 
     def __init__(self, *, unordered: bool = False, significant_digits: int | None = None) -> None:
-        """Say whether the order of lists counts, and to how many digits numbers do."""
+        """`unordered` ignores the order of lists; numbers are rounded to `significant_digits`."""
         self._unordered = unordered
         self._round = None if significant_digits is None else Context(significant_digits)
         self._keys: dict[Hashable, object] = {}
         self._plain = PLAIN if significant_digits is None else frozenset({str, type(None)})
 
-    def of(self, value: Any, left_out: LeftOut = NOTHING) -> Counted:
-        """What counts of a value."""
+    def of(self, value: Any, left_out: LeftOut = NOTHING) -> Compared:
+        """The value read for comparison, without what is left out of it."""
         kind = type(value)
         if kind in self._plain:
             return value  # type: ignore[no-any-return]
@@ -75,7 +75,7 @@ class Content:
         if nothing and self._plain.issuperset(map(type, value.values())):
             return Part(value, self._key(frozenset(value.items())), value)
         parts: dict[str, Any] = {}
-        for name, each in value.items():  # no comprehensions here: each is a frame more at each level
+        for name, each in value.items():  # no comprehension: it would add a frame at each level
             below = left_out if nothing else left_out.below(name)
             if below is not None:
                 parts[name] = each if type(each) in self._plain else self.of(each, below)
@@ -105,24 +105,24 @@ class Content:
         return self._keys.setdefault(content, object())
 
 
-def key(part: Counted) -> Hashable:
-    """The key of what counts of a value."""
+def key(part: Compared) -> Hashable:
+    """The key of a value read for comparison."""
     return part.key if type(part) is Part else part
 
 
-def as_it_was(part: Counted) -> Any:
-    """The value itself."""
+def original(part: Compared) -> Any:
+    """The original value."""
     return part.value if type(part) is Part else part
 
 
-def counted(part: Counted) -> Any:
-    """What counts of a value, as a value."""
+def compared(part: Compared) -> Any:
+    """The compared content of a value, as a plain JSON value."""
     if not isinstance(part, Part):
         return part
     if isinstance(part.parts, dict):
-        return {name: counted(each) for name, each in part.parts.items()}
+        return {name: compared(each) for name, each in part.parts.items()}
     if isinstance(part.parts, list | tuple):
-        return [counted(each) for each in part.parts]
+        return [compared(each) for each in part.parts]
     return part.key if isinstance(part.key, int | float | str) else part.value
 
 
@@ -134,4 +134,4 @@ def _rounded(number: float, context: Context) -> float:
 
 
 _TRUE, _FALSE = Part(value=True, key=object()), Part(value=False, key=object())
-"""The two values that Python takes for 1 and 0."""
+"""True and False, which have keys of their own as Python holds them equal to 1 and 0."""

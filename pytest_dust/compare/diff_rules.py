@@ -1,4 +1,4 @@
-"""The rules of a suite's `baseline`, ready to hold values of two runs against each other."""
+"""Compare values of two runs by the rules of a suite's `baseline`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_dust.compare.alignment import Aligner
 from pytest_dust.compare.content import Content
-from pytest_dust.compare.equality import counted_differences, equal
+from pytest_dust.compare.equality import content_differences, equal
 from pytest_dust.compare.left_out import Pattern, Patterns, fits
 from pytest_dust.compare.origins import Found, left_out_of
 from pytest_dust.compare.similarity import likeness
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 _TOP = ("status", "error", "result", "results", "blocks", "usage", "duration", "specification_hash", "run_id")
 
 MAX_QUOTED = 100
-"""Volatile values that are looked for in texts."""
+"""Maximum number of volatile values that are searched for in texts."""
 LONGEST_TEXT = 1_000_000
-"""Characters of a text in which they are looked for."""
+"""Maximum length of a text in which they are searched for."""
 
 
 class DiffRules:
-    """What counts of the values of two runs."""
+    """The rules by which values of two runs are compared."""
 
     def __init__(self, rules: Baseline, volatile: Volatile) -> None:
-        """Take the rules of a case, and what is volatile of its two runs."""
+        """Take the rules of a case, and the volatile values of its two runs."""
         self.rules = rules
         named = (Pattern(steps, len(steps) == 1 and steps[0] not in _TOP) for steps in rules.ignore)
         self._left_out = Patterns([*named, *volatile.patterns])
@@ -40,14 +40,14 @@ class DiffRules:
         self._known: dict[tuple[Path, tuple[Pattern, ...]], list[Change]] = {}
 
     def leaves_out(self, path: Path) -> bool:
-        """Whether a path of the run view is left out, itself or with one above it that is not the topmost."""
+        """True if `ignore` has a path of the run view, or one above it that has at least two steps."""
         return any(
             2 <= len(steps) <= len(path) and all(map(fits, map(str, path), steps))
             for steps in self.rules.ignore
         )
 
     def below(self, *paths: Path) -> Patterns:
-        """What is left out of a value that stands at each of these paths of the run view."""
+        """What is left out of a value that is at all of these paths of the run view."""
         found: list[Pattern] = []
         for path in paths:
             at = self._left_out
@@ -57,28 +57,28 @@ class DiffRules:
         return Patterns(found)
 
     def of_found(self, old: Found, new: Found) -> list[Change]:
-        """Where what a path finds in two run views differs."""
+        """The differences between the values that a path finds in two run views."""
         rests = [left_out_of(each.origin, self._left_out) for each in (old, new)]
         kept = [rest for rest in rests if rest is not None]
         return [] if len(kept) < len(rests) else self.changes(old.value, new.value, kept[0], kept[1])
 
     def at(self, place: Path, old: Any, new: Any, left_out: Patterns) -> list[Change]:
-        """Where two values of one place differ; found once, as a result is a block's output too."""
+        """The differences between two values at one place; cached, as a result is also a block's output."""
         key = (place, left_out.patterns)
         if key not in self._known:
             self._known[key] = self.changes(old, new, left_out)
         return self._known[key]
 
     def changes(self, old: Any, new: Any, left_out: LeftOut, of_new: LeftOut | None = None) -> list[Change]:
-        """Where two values differ by more than the rules allow, as they were."""
+        """The differences between two values that the rules do not allow, with the original values."""
         if equal(old, new):
             return []
         parts = self._content.of(old, left_out), self._content.of(new, of_new or left_out)
         alike = self._alike if self.rules.similar is not None or self._passed_on else None
-        return counted_differences(*parts, self._aligner, alike, unordered=self.rules.unordered)
+        return content_differences(*parts, self._aligner, alike, unordered=self.rules.unordered)
 
     def _alike(self, old: Any, new: Any) -> bool:
-        """Whether two values are as good as the same: similar texts, or a volatile value passed on."""
+        """True if two values count as equal: similar texts, or a volatile value that a block passes on."""
         if not (isinstance(old, str | int | float) and isinstance(new, str | int | float)):
             return False
         if (old, new) in self._passed_on:
@@ -91,7 +91,7 @@ class DiffRules:
         return old == new or (least is not None and likeness(old, new, least) >= least)
 
     def _without_passed_on(self, text: str, side: int) -> str:
-        """A text of the old run (0) or the new one (1) without the volatile values that it quotes."""
+        """A text of the old run (side 0) or of the new one (1) without the volatile values that it quotes."""
         for value in self._quoted[side]:
             text = text.replace(value, "\0")
         return text

@@ -1,4 +1,4 @@
-"""Has an app moved away from the version that a suite pins? Two specifications, block by block."""
+"""Compare an app with the version that a suite pins: two specifications, block by block."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_dust.model import Change, Json, Run, Specification, Status
 
 
 class BlockDrift(NamedTuple):
-    """What became of one block: `added`, `removed`, `moved` or `changed`, and where it changed."""
+    """How one block differs: `added`, `removed`, `moved` or `changed`, with its changes."""
 
     type: str
     name: str
@@ -19,7 +19,7 @@ class BlockDrift(NamedTuple):
 
 
 def drift(old: Json, new: Json) -> Iterator[BlockDrift]:
-    """How the blocks of a saved specification differ from those of another, in the new one's order."""
+    """The blocks that differ between two specifications, in the order of the new one."""
     before, after = _blocks(old), _blocks(new)
     for key, block in after.items():
         if key not in before:
@@ -38,7 +38,7 @@ def drift(old: Json, new: Json) -> Iterator[BlockDrift]:
 
 
 def _blocks(specification: Json) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """The blocks by type and name, with what of them matters."""
+    """The compared parts of each block, by its type and name."""
     blocks = specification if isinstance(specification, list) else []
     return {
         (str(block.get("type")), str(block.get("name"))): {
@@ -50,21 +50,21 @@ def _blocks(specification: Json) -> dict[tuple[str, str], Mapping[str, Any]]:
 
 
 class Verdict(NamedTuple):
-    """Whether an app has moved away from a pinned version: True, False, or None where nobody can tell."""
+    """Whether an app differs from the pinned version; None if that is unknown."""
 
     drifted: bool | None
     known: bool
-    """Whether the blocks that ran were compared; else the saved hash alone tells, or less."""
+    """True if compared blocks confirm it; else it is known from the saved hash alone, or from less."""
     blocks: tuple[BlockDrift, ...] | None = None
-    """How the saved blocks differ from the recorded ones, None where there are none to compare."""
+    """The saved blocks that differ from the recorded ones; None if there are none to compare."""
 
 
 def verdict(pinned: str, recorded: Specification | None, saved: Json, saved_hash: str | None) -> Verdict:
-    """Whether the saved blocks are those of the pinned version, by recorded blocks and by hash.
+    """Compare the saved blocks with the pinned version, by recorded blocks and by hash.
 
-    Blocks that are known to have run decide, whatever hash the last run in the editor had: an edit may be
-    saved and not run, and that run be deleted. Else that hash decides, if it is known; else whether the
-    blocks are as they were when the recording was made.
+    Recorded blocks that are known to have run decide, and not the hash of the last run in Dust's editor: an
+    edit may be saved without a run. Without them that hash decides, if it is known; else the blocks that were
+    saved when the recording was made.
     """
     blocks = None if recorded is None or saved is None else tuple(drift(recorded.blocks, saved))
     if recorded is not None and recorded.ran and blocks is not None:
@@ -77,6 +77,6 @@ def verdict(pinned: str, recorded: Specification | None, saved: Json, saved_hash
 
 
 def could_be_of(specification: Json, run: Run, *, whole: bool) -> bool:
-    """Whether a run may be of these blocks: it has none that they lack and, as a whole run, lacks none."""
+    """True if a run may be one of these blocks: it has no other block and, if it is whole, all of them."""
     ran, saved = {(status.type, status.name) for status in run.statuses}, set(_blocks(specification))
     return ran == saved if whole and ran and run.status is Status.SUCCEEDED else ran <= saved

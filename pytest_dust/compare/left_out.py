@@ -1,4 +1,4 @@
-"""What of a value does not count, asked step by step on the way down."""
+"""The parts of a value that are left out of comparisons, looked up step by step from the top."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ _WILD = frozenset("*?[")
 
 
 class LeftOut(Protocol):
-    """What is left out of the value that stands at some place."""
+    """What is left out of the value at some path."""
 
     @property
     def nothing(self) -> bool:
-        """Whether all of the value counts."""
+        """True if all of the value is compared."""
 
     @property
     def by_index(self) -> bool:
-        """Whether it matters which element of a list is meant; else what holds for one holds for all."""
+        """True if elements of a list have different parts left out; else all have the same."""
 
     def below(self, step: str | int) -> LeftOut | None:
-        """What is left out one step further down; None where all of that is left out."""
+        """What is left out one step further down; None if all of that is left out."""
 
 
 class Pattern(NamedTuple):
-    """A path that is left out, `*` being any one step; `anywhere` for a name that is so at every depth."""
+    """A path that is left out, `*` being any one step; with `anywhere`, a name left out at every depth."""
 
     steps: tuple[str, ...]
     anywhere: bool = False
 
 
 class Patterns:
-    """What patterns leave out."""
+    """What some patterns leave out."""
 
     def __init__(self, patterns: Iterable[Pattern] = ()) -> None:
-        """Take the patterns, whose steps begin at this place."""
+        """Take the patterns, whose steps begin at this path."""
         self.patterns = tuple(dict.fromkeys(patterns))
         firsts = [each.steps[0] for each in self.patterns]
         self.nothing = not self.patterns
@@ -45,7 +45,7 @@ class Patterns:
         self._below: dict[str, Patterns | None] = {}
 
     def below(self, step: str | int) -> Patterns | None:
-        """What is left out one step further down; each is found once, for the elements of a list are many."""
+        """What is left out one step further down; cached, as a list may have many elements."""
         name = str(step)
         if name not in self._below:
             whole = any(len(each.steps) == 1 and fits(name, each.steps[0]) for each in self.patterns)
@@ -54,11 +54,11 @@ class Patterns:
 
     @property
     def anywhere(self) -> Patterns:
-        """What is left out wherever it stands."""
+        """The patterns that hold at every depth."""
         return Patterns(each for each in self.patterns if each.anywhere)
 
     def past(self, step: str | int) -> Patterns:
-        """What is left out below a step, whether or not that is left out itself."""
+        """What is left out below a step, even if the step itself is left out."""
         name = str(step)
         return Patterns(
             each if each.anywhere else Pattern(each.steps[1:])
@@ -68,13 +68,13 @@ class Patterns:
 
 
 class Parts:
-    """What is left out of a value that is put together from others, by the step that leads to each."""
+    """What is left out of a value composed of others, by the step that leads to each."""
 
     nothing = False
     by_index = True
 
     def __init__(self, parts: Mapping[str | int, LeftOut | None], others: Patterns | None = None) -> None:
-        """Take what is left out of each part, and what is so of a part whatever else holds for it."""
+        """Take what is left out of each part, and the patterns that hold for all parts besides."""
         self._parts = parts
         self._others = others or NOTHING
 
@@ -88,7 +88,7 @@ NOTHING = Patterns()
 
 
 def fits(step: str, pattern: str) -> bool:
-    """Whether a step is what one step of a pattern names."""
+    """True if a step matches one step of a pattern."""
     return step == pattern or (_is_wild(pattern) and fnmatchcase(step, pattern))
 
 

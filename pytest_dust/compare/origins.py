@@ -1,4 +1,4 @@
-"""Where in a document what a JMESPath finds comes from, so that rules for places of the document reach it."""
+"""Find the paths in a document from which the result of a JMESPath comes, so that rules for them apply."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from pytest_dust.compare.left_out import LeftOut
 
 Origin: TypeAlias = "Path | list[Origin] | dict[str, Origin] | None"
-"""The place of a value in the document, or those of its parts; None for what a function computed."""
+"""The path of a value in the document, or those of its parts; None for what a function computed."""
 
 
 class Found(NamedTuple):
-    """A value and where it comes from."""
+    """A value and its origin."""
 
     value: Any
     origin: Origin
 
 
 def located(path: str, document: Any) -> Found:
-    """What a path finds in a document, as `find` gives it, and where that comes from."""
+    """What `find` returns for a path in a document, with its origin."""
     value = find(path, document)
     if value is MISSING:
         return Found(value, None)
@@ -39,7 +39,7 @@ def located(path: str, document: Any) -> Found:
 
 
 def place(origin: Origin, path: Path) -> Path | None:
-    """The place in the document of what stands at a path in a found value; None where it has none."""
+    """The path in the document of the part at a path in a found value; None if it has no origin."""
     for at, step in enumerate(path):
         if isinstance(origin, tuple):
             return (*origin, *path[at:])
@@ -51,7 +51,7 @@ def place(origin: Origin, path: Path) -> Path | None:
 
 
 def left_out_of(origin: Origin, patterns: Patterns) -> LeftOut | None:
-    """What patterns, whose steps begin at the document's top, leave out of a value from there; None: all."""
+    """What patterns for the document leave out of a value of this origin; None for all of it."""
     if origin is None:
         return patterns.anywhere
     if isinstance(origin, tuple):
@@ -61,7 +61,7 @@ def left_out_of(origin: Origin, patterns: Patterns) -> LeftOut | None:
 
 
 def _at(path: Path, patterns: Patterns) -> Patterns | None:
-    """What is left out at a place; the topmost step alone is never left out."""
+    """What is left out at a path; the first step alone is never left out."""
     at: Patterns | None = patterns.past(path[0]) if path else patterns
     for step in path[1:]:
         if at is None:
@@ -76,7 +76,7 @@ _INTERPRETER = TreeInterpreter()
 
 
 def _visit(node: Any, here: Found) -> Found:
-    """What a node of a compiled path finds; what is not traced comes from nowhere."""
+    """What a node of a compiled path finds; without origin for the types that are not in _VISITS."""
     visit = _VISITS.get(node["type"])
     if visit is not None:
         return visit(node, here)
@@ -84,7 +84,7 @@ def _visit(node: Any, here: Found) -> Found:
 
 
 def _below(here: Found, step: str | int) -> Found:
-    """One step further down."""
+    """The value one step further down."""
     value, origin = here
     if isinstance(step, str):
         found = value.get(step) if isinstance(value, dict) else None
@@ -105,7 +105,7 @@ def _elements(here: Found) -> list[Found]:
 
 
 def _gathered(found: list[Found]) -> Found:
-    """A list of what a projection found, without nulls."""
+    """The results of a projection as one list, without nulls."""
     kept = [each for each in found if each.value is not None]
     return Found([each.value for each in kept], [each.origin for each in kept])
 
@@ -221,7 +221,7 @@ def _with_parts(found: Found) -> Iterator[Found]:
 
 
 def _is_true(value: Any) -> bool:
-    """Whether JMESPath takes a value for true."""
+    """True if a value is true for JMESPath."""
     return not (value is None or value is False or value in ("", [], {}))
 
 

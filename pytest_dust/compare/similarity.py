@@ -1,19 +1,19 @@
-"""How alike two texts are."""
+"""The similarity of two texts."""
 
 from __future__ import annotations
 
 from pytest_dust.deadline import seconds_left
 
 PIECE = 20_000
-"""Characters of a text that are held against another at once."""
+"""Maximum length of texts that are compared whole; longer ones are compared in pieces."""
 
 
 def likeness(one: str, other: str, least: float = 0) -> float:
-    """How alike two texts are, from 0 to 1: the share of characters kept, both ways.
+    """The similarity of two texts, from 0 to 1: the share of their characters that both have in common.
 
-    Long texts are held against each other piece by piece, as the time grows with the square of their
-    length; pieces are never more alike than their wholes, so that no difference is overlooked for it.
-    Texts that are surely less alike than `least` are read no further than it takes, and given less.
+    Long texts are compared piece by piece, as the time grows with the square of their length. Pieces are
+    never more similar than the whole texts, so the result is never too high. Comparing stops as soon as the
+    similarity must be below `least`; the result is then a value below it.
     """
     total = len(one) + len(other)
     count = max(len(one), len(other)) // PIECE + 1
@@ -32,7 +32,7 @@ def likeness(one: str, other: str, least: float = 0) -> float:
 
 
 def _ratio(one: str, other: str) -> float:
-    """How alike two texts are; those that nearly are the same are found so in a tenth of the time."""
+    """The similarity of two texts; for nearly equal ones it takes a tenth of the time."""
     from rapidfuzz.fuzz import ratio  # 10 ms, and an extra
 
     nearly = (ratio(one, other, score_cutoff=least) for least in (99, 95, 0))  # 0 for less than that

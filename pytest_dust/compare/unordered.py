@@ -7,13 +7,13 @@ from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pytest_dust.compare.content import Part, as_it_was, counted, key
+from pytest_dust.compare.content import Part, compared, key, original
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from pytest_dust.compare.alignment import Aligner
-    from pytest_dust.compare.content import Counted
+    from pytest_dust.compare.content import Compared
 
 Alike: TypeAlias = "Callable[[Any, Any], bool]"
 """Whether two different values that have no parts count as the same, as similar texts do."""
@@ -86,7 +86,7 @@ class SimilarMatcher:
                     break
         return [at for at in gone if at not in paired], [place for place in come if place not in taken]
 
-    def similar(self, old: Counted, new: Counted) -> bool:
+    def similar(self, old: Compared, new: Compared) -> bool:
         """True if two values are equal or similar."""
         one, other = pair = key(old), key(new)
         if one == other:
@@ -96,9 +96,9 @@ class SimilarMatcher:
             self._known[pair] = self._compare(old, new)
         return self._known[pair]
 
-    def _compare(self, old: Counted, new: Counted) -> bool:
+    def _compare(self, old: Compared, new: Compared) -> bool:
         if not (isinstance(old, Part) and isinstance(new, Part) and old.parts is not None):
-            return self._compare_texts(as_it_was(old), as_it_was(new))
+            return self._compare_texts(original(old), original(new))
         if isinstance(old.parts, dict):
             if not isinstance(new.parts, dict) or old.parts.keys() != new.parts.keys():
                 return False
@@ -127,9 +127,9 @@ def _surely_differs(old: Part, new: Part) -> bool:
     return any(not _may_be_similar(old.parts[at]) for at in gone)
 
 
-def _may_be_similar(value: Counted) -> bool:
+def _may_be_similar(value: Compared) -> bool:
     """False for a value that is similar to no value but its equals."""
-    return type(as_it_was(value)) not in NUMBERS
+    return type(original(value)) not in NUMBERS
 
 
 def _around(middle: int, end: int) -> Iterator[int]:
@@ -145,7 +145,7 @@ def _by_text(values: Part, places: Sequence[int]) -> list[tuple[str, int]]:
     """The elements that may be similar to others, as text and index, sorted: similar ones become close."""
     elements = ((values.parts[at], at) for at in places)
     return sorted(
-        (json.dumps(counted(each), sort_keys=True, default=repr), at)
+        (json.dumps(compared(each), sort_keys=True, default=repr), at)
         for each, at in elements
         if _may_be_similar(each)
     )

@@ -1,4 +1,4 @@
-"""What of a block's value is new in every run, by the block's type: left out of comparisons by default."""
+"""The values that are new in every run, by type of block; left out of comparisons by default."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ TABLE: Mapping[str, tuple[str, ...]] = {
     ),
     "data_source": ("*.chunks.*.score",),
 }
-"""Paths below a block's value; `*` is any part of a name, or any index. The case of letters is nothing."""
+"""Paths below a block's value; `*` is any part of a name, or any index. Upper and lower case are equal."""
 
 _STEPS = {kind: tuple(tuple(path.split(".")) for path in paths) for kind, paths in TABLE.items()}
 LONG = 8
-"""Characters of a value that is known again where a later block passes it on."""
+"""Minimum length of a value that is recognized if a later block passes it on."""
 
 
 class Place(NamedTuple):
-    """A place of a volatile value: its block, input and iteration, and the steps below the block's value."""
+    """The place of a volatile value: block, input and iteration, and the steps below the block's value."""
 
     type: str
     name: str
@@ -66,17 +66,17 @@ class Place(NamedTuple):
 
 
 class Volatile(NamedTuple):
-    """What is new of two runs: the patterns that leave it out, and what really differed."""
+    """The volatile values of two runs: the patterns that leave them out, and those that differed."""
 
     patterns: tuple[Pattern, ...] = ()
     names: tuple[str, ...] = ()
-    """What differed, such as `curl headers.date`."""
+    """The names of those that differed, such as `curl headers.date`."""
     passed_on: frozenset[tuple[Any, Any]] = frozenset()
-    """The values before and now, where they are long enough to be known again."""
+    """The old and new values that differed, if they are long enough to be recognized elsewhere."""
 
 
 def between(old: Run, new: Run, *, plural: bool) -> Volatile:
-    """What is volatile in the blocks that two runs of an app have in common, in terms of the run view."""
+    """The volatile values in the blocks that two runs of an app have in common."""
     common = {_block(trace) for trace in old.traces} & {_block(trace) for trace in new.traces}
     before, after = (dict(_values(run, common)) for run in (old, new))
     pairs = {at: (before.get(at, MISSING), after.get(at, MISSING)) for at in {**before, **after}}
@@ -85,18 +85,18 @@ def between(old: Run, new: Run, *, plural: bool) -> Volatile:
     return Volatile(
         tuple(_patterns(old, new, list(pairs), plural=plural)),
         tuple(dict.fromkeys(f"{at.type} {_shown(at.steps)}" for at in changed)),
-        frozenset(pair for pair in changed.values() if _is_known_again(*pair)),
+        frozenset(pair for pair in changed.values() if _are_recognizable(*pair)),
     )
 
 
 def _differ(at: Place, pair: tuple[Any, Any]) -> bool:
-    """Whether two values differ, but for those of a list's element that only one run has."""
-    lonely = MISSING in pair and any(isinstance(step, int) for step in at.steps)
-    return not lonely and not equal(*pair)
+    """True if two values differ and neither is of a list element that only one run has."""
+    in_one_run = MISSING in pair and any(isinstance(step, int) for step in at.steps)
+    return not in_one_run and not equal(*pair)
 
 
 def _values(run: Run, blocks: AbstractSet[tuple[str, str]]) -> Iterator[tuple[Place, Any]]:
-    """The volatile values of some of a run's blocks."""
+    """The volatile values of these blocks of a run."""
     known = [trace for trace in run.traces if trace.type in _STEPS and _block(trace) in blocks]
     for trace in known:
         for at, executions in enumerate(trace.executions):
@@ -111,7 +111,7 @@ def _found(kind: str, one: Execution) -> Iterator[tuple[Path, Any]]:
 
 
 def _below(value: Any, pattern: tuple[str, ...], path: Path) -> Iterator[tuple[Path, Any]]:
-    """What a pattern names below a value."""
+    """The parts of a value that a pattern matches."""
     if not pattern:
         yield path, value
         return
@@ -126,7 +126,7 @@ def _below(value: Any, pattern: tuple[str, ...], path: Path) -> Iterator[tuple[P
 
 
 def _patterns(old: Run, new: Run, places: list[Place], *, plural: bool) -> Iterator[Pattern]:
-    """Where the run view shows volatile values: in their blocks, and in the result if one gives it."""
+    """Patterns for the volatile values in the run view: in their blocks, and in the result."""
     s, each = ("s", ("*",)) if plural else ("", ())
     loops = {(trace.type, trace.name) for run in (old, new) for trace in run.traces if trace.loop}
     lasts = {_block(run.traces[-1]) for run in (old, new) if run.traces}
@@ -147,11 +147,11 @@ def _any_index(steps: Path) -> tuple[str, ...]:
 
 
 def _shown(steps: Path) -> str:
-    """The steps in small letters, as headers come in any case; what a search tells of itself has one name."""
+    """The steps in lower case, as headers come in any case; all of `search_metadata` has one name."""
     named = steps[:1] if steps[0] == "search_metadata" else steps
     return ".".join(_any_index(named)).lower()
 
 
-def _is_known_again(*values: Any) -> bool:
-    """Whether two values are so long that another block which gives the same must have them from there."""
+def _are_recognizable(*values: Any) -> bool:
+    """True if two values are so long that another block with the same values must have them from here."""
     return all(isinstance(each, str | int | float) and len(str(each)) >= LONG for each in values)

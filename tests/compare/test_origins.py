@@ -17,7 +17,7 @@ from test_baseline_reports import ON_CHANGE, Stage, document, last
 from test_wire import bounded, ran
 
 from pytest_dust.compare import baseline
-from pytest_dust.compare.content import Content, as_it_was, counted
+from pytest_dust.compare.content import Content, compared, original
 from pytest_dust.compare.equality import equal
 from pytest_dust.compare.left_out import Parts, Pattern, Patterns
 from pytest_dust.compare.origins import located
@@ -304,16 +304,16 @@ def test_what_patterns_leave_out(pattern, kept):
     """A pattern leaves out what its steps lead to, a bare name anywhere; the value stays as it was."""
     value = {"a": {"b": [1], "c": 1}, "b": [{"b": 2}, 3]}
     part = Content().of(value, Patterns([pattern]))
-    assert counted(part) == kept
-    assert as_it_was(part) is value
+    assert compared(part) == kept
+    assert original(part) is value
 
 
 def test_what_is_left_out_of_parts():
     """Of a value that is put together, each part has what is left out of it; an unknown part has all."""
     left_out = Parts({"a": Patterns([Pattern(("x",))]), 1: None}, Patterns([Pattern(("id",), anywhere=True)]))
     value = {"a": {"x": 1, "id": 2}, "b": {"x": 1, "id": 2}, "id": 3}
-    assert counted(Content().of(value, left_out)) == {"a": {"id": 2}, "b": {"x": 1}}
-    assert counted(Content().of([5, 6, 7], left_out)) == [5, 7]
+    assert compared(Content().of(value, left_out)) == {"a": {"id": 2}, "b": {"x": 1}}
+    assert compared(Content().of([5, 6, 7], left_out)) == [5, 7]
 
 
 @bounded
@@ -323,7 +323,7 @@ def test_equal_keys_are_equal_content(one, other, digits):
     content = Content(significant_digits=digits)
     parts = [content.of(value) for value in (one, other)]
     keys = [part.key if hasattr(part, "key") else part for part in parts]
-    assert (keys[0] == keys[1]) == equal(*map(counted, parts))
+    assert (keys[0] == keys[1]) == equal(*map(compared, parts))
 
 
 def test_a_change_keeps_the_values_as_they_were():
