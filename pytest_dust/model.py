@@ -137,21 +137,31 @@ class Repeat:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One case of a suite with everything inherited from the suite filled in."""
+class RunRequest:
+    """What is asked of the service; a cassette is bound to it.
 
-    id: str
-    place: Place
+    A new part needs a default, the value that older suites and cassettes mean by leaving it out.
+    """
+
     app: App
     specification_hash: str
     config: Mapping[str, Json]
     inputs: Sequence[Json]
+    block_filter: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case(RunRequest):
+    """One case of a suite, with everything that it inherits from the suite."""
+
+    id: str
+    place: Place
     plural: bool
-    block_filter: tuple[str, ...] | None
-    flavor: Flavor
-    timeout: float | None
-    marks: tuple[Mark, ...]
-    expect: tuple[Expectation, ...]
+    """Whether it has `inputs`, a list, and not one `input`."""
+    flavor: Flavor = Flavor.BLOCKING
+    timeout: float | None = None
+    marks: tuple[Mark, ...] = ()
+    expect: tuple[Expectation, ...] = ()
     description: str = ""
     baseline: Baseline = field(default_factory=Baseline)
     repeat: Repeat | None = None
@@ -166,17 +176,6 @@ class Case:
     def times(self) -> int:
         """How many runs the case takes."""
         return self.repeat.runs if self.repeat else 1
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """What a case asks of the service; a cassette binds to it."""
-
-    app: App
-    specification_hash: str
-    config: Mapping[str, Json]
-    inputs: Sequence[Json]
-    block_filter: tuple[str, ...] | None
 
 
 class Specification(NamedTuple):

@@ -168,8 +168,6 @@ class Dust:
             block_filter=None if block_filter is None else _read("block_filter", block_filter),
             flavor=_read("flavor", flavor),
             timeout=None if timeout is None else _read("timeout", timeout),
-            marks=(),
-            expect=(),
         )
         try:
             outcome = self._outcome(case)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 from pytest_dust.cassettes import binding
 from pytest_dust.masking import Mask
@@ -43,6 +43,6 @@ def case_request(case: Case, settings: Settings, mask: Mask) -> CaseRequest:
 
 
 def run_request(case: Case, settings: Settings) -> RunRequest:
-    """The run request of a case: the fields that both have, with the app's full address."""
-    same = {each.name: getattr(case, each.name) for each in fields(RunRequest)}
-    return replace(RunRequest(**same), app=settings.address(case.app))
+    """The run request of a case, with the app's full address."""
+    parts = {each.name: getattr(case, each.name) for each in fields(RunRequest)}
+    return RunRequest(**{**parts, "app": settings.address(case.app)})

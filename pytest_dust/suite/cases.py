@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from pytest_dust.checks import expectation
@@ -15,7 +15,7 @@ from pytest_dust.checks.binding import ArgumentError, Here
 from pytest_dust.constants import SUITE_SUFFIX
 from pytest_dust.errors import SuiteError
 from pytest_dust.masking import Mask
-from pytest_dust.model import Baseline, Case, Expectation, Flavor, Json, Path, Place, Problem, Repeat
+from pytest_dust.model import Baseline, Case, Expectation, Json, Path, Place, Problem, Repeat
 from pytest_dust.paths import PathError
 from pytest_dust.suite import redaction, references, tables, yaml_reader
 from pytest_dust.suite.case_limit import MAX_CASES, Size
@@ -25,6 +25,10 @@ from pytest_dust.suite.redaction import Hiding
 from pytest_dust.wording import kind
 
 MAX_BYTES = 8 * 1024 * 1024
+MERGED = {"config", "inputs", "marks", "expect", "baseline"}
+"""Keys whose values for the suite and for the case are put together; of others, the case's own counts."""
+AS_READ = {each.name for each in fields(Case)} & KEYS.keys() - MERGED - {"id"}
+"""Keys whose value is a field of the case as it was read."""
 NEEDED = {
     "app": "no app; give app: {id: …}, the id from the app's address in Dust",
     "specification_hash": "no specification_hash; give 64 hex digits, or latest",
@@ -355,22 +359,16 @@ class _Reader:
         return Case(
             id=id_,
             place=self.problems.document.place(path),
-            app=merged["app"],
-            specification_hash=merged["specification_hash"],
             config=config,
             inputs=inputs,
             plural=written.plural,
-            block_filter=merged.get("block_filter"),
-            flavor=merged.get("flavor", Flavor.BLOCKING),
-            timeout=merged.get("timeout"),
             marks=(*self.shared.get("marks", ()), *own.get("marks", ())),
             expect=expect,
-            description=merged.get("description", ""),
             baseline=Baseline(**{**self.shared.get("baseline", {}), **own.get("baseline", {})}),
-            repeat=merged.get("repeat"),
             row=variant.row,
             renamed=renamed,
             redacted=tuple(redacted),
+            **{name: merged[name] for name in AS_READ if name in merged},
         )
 
     def variant_id(self, written: _Written, variant: _Variant, mask: Mask) -> tuple[str | None, bool]:
