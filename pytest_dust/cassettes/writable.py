@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 PROBE = b"\0" * 64 * 1024
 """Written and removed again; as large as a usual cassette."""
 
+REPLACES_READ_ONLY = os.name != "nt"
+"""Whether this system lets a file be replaced that may not be written to."""
+
 
 def refuse_unwritable(path: CassettePath) -> None:
     """Make the cassette's folder; raises CassetteError if no file can be written there."""
@@ -40,8 +43,7 @@ def _probe(path: Path) -> None:
         found = os.lstat(path)  # raises OSError for a name that is too long
     except FileNotFoundError:
         return
-    # A POSIX system replaces a file that may not be written to.
-    if stat.S_ISDIR(found.st_mode) or (os.name == "nt" and not os.access(path, os.W_OK)):
+    if stat.S_ISDIR(found.st_mode) or not (REPLACES_READ_ONLY or os.access(path, os.W_OK)):
         raise PermissionError(EACCES, os.strerror(EACCES))
 
 
