@@ -37,7 +37,7 @@ class DustItem(Item):
         self.case = case
         self.answer: Answer | None = None
         self.record: CaseRecord | None = None
-        """What the case leaves behind, once it has ended."""
+        """The record of the case, once it has run."""
         self.jobs: Jobs = ()
         """The case's runs that were started ahead."""
         self.took = 0.0
@@ -78,7 +78,7 @@ class DustItem(Item):
 
     def runtest(self) -> None:
         """Run the case; raises CaseFailed if an expectation does not hold, NoRun if there is no verdict."""
-        self.answer, self.record = None, None  # a plugin may run the item again
+        self.answer, self.record = None, self._blank()  # a plugin may run the item again
         try:
             if self.config.getoption("dust_check"):
                 self._check()
@@ -90,42 +90,31 @@ class DustItem(Item):
             self.took = sum(job.seconds for job in self.jobs)
             self.shared.live.pool.cancel(self.jobs)
             self.jobs = ()  # if the item runs again, it gets new runs
-        if self.record is not None and not self.record.passed:
+        if not self.record.passed:
             raise CaseFailed(self.masked(case_report.headline(self.record)))
 
     def _check(self) -> None:
         """Compare the case with its cassette, and run nothing; raises DustError."""
+        from pytest_dust.report.from_outcome import with_trouble
         from pytest_dust.run.source import check
 
         self.record = self._blank(RunSource.CHECKED)
         try:
             check(self.asked, self.cassette, self.shared.read_ahead.take)
         except DustError as error:
-            self.record = self._trouble(error, RunSource.CHECKED)
+            self.record = with_trouble(self.record, str(error), Tokens(), RunSource.CHECKED)
             raise
 
     def _run(self) -> None:
         """Run the case and judge it; raises DustError if there is no verdict."""
-        from pytest_dust.report.from_outcome import source_without_outcome, with_outcome
-        from pytest_dust.run import keep
-        from pytest_dust.run.judge import judge
-        from pytest_dust.run.obtain import obtain
+        from pytest_dust.run.case_run import CaseRun
 
-        recorded = False
+        case_run = CaseRun(self.asked, self.cassette, self._blank())
         try:
-            context = self.shared.context()
             with progress(self.config, self.shared.live.progress) as watch:
-                self.answer = answer = obtain(self.asked, self.cassette, context, self.jobs, watch)
-            recorded = keep.record(answer, context)
-            outcome = judge(answer, context)
-            with keep.while_judging(answer, context):
-                record = with_outcome(self._blank(), outcome, fresh=self.shared.settings.fresh)
-                self.shared.write_difference(record, self.case.id, self.asked.mask)
-        except BaseException as error:
-            source = self.answer.source if self.answer else None
-            self.record = self._trouble(error, source_without_outcome(source, recorded=recorded))
-            raise
-        self.record = record
+                case_run.run(self.shared.context, self.jobs, watch)
+        finally:
+            self.answer, self.record = case_run.answer, case_run.record
 
     # ── the record ───────────────────────────────────────────────────────────────────────────────
 
@@ -146,14 +135,6 @@ class DustItem(Item):
             row=case.row,
             description=self._description,
         )
-
-    def _trouble(self, error: BaseException, source: RunSource) -> CaseRecord:
-        """The record of a case that has no verdict because of an error."""
-        from pytest_dust.report.from_outcome import with_trouble
-
-        spent = getattr(error, "spent", None) or (self.answer.spent if self.answer else Tokens())
-        message = str(error) if isinstance(error, DustError) else type(error).__name__
-        return with_trouble(self._blank(), message, spent, source)
 
     @property
     def _description(self) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_dust.cassettes import files
 from pytest_dust.constants import LATEST
 from pytest_dust.errors import CassetteError, DustError
-from pytest_dust.model import Case, Place, Tokens
+from pytest_dust.model import Case, Place
 from pytest_dust.plugin import fixture_runs
 from pytest_dust.plugin.fixture_runs import FixtureRun
 from pytest_dust.report.bounds import kept
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from pytest_dust.cassettes.recording import CassetteOfCase
     from pytest_dust.model import Outcome
     from pytest_dust.plugin.session import Session
-    from pytest_dust.run.answer import Answer
     from pytest_dust.run.case_request import CaseRequest
+    from pytest_dust.run.case_run import CaseRun
+    from pytest_dust.run.context import RunContext
     from pytest_dust.run.recorded import Estimate
 
 
@@ -183,35 +184,20 @@ class Dust:
 
     def _outcome(self, case: Case) -> Outcome:
         """The case's outcome, with its record kept for the test's report; raises DustError."""
-        from pytest_dust.report.from_outcome import with_outcome
-        from pytest_dust.run import keep
-        from pytest_dust.run.judge import judge
+        from pytest_dust.run.case_run import CaseRun
 
-        asked = self._asked(case)
-        answer: Answer | None = None
-        recorded = False
+        case_run = CaseRun(self._asked(case), self._cassette(), self._blank(case))
         try:
-            context = self._session.context()
-            answer = self._answer(asked)
-            recorded = keep.record(answer, context)
-            outcome = judge(answer, context)
-            with keep.while_judging(answer, context):
-                record = with_outcome(self._blank(case), outcome, fresh=self._session.settings.fresh)
-                self._session.write_difference(record, case.id, asked.mask)
-        except BaseException as error:
-            fixture_runs.add(self._node, self._without_outcome(asked, error, answer, recorded=recorded))
-            raise
-        fixture_runs.add(self._node, self._with_outcome(asked, record))
-        return outcome
+            return case_run.run(partial(self._context, case))
+        finally:
+            fixture_runs.add(self._node, self._ended(case_run))
 
-    def _answer(self, asked: CaseRequest) -> Answer:
-        """The case's run, which may not be recorded yet; raises DustError."""
-        from pytest_dust.run.obtain import obtain
-
-        session = self._session
-        if session.tried is not None:
-            session.tried.meet(asked.case.app.id)
-        return obtain(asked, self._cassette(), session.context())
+    def _context(self, case: Case) -> RunContext:
+        """What the case is run with; raises DustError if it may not run."""
+        context = self._session.context()
+        if self._session.tried is not None:
+            self._session.tried.meet(case.app.id)
+        return context
 
     def _blank(self, case: Case) -> CaseRecord:
         """The run's record before it is made."""
@@ -231,26 +217,14 @@ class Dust:
             run_number=self._runs,
         )
 
-    def _without_outcome(
-        self, asked: CaseRequest, error: BaseException, answer: Answer | None, *, recorded: bool
-    ) -> FixtureRun:
-        """What a run leaves behind that has no outcome because of an error."""
-        from pytest_dust.report.from_outcome import source_without_outcome, with_trouble
-
-        spent = getattr(error, "spent", None) or (answer.spent if answer else Tokens())
-        message = str(error) if isinstance(error, DustError) else type(error).__name__
-        source = source_without_outcome(answer.source if answer else None, recorded=recorded)
-        record = with_trouble(self._blank(asked.case), message, spent, source)
-        return FixtureRun(kept(record, asked.mask))
-
-    def _with_outcome(self, asked: CaseRequest, record: CaseRecord) -> FixtureRun:
-        """What a run leaves behind that has an outcome."""
+    def _ended(self, case_run: CaseRun) -> FixtureRun:
+        """What a run leaves behind."""
+        record, mask = case_run.record, case_run.asked.mask
         if not record.changed:
-            return FixtureRun(kept(record, asked.mask))
-        masked = partial(self._session.masked, mask=asked.mask)
-        report = masked("\n".join(case_lines(record)))
-        line = masked(headline(record)) if record.verdict is Verdict.CHANGED else ""
-        return FixtureRun(kept(record, asked.mask), report, line)
+            return FixtureRun(kept(record, mask))
+        report = self._session.masked("\n".join(case_lines(record)), mask)
+        line = self._session.masked(headline(record), mask) if record.verdict is Verdict.CHANGED else ""
+        return FixtureRun(kept(record, mask), report, line)
 
     def _cassette(self) -> CassetteOfCase:
         """Where the run's cassette belongs."""

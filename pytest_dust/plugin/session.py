@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pytest_dust.model import App, Case, Run, RunRequest
     from pytest_dust.plugin.item import SuiteFile
     from pytest_dust.report.diff_files import Differences
-    from pytest_dust.report.record import CaseRecord
     from pytest_dust.run.context import RunContext
     from pytest_dust.run.versions import TriedVersions
     from pytest_dust.settings import Settings
@@ -95,11 +94,6 @@ class Session:
     def masked(self, text: str, mask: Mask | None = None) -> str:
         """The text, safe to print, with all secrets in it masked; a case has a mask of its own."""
         return safe_lines((mask or self.mask).text(text)) if text else ""
-
-    def write_difference(self, record: CaseRecord, name: str, mask: Mask) -> None:
-        """Write all that changed in a case to the folder of --dust-diff-dir, if there is one."""
-        if self.differences is not None:
-            self.differences.write(record, name, mask.text)
 
     def catalog(self, app: App) -> Catalog:
         """Asks for the apps of an app's space."""

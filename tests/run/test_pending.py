@@ -361,10 +361,10 @@ def test_a_live_run_that_is_judged_is_not_kept(odd, code):
 
 
 BROKEN = {
-    "baseline.compare": ZeroDivisionError,
-    "viewed": MemoryError,
-    "expectation.masked": OverflowError,
-    "wire.run": UnicodeError,
+    "judge.baseline.compare": ZeroDivisionError,
+    "judge.viewed": MemoryError,
+    "judge.expectation.masked": OverflowError,
+    "launch.wire.run": UnicodeError,
 }
 
 
@@ -372,9 +372,9 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_no_fault_of_ours_costs_a_run(one, server, monkeypatch, name, mode):
     """Whatever of our own raises on the way to a verdict, the answer is in its cassette or kept."""
-    example = one.run("--dust-mode=record").example if name == "baseline.compare" else one
+    example = one.run("--dust-mode=record").example if name == "judge.baseline.compare" else one
     server.requests.clear()
-    monkeypatch.setattr(f"pytest_dust.run.pipeline.{name}", raising(BROKEN[name]))
+    monkeypatch.setattr(f"pytest_dust.run.{name}", raising(BROKEN[name]))
     result = example.run(f"--dust-mode={'rerecord' if mode == 'record' else mode}")
     assert server.runs == 1
     assert result.outcomes == {"failed": 1}
@@ -418,7 +418,7 @@ def test_a_live_run_that_is_not_reported_is_kept(one, hook, when):
 
 def test_a_live_run_whose_report_breaks_is_kept(one, monkeypatch):
     """Where our own report raises, the answer of the live run is kept."""
-    monkeypatch.setattr("pytest_dust.report.case.failed", raising(OverflowError))
+    monkeypatch.setattr("pytest_dust.report.case.case_lines", raising(OverflowError))
     example = one.replacing("a.dust.yaml", "billing", "shipping")
     result = example.run("--dust-mode=live")
     assert pending(result) == {PENDING}
