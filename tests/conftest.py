@@ -26,6 +26,7 @@ import pytest_dust.plugin.fixture
 import pytest_dust.run.judge  # noqa: F401  # likewise: tests replace parts of them
 from example_suites import dust_server
 from pytest_dust.dust.network import Network
+from pytest_dust.report.record import CaseRecord, RunSource, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -55,6 +56,10 @@ def pytest_dust_matchers():
     return {{"odd": odd}}
 """
 """A conftest file with a matcher `odd`, whose body a test fills in."""
+PLAIN_RECORD = CaseRecord(
+    "a::b", "a", 1, "app", "latest", "latest", "live", "pytest", RunSource.LIVE, Verdict.PASSED
+)
+"""The record of a case that passed, of which nothing more is known."""
 SOURCES = ("option", "environment", "ini")
 """Where an option may be set, the strongest first."""
 BARE = {"PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}

@@ -16,6 +16,7 @@ from test_wire import bounded
 from conftest import SUPPORT, suite
 from pytest_dust.characters import apart, escape_that_tells, in_ascii, looks, safe, safe_name
 from pytest_dust.model import Change, Comparison
+from pytest_dust.report.from_outcome import comparison_record
 from pytest_dust.report.full import full
 from pytest_dust.report.values import contrast
 from pytest_dust.report.words import by_words
@@ -222,7 +223,7 @@ def test_words_that_differ_never_look_the_same(one, other, at):
 def test_lines_of_a_diff_never_look_the_same(old, new):
     """In a diff file the lines of two texts that differ never all look the same."""
     comparison = Comparison("2026-11-25", (Change(("result",), old, new),), (), 1)
-    lines = list(full("a.dust.yaml::c", comparison))
+    lines = list(full("a.dust.yaml::c", comparison_record(comparison)))
     sides = [[line[2:] for line in lines if line.startswith(sign)] for sign in ("- ", "+ ")]
     if old != new:
         assert [*map(reader, sides[0])] != [*map(reader, sides[1])]

@@ -82,7 +82,7 @@ def test_every_mode_has_its_row():
 
 def test_every_errand_and_list_is_named():
     """What is given on the command line alone, and the ini lists, stand in the README."""
-    assert all(f"`--dust-{name}`" in README for name in plugin.ERRANDS)
+    assert all(f"`--dust-{name}`" in README for name in plugin.COMMANDS)
     assert all(re.search(rf"\b{name}\b", README) for name in settings.LISTS)
 
 

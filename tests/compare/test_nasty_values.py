@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conftest import PLAIN_RECORD
 from pytest_dust.checks.binding import MAX_REASON, ArgumentError, Broken, Here, bind, judge
 from pytest_dust.checks.expectation import failures, read
 from pytest_dust.checks.matchers import MATCHERS, project
 from pytest_dust.model import MISSING, Attempt, Outcome, Run, Source, Status, Tokens
 from pytest_dust.report.case import case_lines, headline
 from pytest_dust.report.from_outcome import with_outcome
-from pytest_dust.report.record import CaseRecord, RunSource, Verdict
 
 BUILT_IN = Here(table=MATCHERS)
 
@@ -88,11 +88,6 @@ def test_a_matcher_gives_a_short_verdict_on_any_value(name: str, argument: Any, 
     assert not isinstance(verdict, Broken) or "schema" in f"{name}{argument}"  # ours need not raise
 
 
-BLANK = CaseRecord(
-    "a::a", "a", 1, "app", "latest", "latest", "live", "pytest", RunSource.WITHOUT_A_RUN, Verdict.PASSED
-)
-
-
 @fuzzed
 @given(st.sampled_from(sorted(MATCHERS)), ARGUMENTS, VALUES)
 def test_a_failure_is_reported_in_short(name: str, argument: Any, value: Any) -> None:
@@ -103,7 +98,7 @@ def test_a_failure_is_reported_in_short(name: str, argument: Any, value: Any) ->
         return
     found = failures(expect, {"result": value})
     outcome = Outcome(Source.LIVE, (Attempt(RUN, Tokens(), found),), 0.0)
-    record = with_outcome(BLANK, outcome, fresh=False)
+    record = with_outcome(PLAIN_RECORD, outcome, fresh=False)
     text = "\n".join(case_lines(record))
     assert len(text) < 20_000
     text.encode()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from faults import Faults
 from test_wire import answer, ran
 
-from conftest import HALVE, SUPPORT, dust_server, suite
+from conftest import HALVE, PLAIN_RECORD, SUPPORT, dust_server, suite
 from pytest_dust.dust import wire
 from pytest_dust.dust.service_cache import blocks_in, may_have_answered, without_cache
 from pytest_dust.report.cache import cached
@@ -307,9 +308,9 @@ def test_an_app_without_such_a_block_has_nothing_cached(project, server):
 
 def test_each_app_has_a_line():
     """With several apps, each line names its own, and many blocks are counted."""
-    case = {"app": "a1", "cached": ["A"], "fresh": False}
-    many = {"app": "b2", "cached": [f"B{at}" for at in range(10)], "fresh": True}
-    (line,) = cached([case, case, {"app": "c3", "cached": [], "fresh": False}])
+    case = replace(PLAIN_RECORD, app="a1", cached=("A",))
+    many = replace(PLAIN_RECORD, app="b2", cached=tuple(f"B{at}" for at in range(10)), fresh=True)
+    (line,) = cached([case, case, replace(PLAIN_RECORD, app="c3")])
     assert line.startswith("dust: 2 cases may have come from Dust's cache (A); to ask anew, write ")
     assert line.endswith(" config: {A: {use_cache: false}} in the suite, or give --dust-fresh")
     first, second = cached([case, many])

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_wire import bounded
 
-from conftest import SUPPORT, config_of, suite
+from conftest import PLAIN_RECORD, SUPPORT, config_of, suite
 from pytest_dust.model import CassetteFiles, Expected, Repeat, Status, Tokens
 from pytest_dust.report import record as records
 from pytest_dust.report.case import case_lines, headline
@@ -116,7 +116,7 @@ def test_a_session_fits_its_schema(example):
 
 def test_the_schema_refuses_another_form():
     """A case without an id is no case."""
-    document = to_json(SessionRecord("live", "/", cases=(PLAIN,)))
+    document = to_json(SessionRecord("live", "/", cases=(PLAIN_RECORD,)))
     del document["cases"][0]["id"]
     assert not jsonschema.Draft202012Validator(schema()).is_valid(document)
     with pytest.raises(ValueError, match=r"id.*\$\.cases\[0\]"):
@@ -125,9 +125,6 @@ def test_the_schema_refuses_another_form():
 
 # ── properties ───────────────────────────────────────────────────────────────────────────────────
 
-PLAIN = CaseRecord(
-    "a::b", "a", 1, "app", "latest", "latest", "live", "pytest", RunSource.LIVE, Verdict.PASSED
-)
 TEXT = st.text(max_size=6)
 VALUE = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | TEXT,

@@ -364,11 +364,11 @@ def test_refusing_what_a_budget_does_not_hold(max_runs, max_tokens, runs, tokens
 
 def test_a_kept_budget_is_one_for_all():
     """However many ask at once, no more runs are taken than the ceiling allows, and all tokens add up."""
-    address = shared_budget.keep(10, 70)
+    address = shared_budget.serve(10, 70)
     taken, refused = [], []
 
     def ask():
-        budget = shared_budget.kept(address)
+        budget = shared_budget.connect(address)
         for _ in range(5):
             try:
                 taken.append(budget.take())
@@ -385,11 +385,11 @@ def test_a_kept_budget_is_one_for_all():
         "not run: 10 of at most 10 runs are made (--dust-max-runs); raise it, or select fewer cases"
     }
     with pytest.raises(ServiceError, match="about 71 tokens"):
-        shared_budget.kept(address).refuse(1, 71)
+        shared_budget.connect(address).refuse(1, 71)
 
 
 def test_a_budget_is_not_given_to_strangers():
     """Who does not know the key is not let in."""
-    address, _ = shared_budget.keep(1, None)
+    address, _ = shared_budget.serve(1, None)
     with pytest.raises(AuthenticationError):
-        shared_budget.kept((address, b"guessed"))
+        shared_budget.connect((address, b"guessed"))

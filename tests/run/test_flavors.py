@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import BARE, CASE, OTHERS_PLUGINS, SUPPORT, dust_server, suite
+from pytest_dust.cassettes import binding
 from pytest_dust.cassettes import format as cassette
 from pytest_dust.dust import run_view as views
 from pytest_dust.dust import wire
@@ -82,7 +83,7 @@ def run(network, request, flavor, timeout=10.0):
 
 def kept(request, reply):
     """Give a reply as its cassette gives it back."""
-    return cassette.loads(cassette.dumps(cassette.bound(request), [reply], "2026-01-01T00:00:00Z")).replies[0]
+    return cassette.loads(cassette.dumps(binding.bound(request), [reply], "2026-01-01T00:00:00Z")).replies[0]
 
 
 # ── three roads, one run ─────────────────────────────────────────────────────────────────────────

@@ -430,7 +430,7 @@ from pytest_dust.dust.run_view import view
 def pytest_runtest_teardown(item):
     seen = view(item.answer.runs()[0], plural=item.case.plural)
     with open("views.jsonl", "a", encoding="utf-8") as file:
-        file.write(json.dumps([item.name, item.outcome.source, seen], sort_keys=True) + "\\n")
+        file.write(json.dumps([item.name, item.answer.source, seen], sort_keys=True) + "\\n")
 """
 EVERY_APP = {
     SUPPORT: ["{question: Where is my refund?}", "{question: Grüße ☃ 𝄞}"],

@@ -8,7 +8,8 @@ import pytest
 
 from conftest import QUOTE, SOURCES, SUPPORT, config_of, filled, suite
 from pytest_dust.errors import SettingsError
-from pytest_dust.run.versions import Tried
+from pytest_dust.report.record import AppCounts
+from pytest_dust.run.versions import TriedVersions
 
 OPTION, ON_CHANGE = "--dust-specification-hash", "--dust-on-change=fail"
 TYPO = "9f1d3b5a7d"
@@ -401,7 +402,8 @@ TABLE = {
 def test_which_versions_fit(row):
     """A version fits the app it names, a bare hash one app, `latest` all."""
     versions, selected, tests, words = TABLE[row]
-    tried = Tried(versions, dict.fromkeys(selected, 1), selected, tests=tests)
+    counts = AppCounts(dict.fromkeys(selected, 1), selected, tests=tests)
+    tried = TriedVersions(versions, counts)
     if not words:
         tried.refuse_misfit(unread=False)
         return
@@ -411,5 +413,6 @@ def test_which_versions_fit(row):
 
 def test_many_apps_are_counted():
     """A message names a dozen apps and counts the others."""
+    fifty = AppCounts({f"app{at:02}": 1 for at in range(50)})
     with pytest.raises(SettingsError, match="app11 and 38 more apps"):
-        Tried({"x": HASH}, {f"app{at:02}": 1 for at in range(50)}).refuse_misfit(unread=False)
+        TriedVersions({"x": HASH}, fifty).refuse_misfit(unread=False)
