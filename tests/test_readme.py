@@ -80,7 +80,7 @@ def test_every_mode_has_its_row():
     assert [one and one[1] for one in found] == list(settings.Mode)
 
 
-def test_every_errand_and_list_is_named():
+def test_every_command_and_list_is_named():
     """What is given on the command line alone, and the ini lists, stand in the README."""
     assert all(f"`--dust-{name}`" in README for name in plugin.COMMANDS)
     assert all(re.search(rf"\b{name}\b", README) for name in settings.LISTS)
