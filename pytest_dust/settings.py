@@ -186,29 +186,29 @@ OPTIONS = (
         "replay",
         _mode,
         "MODE",
-        "replay (from cassettes, offline), record (what is missing or does "
-        "not fit), rerecord (everything) or live (compare with the cassettes)",
+        "replay (from cassettes, offline), record (cases whose cassette is missing or does "
+        "not fit), rerecord (all cases) or live (run all cases, and compare with the cassettes)",
         lasting=False,
     ),
-    Option("base-url", "https://dust.tt", _base_url, "URL", "the service; https://eu.dust.tt for Europe"),
+    Option("base-url", "https://dust.tt", _base_url, "URL", "address of the service; https://eu.dust.tt for Europe"),
     Option(
         "workspace",
         "",
         _id,
         "ID",
-        "the workspace of suites that name none",
+        "id of the workspace, for suites that give none",
         "DUST_WORKSPACE_ID",
         may_be_empty=True,
     ),
-    Option("space", "", _id, "ID", "the space of suites that name none", "DUST_SPACE_ID", may_be_empty=True),
-    Option("timeout", "300", _seconds, "SECONDS", "for one whole run, where a suite sets none"),
-    Option("concurrency", "8", _count, "N", "live runs at the same time"),
+    Option("space", "", _id, "ID", "id of the space, for suites that give none", "DUST_SPACE_ID", may_be_empty=True),
+    Option("timeout", "300", _seconds, "SECONDS", "maximum time of one run, if the suite sets none"),
+    Option("concurrency", "8", _count, "N", "maximum number of live runs at the same time"),
     Option(
         "allow-http",
         "false",
         _switch,
         "",
-        "send the key over plain http:// to a host other than this machine",
+        "let the key be sent over plain http:// to another machine",
         switch=True,
     ),
     Option(
@@ -216,7 +216,7 @@ OPTIONS = (
         "",
         _change,
         "WHAT",
-        "fail or report: what a change since the recording does to a case",
+        "result of a live case that changed since its recording: fail or report",
         lasting=False,
     ),
     Option(
@@ -224,8 +224,8 @@ OPTIONS = (
         "",
         _versions,
         "HASH",
-        "run every suite live against this version of its app (64 hex digits or latest; APP_ID=HASH for one "
-        "app), and compare with the recordings; may be given several times",
+        "run all suites live against this version of their app (64 hex digits or latest; APP_ID=HASH for one "
+        "app), and compare with the recordings; may be repeated",
         many=True,
         lasting=False,
     ),
@@ -234,7 +234,7 @@ OPTIONS = (
         "false",
         _switch,
         "",
-        "ask whether each pinned hash is still what is saved at Dust",
+        "compare each pinned version with the one saved at Dust",
         switch=True,
         lasting=False,
     ),
@@ -243,27 +243,27 @@ OPTIONS = (
         "false",
         _switch,
         "",
-        "turn the service's own cache off in live runs",
+        "turn off the service's cache in live and recording runs",
         switch=True,
         lasting=False,
     ),
-    Option("max-runs", "", _ceiling, "N", "make at most so many runs in a session", lasting=False),
-    Option("max-tokens", "", _ceiling, "N", "use at most so many tokens in a session", lasting=False),
+    Option("max-runs", "", _ceiling, "N", "maximum number of runs in a session", lasting=False),
+    Option("max-tokens", "", _ceiling, "N", "maximum number of tokens in a session", lasting=False),
     Option(
         "diff-dir",
         "",
         _optional_folder,
         "DIR",
-        "write what changed since the recordings here, in full",
+        "folder for the full differences from the recordings",
         lasting=False,
     ),
-    Option("cassette-dir", "cassettes", _folder, "DIR", "where cassettes are, beside each suite"),
+    Option("cassette-dir", "cassettes", _folder, "DIR", "folder of the cassettes, relative to each suite"),
 )
 
 LISTS = {
-    "dust_env": "environment variables that suites may read beside DUST_…",
-    "dust_secrets": "environment variables whose values are masked in cassettes and reports, as the key is",
-    "dust_redact": "dotted names or patterns of values masked in requests and replies: inputs.*.email",
+    "dust_env": "environment variables that suites may read, besides DUST_…",
+    "dust_secrets": "environment variables whose values are masked in cassettes and reports, like the key",
+    "dust_redact": "names of values to mask in requests and answers, or patterns such as inputs.*.email",
 }
 """Ini lists, which have no option."""
 

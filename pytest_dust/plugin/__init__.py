@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 FLAG: dict[str, Any] = {"action": "store_true", "default": False}
 COMMANDS: dict[str, tuple[dict[str, Any], str]] = {
-    "check": (FLAG, "validate suites and cassettes, run nothing; exit 1 on any finding"),
+    "check": (FLAG, "validate suites and cassettes, run nothing; exit with 1 if there is a mistake"),
     "prune": (FLAG, "remove cassettes that belong to no case"),
-    "schema": (FLAG, "print the JSON Schema of suite files, and exit"),
-    "apps": (FLAG, "list the space's apps, and exit"),
-    "new": ({"nargs": "+", "metavar": "APP_ID"}, "write a first suite: APP_ID [FILE], and exit"),
+    "schema": (FLAG, "print the JSON Schema of suites and exit"),
+    "apps": (FLAG, "list the apps of the space and exit"),
+    "new": ({"nargs": "+", "metavar": ("APP_ID", "FILE")}, "write a first suite for an app and exit"),
 }
-"""Options that exist on the command line alone."""
+"""Options that exist only on the command line."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
