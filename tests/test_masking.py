@@ -74,6 +74,20 @@ def test_keys_are_masked_too():
     assert Mask((KEY,)).value({KEY: [KEY, {"a": 1}], "b": (KEY,)}) == {"***": ["***", {"a": 1}], "b": ["***"]}
 
 
+@pytest.mark.parametrize("text", ['a "quoted" key', "back\\slash", "two\nlines", "clé-secrète", "key-😀-end"])
+def test_a_secret_of_any_characters_is_masked(text):
+    """A secret is masked in a value whatever characters JSON would escape in it."""
+    assert Mask((text,)).value({"a": [f"<{text}>"], text: 1}) == {"a": ["<***>"], "***": 1}
+
+
+def test_a_value_beyond_json_is_masked_too():
+    """A secret is masked beside a value that JSON cannot hold, such as the argument of a pytest mark."""
+    assert Mask((KEY,)).value({"raises": ValueError, "reason": KEY}) == {
+        "raises": ValueError,
+        "reason": "***",
+    }
+
+
 def test_a_mask_shows_no_secret():
     """A mask in an assertion or a debugger tells how much it hides, and never what."""
     found = mask({"DUST_API_KEY": KEY}, (), ("inputs.*.email",))
@@ -124,6 +138,81 @@ def test_what_is_redacted_in_a_request_is_covered_everywhere(name):
     covering = redacting(name).covering(REQUEST)
     assert covering.text("Dear ada@example.org, and bob@example.org!") == "Dear ***, and ***!"
     assert covering.value({"run": {"said": ["to ada@example.org"]}}) == {"run": {"said": ["to ***"]}}
+
+
+EMAILS = ["ada@example.org", "bob@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "request_", "named"),
+    [
+        ("to", {"to": EMAILS}, EMAILS),
+        ("to", {"to": [EMAILS[:1], [[EMAILS[1]]]]}, EMAILS),
+        ("to", {"to": [{"email": EMAILS[0], "cc": EMAILS[1:]}]}, EMAILS),
+        ("to", {"to": tuple(EMAILS)}, EMAILS),
+        ("to", [{"to": EMAILS[0]}, [{"to": EMAILS[1]}]], EMAILS),
+        ("to.1", {"to": EMAILS}, EMAILS[1:]),
+        ("to.*", {"to": EMAILS}, EMAILS),
+        ("to.0", {"to": [EMAILS, "x"]}, EMAILS),
+        ("to.*.email", {"to": [{"email": EMAILS[0]}, {"name": EMAILS[1]}]}, EMAILS[:1]),
+        ("to.email", {"to": [{"email": EMAILS[0]}]}, []),
+        ("to", {"to": [123456, 1.5, "", None, True, False, 0]}, [123456, 1.5, 0]),
+        ("to", {"to": [], "x": EMAILS}, []),
+        ("*.to", {"to": EMAILS}, []),
+        ("*.to", {"x": {"to": EMAILS}}, EMAILS),
+        ("0", {"to": EMAILS}, EMAILS[:1]),
+    ],
+)
+def test_a_pattern_names_all_texts_and_numbers_below_it(pattern, request_, named):
+    """A redacted path covers the texts and numbers below it, at any depth of lists and mappings."""
+    mask_ = redacting(pattern)
+    assert mask_.named(request_) == named
+    covering = mask_.covering(request_)
+    assert {email for email in EMAILS if covering.text(email) == MASKED} == set(named) & set(EMAILS)
+    assert covering.answer({"value": [123456, 1.5, 7]})["value"][2] == 7
+    assert (covering.answer({"value": 123456})["value"] == MASKED) == (123456 in named)
+
+
+def test_a_pattern_without_a_match_names_nothing():
+    """Without a pattern, or with one that matches no path, a request has no redacted values."""
+    assert redacting("x").named({"to": EMAILS}) == []
+    assert Mask().named({"to": EMAILS}) == []
+    assert redacting("to").named("to") == []
+
+
+ORDER = "order-4711-of-2026"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "known"),
+    [
+        ([{"q": ORDER}], True),
+        ([{"q": f"where is {ORDER}?"}], True),
+        ([{ORDER: 1}], True),
+        ([{f"about {ORDER}": {"q": 1}}], True),
+        ([{"q": {ORDER: []}}], True),
+        ([{"q": [1, [None, ["a", ORDER]]]}], True),
+        ([{"q": ("a", ORDER)}], True),
+        ([{"q": [{"r": {"s": [{"t": ORDER}]}}]}], True),
+        ([], False),
+        ([{"q": ORDER[:-1]}, {"q": ORDER[1:]}], False),
+        ([{"q": ORDER.upper()}], False),
+        ([{"q": [1, None, True]}], False),
+        ([{"headers": {"cookie": f"session={ORDER}"}}], False),
+    ],
+)
+def test_a_text_of_the_request_is_no_secret(inputs, known):
+    """What a cookie holds is no secret if the request has the same text outside its own cookies."""
+    covering = Mask().covering({"inputs": inputs, "config": {}})
+    found = covering.value({"set-cookie": f"session={ORDER}; Path=/", "a": f"{ORDER}!"})
+    assert found == {"set-cookie": MASKED, "a": f"{ORDER if known else MASKED}!"}
+
+
+def test_a_text_of_the_request_s_own_cookie_may_be_a_secret():
+    """A text that the request has only in its cookies is masked if a later cookie makes it a secret."""
+    covering = Mask().covering({"inputs": [{"headers": {"cookie": "theme=abc123"}}]})
+    assert covering.text("abc123") == "abc123"
+    assert covering.value({"set-cookie": "session=abc123", "a": "abc123"})["a"] == MASKED
 
 
 def test_covering_takes_no_words_for_secrets():

@@ -412,8 +412,11 @@ def test_without_traces_the_results_are_the_services_own(results, singular, plur
     assert seen(document, plural=True)["results"] == plural
 
 
+# ── statuses ─────────────────────────────────────────────────────────────────────────────────────
+
+
 def test_a_status_alone_is_a_block():
-    """Where no executions are stored, a block has the type, the status and the counts that are told."""
+    """A block without stored executions has the type, the status and the counts of its status."""
     blocks = seen(unlogged(status_of("A", "succeeded"), status_of("B", "errored", failed=1)))["blocks"]
     assert blocks == {
         "A": {"type": "llm", "status": "succeeded", "success_count": 1, "error_count": 0},
@@ -421,12 +424,57 @@ def test_a_status_alone_is_a_block():
     }
 
 
-def test_the_two_ends_of_a_loop_fail_as_one():
-    """A pair of which only statuses are told has failed where either end has."""
-    opening, closing = status_of("EACH", "succeeded", "map"), status_of("EACH", "errored", "reduce", 1)
-    found = seen(unlogged(opening, closing, status="errored"))
-    assert found["blocks"]["EACH"]["type"] == "map"
-    assert found["blocks"]["EACH"]["status"] == "errored"
+@pytest.mark.parametrize(
+    ("opening", "closing", "status"),
+    [
+        ("succeeded", "succeeded", "succeeded"),
+        ("succeeded", "errored", "errored"),
+        ("errored", "succeeded", "errored"),
+        ("errored", "running", "errored"),
+        ("running", "succeeded", "running"),
+    ],
+)
+@pytest.mark.parametrize("logged", ["no end", "the opening end", "both ends"])
+def test_a_loop_has_one_status(opening, closing, status, logged):
+    """A loop has the status of its opening block, unless its closing block failed, logged or not."""
+    ends = [status_of("EACH", opening, "map"), status_of("EACH", closing, "reduce")]
+    traces = [[["map", "EACH"], [[ran([1])]]], [["reduce", "EACH"], [[ran(None)]]]]
+    count = {"no end": 0, "the opening end": 1, "both ends": 2}[logged]
+    block = seen(answer(traces[:count], "errored", ends))["blocks"]["EACH"]
+    assert (block["type"], block["status"]) == ("map", status)
+
+
+@pytest.mark.parametrize(
+    ("error", "told", "status"),
+    [
+        (None, None, "succeeded"),
+        ("no", None, "errored"),
+        (None, "errored", "errored"),
+        ("no", "succeeded", "succeeded"),
+        (None, "running", "running"),
+    ],
+)
+def test_a_block_has_the_status_that_the_service_gives(error, told, status):
+    """A block has the status that the service gives; without one, its executions decide."""
+    execution = {"value": None if error else 1, "error": error, "meta": None}
+    statuses = [status_of("OTHER", "succeeded"), *([status_of("A", told)] if told else [])]
+    block = seen(answer([[["llm", "A"], [[execution]]]], "errored", statuses))["blocks"]["A"]
+    assert block["status"] == status
+    assert (block["success_count"], block["error_count"]) == ((0, 1) if error else (1, 0))
+
+
+def test_a_status_of_another_type_is_another_block():
+    """The status of a block with the same name and another type is not that of the block that ran."""
+    document = answer([[["llm", "A"], [[ran(1)]]]], blocks=[status_of("A", "running", "code")])
+    block = seen(document)["blocks"]["A"]
+    assert (block["type"], block["status"], block["output"]) == ("llm", "succeeded", 1)
+
+
+def test_the_first_failed_status_is_the_error():
+    """Without error messages, the run's error names the first block, in execution order, that failed."""
+    statuses = [status_of(name, status) for name, status in (("A", "running"), ("B", "errored"))]
+    found = seen(answer([], "errored", [*statuses, status_of("C", "errored")]))
+    assert found["error"] == "B (llm): failed; the answer holds no message of it"
 
 
 # ── always ───────────────────────────────────────────────────────────────────────────────────────

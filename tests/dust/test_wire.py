@@ -416,6 +416,80 @@ def test_a_loop_that_is_hidden_is_told_by_its_length(rows, loop):
     assert loops([[["code", "IN"], rows]]) == {"code IN": loop}
 
 
+def cut(traces: Any, *names: str) -> dict[str, tuple[str, list[list[Any]]]]:
+    """Give loop and values of the blocks that a filter leaves of a run."""
+    run = api.parse(answer(traces), 0.0, names)
+    return {f"{trace.type} {trace.name}": (trace.loop, values(trace)) for trace in run.traces}
+
+
+def mapped(*elements: Any) -> list[Any]:
+    """Give the traces of a map over these elements, between two blocks outside."""
+    inside = [["code", "IN"], [[ran(each) for each in elements]]]
+    return [MAPPED[0], [["map", "EACH"], [[ran(list(elements))]]], inside, *MAPPED[3:]]
+
+
+def rounds(*continues: Any) -> list[Any]:
+    """Give the traces of a while that answers so, and of a block inside that counts; None is an error."""
+    traces: list[Any] = [[["code", "BEFORE"], [[ran(0)]]]]
+    for at, goes_on in enumerate(continues):
+        failed = {"value": None, "error": "no", "meta": None}
+        traces += [
+            [["while", "W"], [[failed if goes_on is None else ran(goes_on)]]],
+            [["code", "IN"], [[ran(at) if goes_on else SKIPPED]]],
+            [["end", "W"], [[ran(None) if goes_on else SKIPPED]]],
+        ]
+    return [*traces, WHILED[-1]]
+
+
+REDUCED = {"reduce EACH": ("", [[None]])}
+REDUCED_AND_NULL = {"map EACH": ("", [[[1]]]), **REDUCED, "code OUT": ("map", [[]])}
+
+
+@pytest.mark.parametrize(
+    ("traces", "names", "kept"),
+    [
+        # with the loop's opening block, nothing changes
+        (mapped(1), ("EACH", "IN"), {"map EACH": ("", [[[1]]]), "code IN": ("map", [[1]]), **REDUCED}),
+        (mapped(), ("EACH", "IN"), {"map EACH": ("", [[[]]]), "code IN": ("map", [[]]), **REDUCED}),
+        # without it, one element looks like no loop
+        (mapped(1), ("IN",), {"code IN": ("", [[1]])}),
+        (mapped(1, 2), ("IN",), {"code IN": ("map", [[1, 2]])}),
+        (mapped(), ("IN",), {"code IN": ("map", [[]])}),
+        (mapped(None), ("IN",), {"code IN": ("map", [[]])}),
+        (mapped(None, None), ("IN",), {"code IN": ("map", [[None, None]])}),
+        # a block outside of loops stays outside
+        (mapped(1, 2), ("OUT",), {"code OUT": ("", [[1]])}),
+        (mapped(1, 2), ("INPUT", "OUT"), {"input INPUT": ("", [[{}]]), "code OUT": ("", [[1]])}),
+        # a null outside of loops looks like a block that a loop never reached
+        ([*MAPPED[:-1], [["code", "OUT"], [[ran(None)]]]], ("EACH", "OUT"), REDUCED_AND_NULL),
+        # the end of a loop whose beginning is missing is left as it is
+        ([MAPPED[3]], ("EACH",), REDUCED),
+        # of a while, a block that ran has a trace for each round, and one more at the proper end
+        (rounds(True, False), ("IN",), {"code IN": ("while", [[0]])}),
+        (rounds(True, True, False), ("IN",), {"code IN": ("while", [[0, 1]])}),
+        (rounds(True), ("IN",), {"code IN": ("", [[0]])}),
+        (rounds(True, None), ("IN",), {"code IN": ("", [[0]])}),
+        (rounds(True, True, None), ("IN",), {"code IN": ("while", [[0, 1]])}),
+        (rounds(False), ("IN",), {"code IN": ("map", [[]])}),
+        (rounds(True, False), ("BEFORE", "OUT"), {"code BEFORE": ("", [[0]]), "code OUT": ("", [[1]])}),
+        (rounds(True, False), ("W",), {"while W": ("while", [[True, False]]), "end W": ("", [[None]])}),
+    ],
+)
+def test_a_filter_leaves_of_a_loop_what_a_blocking_answer_shows(traces, names, kept):
+    """Where a filter leaves out a loop's opening block, a block inside looks as a blocking answer has it."""
+    assert cut(traces, *names) == kept
+
+
+@pytest.mark.parametrize(
+    ("names", "results"), [(None, 7), (("OUT",), 7), (("IN", "OUT"), 7), (("NOWHERE",), None), ((), None)]
+)
+def test_a_filter_that_leaves_no_block_leaves_no_results(names, results):
+    """The service's own results stay with any block that a filter leaves, and go with the last."""
+    run = api.parse(answer(MAPPED, results=7), 0.0, names)
+    assert run.results == results
+    assert api.parse(answer([], results=7), 0.0, names).results == 7
+
+
 def test_a_block_told_several_times_stands_in_a_while():
     """A block with several traces of its own stands in a while, though a filter cut that."""
     assert loops([trace for trace in WHILED if trace[0][1] == "IN"]) == {"code IN": "while"}
