@@ -99,11 +99,11 @@ def proxy_refused(proxy: str, reason: str) -> ServiceError:
 
 def timed_out(seconds: float, block: str = "") -> ServiceError:
     """The run has timed out; `block` is the one that it had reached, if it is known."""
-    goes_on = "it may still go on at the service"
+    state = "it may still go on at the service"
     if block:
-        goes_on = f"it stands at {block}, where {goes_on}, or has crashed and never ends"
+        state = f"it had reached {block}; {state}, or it has crashed and never ends"
     return _spent(
-        f"the run took longer than {seconds:g} s and was given up ({goes_on}); "
+        f"the run took longer than {seconds:g} s and was given up ({state}); "
         "raise timeout: in the suite, or --dust-timeout"
     )
 

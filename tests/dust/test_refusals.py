@@ -75,10 +75,12 @@ def test_each_error_of_the_service_says_what_to_do(status, kind, told):
 @pytest.mark.parametrize(
     ("status", "told"), [(each[0], each[2]) for each in ERRORS if each[1] == "some_new_error"]
 )
-def test_a_type_that_is_unknown_goes_by_its_status(status, told):
-    """An error without a known type, or without any, is told by the HTTP status."""
-    for body in (error("some_new_error"), {"error": {}}, {}, "<html>", None, [], {"error": "no"}):
-        assert re.search(told, words(status, body))
+@pytest.mark.parametrize(
+    "body", [error("some_new_error"), {"error": {}}, {}, "<html>", None, [], {"error": "no"}], ids=repr
+)
+def test_without_a_known_type_the_status_decides(status, told, body):
+    """An error without a known type says what to do by the HTTP status."""
+    assert re.search(told, words(status, body))
 
 
 def test_a_workspace_that_moved_names_the_regions():
@@ -87,32 +89,33 @@ def test_a_workspace_that_moved_names_the_regions():
     assert re.search(f"the workspace has moved: {REGIONS}", found)
 
 
-@pytest.mark.parametrize(("flavor", "told"), [("blocking", True), ("poll", True), ("stream", False)])
-def test_a_bare_500_lists_what_is_refused_so(flavor, told):
-    """A 500 to a run that is not streamed lists what the service refuses without saying why."""
-    for body in (error("internal_server_error"), "Internal Server Error", {}):
-        found = words(500, body, flavor=Flavor(flavor))
-        assert ("unknown specification_hash" in found) == told
-        assert ("unequal keys" in found) == told
-        assert "try again later" in found
+@pytest.mark.parametrize(("flavor", "listed"), [("blocking", True), ("poll", True), ("stream", False)])
+@pytest.mark.parametrize("body", [error("internal_server_error"), "Internal Server Error", {}], ids=repr)
+def test_a_500_without_a_reason_lists_the_known_ones(flavor, listed, body):
+    """A 500 to a run that is not streamed lists the reasons for which the service gives none."""
+    found = words(500, body, flavor=Flavor(flavor))
+    assert ("unknown specification_hash" in found) == listed
+    assert ("unequal keys" in found) == listed
+    assert "try again later" in found
 
 
-def test_a_500_that_is_a_page_of_a_gateway_blames_no_hash():
-    """A page of HTML is no answer of the service, which may be at work on the run."""
-    found = words(500, "<html>Oops</html>", flavor=Flavor.BLOCKING)
+@pytest.mark.parametrize(
+    ("method", "body", "told"),
+    [
+        ("POST", "<html>Oops</html>", "the run may have started, so it was not repeated: run the case again"),
+        ("POST", error("run_error"), "the run may have started, so it was not repeated: run the case again"),
+        ("GET", error("internal_server_error"), "the service has a problem; try again later"),
+    ],
+)
+def test_another_500_names_no_specification_hash(method, body, told):
+    """A gateway's page, a failed run, and a failed GET have other causes than a wrong request."""
+    found = words(500, body, method, Flavor.BLOCKING)
     assert "specification_hash" not in found
-    assert "the run may have started" in found
+    assert found.endswith(f"; {told}")
 
 
-def test_a_500_to_a_question_blames_no_hash():
-    """A 500 to a GET is the service's own trouble."""
-    found = words(500, error("internal_server_error"), "GET", Flavor.POLL)
-    assert "specification_hash" not in found
-    assert found.endswith("(space vlt_1, workspace w_1); the service has a problem; try again later")
-
-
-def test_a_run_that_is_gone_says_why():
-    """A run that cannot be fetched may be deleted."""
+def test_a_deleted_run_says_why():
+    """A run that cannot be polled may be deleted."""
     assert "deletes runs after 30 days" in words(400, error("run_error"), "GET", Flavor.POLL)
 
 
@@ -276,7 +279,7 @@ def test_a_run_that_is_asked_for_and_never_ends_says_where_it_stands(network, se
         server.misbehave(Faults.break_off(3))
     found = refused(network, server, flavor, timeout=1.5)
     assert re.search(
-        r"longer than 1\.5 s.*it stands at LOOKUP \(data_source\).*has crashed and never ends", found
+        r"longer than 1\.5 s.*it had reached LOOKUP \(data_source\);.*has crashed and never ends", found
     )
     assert server.runs == 1
 
@@ -315,4 +318,4 @@ def test_a_run_whose_time_is_up_while_it_is_asked_for_says_where_it_stands(netwo
     server.misbehave(Faults.crashed("LOOKUP"), on="GET")
     server.misbehave(Faults.stalled(), times=None, on="GET")
     found = refused(network, server, "poll", timeout=1.5)
-    assert re.search(r"longer than 1\.5 s.*it stands at LOOKUP \(data_source\)", found)
+    assert re.search(r"longer than 1\.5 s.*it had reached LOOKUP \(data_source\)", found)

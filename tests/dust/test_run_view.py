@@ -1,4 +1,4 @@
-"""The document into which the paths of `expect` look is the contract's table."""
+"""The run view: the document that the paths of `expect` look into."""
 
 from __future__ import annotations
 
@@ -150,8 +150,8 @@ def test_a_map_over_nothing_gives_an_empty_list():
 
 
 @each_form
-def test_a_while_is_one_block_with_its_rounds(form):
-    """The two ends of a while are one block; its output is each round's answer, its iterations the rounds."""
+def test_a_while_is_one_block_with_its_iterations(form):
+    """The two ends of a while are one block, with the answer of each iteration as its output."""
     found = seen(ran_app("halve-until-small", [{"number": 40, "limit": 10}], form))
     blocks = found["blocks"]
     assert list(blocks) == ["INPUT", "UNTIL", "HALVE", "REPORT"]
@@ -162,8 +162,8 @@ def test_a_while_is_one_block_with_its_rounds(form):
 
 
 @each_form
-def test_rounds_are_listed_per_input(form):
-    """Inputs that stop at different rounds have lists of different lengths; one that stops at once, none."""
+def test_iterations_are_listed_per_input(form):
+    """Inputs that leave a loop after different iterations have lists of different lengths."""
     asked = [{"number": number, "limit": 10} for number in (40, 3, 15)]
     blocks = seen(ran_app("halve-until-small", asked, form), plural=True)["blocks"]
     assert blocks["HALVE"]["outputs"] == [[20, 10], [], [7]]
@@ -189,8 +189,8 @@ def test_a_block_before_the_input_ran_once(form):
     assert single["STOPWORDS"]["output"] == ["a", "an", "the", "of", "to", "very", "really"]
 
 
-def test_what_reduce_gives_is_the_maps_output():
-    """Where a reduce block has an output of its own, it is the pair's."""
+def test_the_output_of_a_reduce_is_that_of_the_loop():
+    """If a reduce block has an output, it is the output of the loop."""
     traces = [
         [["map", "EACH"], [[ran([1, 2])]]],
         [["code", "C"], [[ran(1), ran(2)]]],
@@ -235,8 +235,8 @@ def test_usage_sums_over_iterations_inputs_and_blocks():
     }
 
 
-def test_usage_is_nought_without_a_model():
-    """A run without a model has all kinds of tokens, each nought."""
+def test_usage_is_zero_without_a_model():
+    """A run without a model has all kinds of tokens, each zero."""
     assert seen(answer([[["code", "C"], [[ran(1)]]]]))["usage"] == NO_TOKENS
 
 
@@ -246,13 +246,13 @@ def bare(meta: Any, **more: Any) -> dict[str, Any]:
 
 
 UNKNOWN = dict.fromkeys(NO_TOKENS)
-UNTOLD = [None, {}, {"logs": []}, {"token_usage": None}, {"token_usage": "many"}, [], "odd"]
+WITHOUT_USAGE = [None, {}, {"logs": []}, {"token_usage": None}, {"token_usage": "many"}, [], "odd"]
 
 
-@pytest.mark.parametrize("meta", UNTOLD)
+@pytest.mark.parametrize("meta", WITHOUT_USAGE)
 @pytest.mark.parametrize("kind", ["llm", "chat"])
-def test_usage_that_is_not_told_is_null(kind, meta):
-    """Where the service does not tell what a model used, the block's usage is null, and so is every sum."""
+def test_unknown_usage_is_null(kind, meta):
+    """If the service does not give the tokens of a model, the block's usage is null, and so is every sum."""
     known = [["llm", "A"], [[used(prompt_tokens=5, completion_tokens=1)]]]
     found = seen(answer([known, [[kind, "B"], [[bare(meta)]]], [["code", "C"], [[bare(None)]]]]))
     assert found["blocks"]["A"]["usage"]["total_tokens"] == 6
@@ -261,19 +261,20 @@ def test_usage_that_is_not_told_is_null(kind, meta):
     assert found["usage"] == UNKNOWN
 
 
-@pytest.mark.parametrize("meta", UNTOLD)
+@pytest.mark.parametrize("meta", WITHOUT_USAGE)
 @pytest.mark.parametrize("kind", ["code", "curl", "data_source", "oracle", "map"])
 def test_a_block_without_a_model_uses_no_tokens(kind, meta):
     """A block that is no llm and no chat has a known usage of none, whatever its meta."""
     assert seen(answer([[[kind, "B"], [[bare(meta)]]]]))["usage"] == NO_TOKENS
 
 
-def test_one_execution_of_unknown_usage_makes_the_block_s_unknown():
-    """Of a block in a loop, the sum is null as soon as one iteration, or a failed one, tells nothing."""
-    failed = bare(None, value=None, error="no")
-    for row in ([used(prompt_tokens=3), bare(None)], [used(prompt_tokens=3), failed]):
-        traces = [[["map", "M"], [[ran([1, 2])]]], [["llm", "B"], [row]]]
-        assert seen(answer(traces))["blocks"]["B"]["usage"] == UNKNOWN
+@pytest.mark.parametrize(
+    "other", [bare(None), bare(None, value=None, error="no")], ids=["went well", "failed"]
+)
+def test_one_execution_of_unknown_usage_makes_the_block_s_unknown(other):
+    """The usage of a block in a loop is null if that of one iteration, even a failed one, is unknown."""
+    traces = [[["map", "M"], [[ran([1, 2])]]], [["llm", "B"], [[used(prompt_tokens=3), other]]]]
+    assert seen(answer(traces))["blocks"]["B"]["usage"] == UNKNOWN
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -304,8 +305,8 @@ def test_a_kind_of_tokens_may_be_unknown_alone(counts, prompt, total, cached):
     assert (usage["prompt_tokens"], usage["total_tokens"], usage["cached_tokens"]) == (prompt, total, cached)
 
 
-def test_tokens_count_as_far_as_they_are_told():
-    """The sum over runs has the known parts of each, and how many runs are not told whole."""
+def test_tokens_count_as_far_as_they_are_known():
+    """The sum over runs has the known tokens of each, and the number of runs with unknown ones."""
     known = wire.parse(answer([[["llm", "A"], [[used(prompt_tokens=5, completion_tokens=1)]]]]), 0.0)
     part = wire.parse(answer([[["llm", "A"], [[used(prompt_tokens=7), bare(None)]]]]), 0.0)
     assert tokens([known, part, part]) == Tokens(20, 2)
@@ -340,8 +341,8 @@ def test_the_error_of_one_of_several_inputs(form):
     assert (parse["success_count"], parse["error_count"]) == (1, 1)
 
 
-def test_an_error_in_a_loop_stands_at_its_iteration():
-    """A block that fails inside a loop has a list of errors, null where an iteration went well."""
+def test_an_error_in_a_loop_is_at_its_iteration():
+    """A block that fails inside a loop has a list of errors, null for an iteration that succeeded."""
     failed = {"value": None, "error": "no", "meta": None}
     traces = [[["map", "EACH"], [[ran([1, 2])]]], [["code", "C"], [[ran(1), failed]]]]
     found = seen(answer(traces, "errored"))
@@ -356,8 +357,8 @@ def test_an_error_in_a_loop_stands_at_its_iteration():
         ([("A", "succeeded"), ("B", "errored")], "B (llm): failed; the answer holds no message of it"),
     ],
 )
-def test_an_errored_run_without_a_message_still_says_what_it_can(blocks, error):
-    """Where the answer holds no error text, the error names the failed block if there is one."""
+def test_without_a_message_the_error_names_the_block(blocks, error):
+    """If the answer holds no error message, the error names the failed block if there is one."""
     found = seen(unlogged(*(status_of(*block) for block in blocks), status="errored"))
     assert (found["status"], found["error"]) == ("errored", error)
 
@@ -374,7 +375,7 @@ def test_an_errored_run_without_a_message_still_says_what_it_can(blocks, error):
     ],
 )
 def test_a_filters_last_block_gives_the_results(names, results):
-    """With block_filter the results are the last block's of those left, and no other block is there."""
+    """With block_filter the results are those of the last block left, and no other block is there."""
     asked = [{"question": "Where is my refund?"}, {"question": "Hi"}]
     document = ran_app("support-answer", asked, dust_server.by_iteration, names)
     found = seen(document, plural=True)
@@ -387,7 +388,7 @@ def test_a_filters_last_block_gives_the_results(names, results):
 
 @pytest.mark.parametrize(("number", "halves"), [(40, [20, 10]), (15, [7])])
 def test_a_filter_inside_a_while_gives_lists(number, halves):
-    """A block of a while has a list of its rounds, one round too, where the filter hides the while."""
+    """A block of a while has a list of its iterations, even of one, if the filter leaves out the while."""
     asked = [{"number": number, "limit": 10}]
     found = seen(ran_app("halve-until-small", asked, dust_server.by_iteration, ("HALVE",)))
     assert found["blocks"]["HALVE"]["output"] == halves
@@ -406,7 +407,7 @@ def test_a_filter_inside_a_while_gives_lists(number, halves):
     ],
 )
 def test_without_traces_the_results_are_the_services_own(results, singular, plural):
-    """Where the answer names no block, the results are what it calls results, unpacked."""
+    """If the answer has no traces, the results are those of the answer; of executions, their values."""
     document = answer([], results=results)
     assert seen(document)["result"] == singular
     assert seen(document, plural=True)["results"] == plural
@@ -482,7 +483,7 @@ def test_the_first_failed_status_is_the_error():
 
 @pytest.mark.parametrize("plural", [False, True])
 def test_both_shapes_give_one_document(plural):
-    """The document does not tell in which shape a run came."""
+    """The document of a run is the same for both shapes of the answer."""
     for split, merged in zip(ANSWERS[::2], ANSWERS[1::2], strict=True):
         assert seen(split, plural=plural) == seen(merged, plural=plural)
 
