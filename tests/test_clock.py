@@ -1,4 +1,4 @@
-"""Times are our own: a test that freezes or moves the clock changes no timeout, no duration and no date."""
+"""A test that freezes or moves the clock changes no timeout, no duration and no date."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_dust import clock
 freezegun = pytest.importorskip("freezegun")
 time_machine = pytest.importorskip("time_machine")
 SOON = 20
-"""Seconds within which a busy machine gives up what has a second."""
+"""Seconds within which a busy machine ends a run with a timeout of one second."""
 FREEZEGUN = "import freezegun\nfrozen = freezegun.freeze_time('2020-01-01'{})\n"
 FREEZE = {
     "freezegun": FREEZEGUN.format(""),
@@ -75,7 +75,7 @@ def frozen(example, freeze):
 
 @each_way
 def test_a_run_that_takes_too_long_is_given_up_all_the_same(one, server, freeze, flavor):
-    """Where time stands still, a run that does not end is given up when its time is up, and not before."""
+    """With a frozen clock, a run that does not end times out after its real timeout, and not before."""
     server.misbehave(Faults.stalled(), times=None, on="ANY")
     example = one.flavoured(flavor).replacing("a.dust.yaml", "timeout: 5", "timeout: 0.5")
     began = time.monotonic()
@@ -88,7 +88,7 @@ def test_a_run_that_takes_too_long_is_given_up_all_the_same(one, server, freeze,
 
 @each_way
 def test_a_run_that_takes_a_while_is_not_given_up(one, server, freeze, flavor):
-    """Where time leaps or stands still, a run has all of its seconds, and its duration is what it took."""
+    """With a moved or frozen clock, a run has its whole timeout, and its real duration."""
     server.delay = 0.2
     result = frozen(one.flavoured(flavor), freeze).run("--dust-mode=record", subprocess=True)
     assert result.outcomes == {"passed": 1}
@@ -98,7 +98,7 @@ def test_a_run_that_takes_a_while_is_not_given_up(one, server, freeze, flavor):
 
 @each_freeze
 def test_a_rate_limit_is_waited_for_by_the_real_clock(one, server, freeze):
-    """A date to wait for is a date of the real world, and a pause takes its time."""
+    """A Retry-After date is compared with the real time, and the pause takes its real time."""
     until = datetime.now(UTC) + timedelta(seconds=2)
     header = until.strftime("%a, %d %b %Y %H:%M:%S GMT")
     server.misbehave(Faults.status(429, headers={"Retry-After": header}))
@@ -111,7 +111,7 @@ def test_a_rate_limit_is_waited_for_by_the_real_clock(one, server, freeze):
 
 @each_freeze
 def test_a_cassette_has_the_real_date(one, freeze):
-    """A cassette says when its run was really made, whatever the clock of its test said."""
+    """A cassette has the real date of its run, whatever the clock of its test is."""
     result = frozen(one, freeze).run("--dust-mode=record", subprocess=True)
     (cassette,) = result.example.cassettes.values()
     recorded = datetime.fromisoformat(json.loads(cassette)["recorded_at"])
@@ -120,7 +120,7 @@ def test_a_cassette_has_the_real_date(one, freeze):
 
 @each_freeze
 def test_the_fixture_keeps_its_own_time_too(project, server, freeze):
-    """A Python test that freezes the clock and runs an app gets its run, or is told when time is up."""
+    """A Python test that freezes the clock gets the run of an app, or its timeout."""
     server.misbehave(Faults.stalled(), times=None)
     test = f"""\
 {FREEZE[freeze]}
@@ -139,7 +139,7 @@ def test_it(dust):
 
 
 def test_a_clock_that_is_frozen_from_the_start_changes_nothing(one):
-    """A conftest file that freezes the clock as it is read comes too late for our own."""
+    """A conftest file that freezes the clock when it is imported does not change the real time."""
     example = one.having({"conftest.py": FREEZE["freezegun"] + "frozen.start()\n"})
     result = example.run("--dust-mode=record", subprocess=True)
     assert result.outcomes == {"passed": 1}
@@ -148,7 +148,7 @@ def test_a_clock_that_is_frozen_from_the_start_changes_nothing(one):
 
 @pytest.mark.parametrize("freezer", [freezegun.freeze_time, time_machine.travel])
 def test_our_clock_goes_on(freezer):
-    """While the process's clock is frozen, both of ours go on as before."""
+    """While the clock of the process is frozen, both functions return the real time."""
     before, then = clock.seconds(), clock.now()
     with freezer("2020-01-01"):
         time.sleep(0.01)
@@ -176,7 +176,7 @@ TEXTS = {
 
 @pytest.mark.parametrize(("error", "text"), [*zip(ERRORS, TEXTS, strict=True)], ids=ERRORS)
 def test_a_timeout_of_others_is_told_as_what_it_is(one, server, error, text):
-    """A timeout that a mocking library raises at once is told in its words, not as the run's own."""
+    """A timeout that a mocking library raises at once is reported in its words, not as the run's own."""
     conftest = MOCKING.format(error=f"httpx.{error}({text!r}, request=request)")
     result = one.having({"conftest.py": conftest}).run("--dust-mode=live", subprocess=True)
     assert result.outcomes == {"failed": 1}
@@ -187,7 +187,7 @@ def test_a_timeout_of_others_is_told_as_what_it_is(one, server, error, text):
 
 
 def test_an_exception_of_another_kind_is_no_traceback(one):
-    """What a mocking library raises instead of an answer is told in a sentence."""
+    """Any other exception of a mocking library is reported in one sentence."""
     conftest = MOCKING.format(error="AssertionError('not mocked!')")
     result = one.having({"conftest.py": conftest}).run("--dust-mode=live", subprocess=True)
     assert result.outcomes == {"failed": 1}
@@ -197,7 +197,7 @@ def test_an_exception_of_another_kind_is_no_traceback(one):
 
 
 def test_a_timeout_of_our_own_is_told_as_one(one):
-    """A connection that is not made within the run's time is told as what it is, with where it went."""
+    """A connection that is not made within the run's timeout is reported with its address."""
     port = free_port()
     example = one.replacing("a.dust.yaml", "timeout: 5", "timeout: 0.5")
     result = example.exporting(DUST_BASE_URL=f"http://127.0.0.1:{port}").run("--dust-mode=live")

@@ -196,7 +196,7 @@ def test_no_cookie_is_left_whatever_is_around_it(around, header):
     ['set-cookie: "' * 40_000, "cookie: a=b;" * 40_000, 'cookie:["a" ' * 40_000, "cookie:" + "\\" * 400_000],
 )
 def test_hostile_texts_end(text):
-    """A text made to be slow to search is searched in a time that grows no faster than its length."""
+    """A text made to be slow to search is searched in a time proportional to its length."""
     assert cookies.without_headers(text) is not None
 
 
@@ -227,7 +227,7 @@ each_flavor = pytest.mark.parametrize("flavor", Flavor)
 
 
 def leaks(result: Any) -> list[str]:
-    """Give the names of what a run left behind that holds the cookie, printed or written."""
+    """Give the names of the outputs and files of a run that hold the cookie."""
     left = {"out": result.out.encode(), "err": result.err.encode(), **result.example.files}
     return [name for name, text in left.items() if name != "a.dust.yaml" and SID.encode() in text]
 
@@ -241,7 +241,7 @@ def leaks(result: Any) -> list[str]:
     ],
 )
 def test_no_cookie_is_kept_or_shown(project, server, place, later, flavor):
-    """A cookie that an app fetches is in no cassette and no report, by any road, and the case replays."""
+    """A cookie that an app fetches is in no cassette and no report, by any flavor, and the case replays."""
     blocks = [("input", "INPUT", None), ("curl", "FETCH", PLACES[place])]
     server.become(*blocks, *([("code", "AFTER", LATER[later])] if LATER[later] else []))
     text = suite(server, SUPPORT, CASE, f"flavor: {flavor}\n")
@@ -261,7 +261,7 @@ def test_no_cookie_is_kept_or_shown(project, server, place, later, flavor):
 
 @each_flavor
 def test_a_cookie_that_is_sent_is_not_kept(project, server, flavor):
-    """A cookie among the inputs is sent as it is, kept nowhere, and the case fits whatever it says."""
+    """A cookie in the inputs is sent unchanged and stored nowhere, and the cassette fits with any cookie."""
     given = f"input: {{question: Refund, headers: {{cookie: 'sid={SID}', authorization: Bearer {SID}}}}}\n"
     text = suite(server, SUPPORT, given, f"flavor: {flavor}\n")
     recorded = project.having({"a.dust.yaml": text}).using(server).run("--dust-mode=record")

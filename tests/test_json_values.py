@@ -1,4 +1,4 @@
-"""Numbers that JSON text cannot give back are refused on arrival; all else is kept as the same value."""
+"""Numbers that cannot be written as JSON again are refused; all other values are kept unchanged."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ REQUEST = RunRequest(App("w", "v", "a"), "latest", {}, [{}], None)
 @each_odd
 @pytest.mark.parametrize("form", ["{}", "[1, {}]", '{{"a": {{"b": [{}]}}}}'])
 def test_an_odd_number_is_refused(text, form):
-    """A number that is infinite, no number, or longer than Python reads is refused wherever it stands."""
+    """NaN, infinity and a number longer than Python reads are refused anywhere in a value."""
     with pytest.raises(NumberError):
         decode(form.format(text))
 
 
 @each_odd
 def test_what_is_no_json_besides_is_no_json(text):
-    """Text that is broken elsewhere too is told as no JSON, whatever numbers it holds."""
+    """Text that is no JSON for other reasons is refused as no JSON, whatever numbers it holds."""
     for broken in (f"{text} x", f"[{text}", f"[{text}, x]", f"{{{text}: 1}}"):
         with pytest.raises(json.JSONDecodeError):
             decode(broken)
@@ -69,13 +69,13 @@ def test_the_places_of_odd_numbers_are_known():
     ids=lambda each: str(each)[:10],
 )
 def test_what_can_be_given_back_is_read(text, value):
-    """Large and exact numbers, negative nought, half of a surrogate pair and doubled keys are read."""
+    """Large and exact numbers, negative zero, half of a surrogate pair and repeated keys are read."""
     assert repr(decode(text)) == repr(value)
 
 
 @pytest.mark.parametrize("digits", ["0", "640", "100000"])
 def test_the_environment_moves_no_limit(digits):
-    """However many digits Python may read here, a whole number beyond the usual limit is refused."""
+    """An integer beyond the default limit is refused, even if Python is set to read longer ones."""
     code = (
         "from pytest_dust.json_values import NumberError, decode\n"
         f"try:\n    decode('[{LONG}]')\nexcept NumberError:\n    print('refused')\n"
@@ -112,7 +112,7 @@ spellings = st.lists(
 
 
 def kept(value: Any) -> tuple[Any, Any]:
-    """Give a value as a body and as an event of a cassette gives it back."""
+    """Give a value as it is read from the body and from an event of a cassette."""
     body = Exchange("POST", "/", 200, {}, value)
     events = Exchange("POST", "/", 200, {}, None, (Event(0.1, value),))
     text = cassette.dumps(
@@ -126,7 +126,7 @@ def kept(value: Any) -> tuple[Any, Any]:
 @settings(max_examples=300, deadline=None)
 @given(values.map(json.dumps) | spellings)
 def test_what_arrives_is_given_back(text):
-    """A cassette gives back every value that is read from an answer, to the sign of nought and the type."""
+    """A cassette keeps every value of an answer, with its type and the sign of a zero."""
     try:
         value = ordered(decode(text))
     except NumberError:
@@ -139,7 +139,7 @@ def test_what_arrives_is_given_back(text):
 
 
 def test_a_recording_that_holds_such_a_number_is_told():
-    """A cassette from before, with a number that cannot be read, is told as broken and not as a traceback."""
+    """An older cassette with such a number is reported as broken, without a traceback."""
     text = cassette.dumps(
         binding.bound(REQUEST), [Reply(Flavor.BLOCKING, (Exchange("POST", "/", 200, {}, 7.5),), 0)], ""
     )
@@ -170,7 +170,7 @@ PLACES = [
 
 @pytest.mark.parametrize(("text", "number", "place"), PLACES, ids=range(len(PLACES)))
 def test_where_such_a_number_stands_is_said(text, number, place):
-    """The message names the number, its block and input where they are known, and the path."""
+    """The message names the number, its block and input if they are known, and the path."""
     words = str(refusals.odd_number(text))
     assert words.startswith(
         f"the service's answer holds {number}, a number that JSON text cannot give back, {place}; "
@@ -185,7 +185,7 @@ def test_where_such_a_number_stands_is_said(text, number, place):
 @pytest.mark.parametrize("mode", ["record", "live"])
 @pytest.mark.parametrize("text", ["1e400", '{"a": [NaN]}', "[-Infinity]", LONG], ids=lambda text: text[:10])
 def test_an_answer_with_such_a_number_is_refused(one, server, text, mode, flavor):
-    """By each flavour the case fails, names the block, and leaves no cassette."""
+    """By each flavor, the case fails, names the block, and writes no cassette."""
     server.misbehave(Faults.literal(text), times=None, on="GET" if flavor == "poll" else "POST")
     example = one.flavoured(flavor).replacing("a.dust.yaml", "{result.label: billing}", "{status: succeeded}")
     result = example.run(f"--dust-mode={mode}")
@@ -196,13 +196,13 @@ def test_an_answer_with_such_a_number_is_refused(one, server, text, mode, flavor
 
 
 def test_a_refusal_with_such_a_number_is_still_told_as_what_it_is(one, server):
-    """An error answer that holds such a number is told by its status."""
+    """An error answer that holds such a number is reported by its status."""
     server.misbehave(Faults.status(400, b'{"error": {"type": "run_error", "code": NaN}}'), times=None)
     assert "answered 400" in one.run("--dust-mode=live").report
 
 
 def test_a_listing_with_such_a_number_is_refused(project, server):
-    """`--dust-apps` says where the number stands, and no traceback."""
+    """`--dust-apps` says where the number is, without a traceback."""
     listing = {"apps": [{"sId": SUPPORT, "name": "x"}, {"sId": "b", "size": math.inf}]}
     server.say(json.dumps(listing))
     result = project.using(server).run("--dust-apps")
@@ -211,7 +211,7 @@ def test_a_listing_with_such_a_number_is_refused(project, server):
 
 
 def test_a_saved_specification_with_such_a_number_spoils_no_recording(one, server):
-    """Where the app's saved blocks hold such a number, the recording is made without them, and replays."""
+    """If the app's saved blocks hold such a number, the recording is made without them, and replays."""
 
     def behaviour(request):
         if request.method == "POST":

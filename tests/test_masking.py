@@ -1,4 +1,4 @@
-"""What must not be seen is masked wherever it stands, and nothing else is."""
+"""Secrets and redacted values are masked everywhere, and nothing else is."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def redacting(*names: str) -> Mask:
     ],
 )
 def test_the_key_is_masked_in_texts(text, shown):
-    """The API key is masked wherever it stands in a text, and no other part of the text."""
+    """The API key is masked anywhere in a text, and no other part of the text."""
     assert mask({"DUST_API_KEY": f" {KEY}\n"}, (), ()).text(text) == shown
 
 
 def test_variables_that_ini_lists_are_secrets():
-    """The values of listed variables are masked as the key is; those unset or empty mask nothing."""
+    """The values of listed variables are masked like the key; unset or empty ones mask nothing."""
     found = mask(
         {"DUST_API_KEY": KEY, "TEAM_TOKEN": "geheim-12", "EMPTY": " "}, ("TEAM_TOKEN", "EMPTY", "X"), ()
     )
     assert found.text(f"geheim-12 {KEY} x") == "*** *** x"
 
 
-def test_a_short_secret_is_masked_where_it_is_all():
-    """A secret too short to be told from words is masked as a whole text only."""
+def test_a_short_secret_is_masked_as_a_whole_text():
+    """A secret shorter than SHORTEST is masked only if it is the whole text."""
     short = "a" * (SHORTEST - 1)
     assert Mask((short,)).text(short) == MASKED
     assert Mask((short,)).text(f"b{short}") == f"b{short}"
@@ -70,7 +70,7 @@ def test_a_secret_inside_of_another_leaves_no_rest():
 
 
 def test_keys_are_masked_too():
-    """A secret that is a key of a mapping is masked as one that is a value."""
+    """A secret is masked in the keys of a mapping too."""
     assert Mask((KEY,)).value({KEY: [KEY, {"a": 1}], "b": (KEY,)}) == {"***": ["***", {"a": 1}], "b": ["***"]}
 
 
@@ -89,14 +89,14 @@ def test_a_value_beyond_json_is_masked_too():
 
 
 def test_a_mask_shows_no_secret():
-    """A mask in an assertion or a debugger tells how much it hides, and never what."""
+    """The repr of a mask has the number of secrets, and none of them."""
     found = mask({"DUST_API_KEY": KEY}, (), ("inputs.*.email",))
     assert repr(found) == "<Mask of 1 secrets and 1 patterns>"
     assert KEY not in f"{found} {found!r}"
 
 
 def test_nothing_to_mask_changes_nothing():
-    """Without secrets and patterns a value comes back as it was."""
+    """Without secrets and patterns, a value is unchanged."""
     assert Mask().value(REQUEST) == REQUEST
     assert mask({}, ("X",), ("", ".")) == Mask()
 
@@ -120,7 +120,7 @@ def test_nothing_to_mask_changes_nothing():
     ],
 )
 def test_a_pattern_masks_what_it_names(name, gone):
-    """A dotted name masks each value whose path ends so; `*` and `?` stand for a step and in one."""
+    """A dotted name masks each value whose path ends with it; `*` and `?` match in one step."""
     told = json.dumps(redacting(name).value(REQUEST))
     texts = ["ada@example.org", "bob@example.org", "Ada", "a-longer-token"]
     assert [text for text in texts if f'"{text}"' not in told] == [text for text in texts if text in gone]
@@ -134,7 +134,7 @@ def test_a_redacted_value_of_any_type_is_masked_whole(value):
 
 @pytest.mark.parametrize("name", ["inputs.*.user.email", "user", "inputs"])
 def test_what_is_redacted_in_a_request_is_covered_everywhere(name):
-    """A text redacted in the request is masked wherever it comes back, in whatever text it stands."""
+    """A text redacted in the request is masked in all texts of an answer."""
     covering = redacting(name).covering(REQUEST)
     assert covering.text("Dear ada@example.org, and bob@example.org!") == "Dear ***, and ***!"
     assert covering.value({"run": {"said": ["to ada@example.org"]}}) == {"run": {"said": ["to ***"]}}
@@ -215,14 +215,14 @@ def test_a_text_of_the_request_s_own_cookie_may_be_a_secret():
     assert covering.value({"set-cookie": "session=abc123", "a": "abc123"})["a"] == MASKED
 
 
-def test_covering_takes_no_words_for_secrets():
-    """A redacted text too short to be told from words is masked in its place alone."""
+def test_a_short_redacted_text_is_masked_at_its_path_alone():
+    """A redacted text shorter than SHORTEST is masked at its path, and in no other text."""
     covering = redacting("name").covering({"name": "Ada", "x": "Adam"})
     assert covering.value({"name": "Ada", "said": "Adam"}) == {"name": "***", "said": "Adam"}
 
 
 def test_covering_without_patterns_is_the_mask_itself():
-    """Where nothing is redacted, a request adds nothing to hide."""
+    """Without patterns, a request adds nothing to a mask."""
     found = Mask((KEY,))
     assert found.covering(REQUEST) == found
 
@@ -259,7 +259,7 @@ def all_texts(value: Any) -> list[str]:
 @bounded
 @given(secretive())
 def test_no_secret_survives(drawn):
-    """No secret is left in any text or key of a masked value, whatever stands around it."""
+    """No secret is left in any text or key of a masked value, whatever is around it."""
     secrets, value = drawn
     found = mask(dict(enumerate_names(secrets)), [name for name, _ in enumerate_names(secrets)], ())
     kept = [secret.strip() for secret in secrets if len(secret.strip()) >= SHORTEST]
@@ -276,7 +276,7 @@ def enumerate_names(secrets: list[str]) -> list[tuple[str, str]]:
 @bounded
 @given(secretive())
 def test_masking_twice_is_masking_once(drawn):
-    """What is masked stays as it is when it is masked again."""
+    """A masked value is unchanged when it is masked again."""
     secrets, value = drawn
     found = Mask(tuple(sorted(secrets, key=len, reverse=True)))
     assert found.value(found.value(value)) == found.value(value)
@@ -285,7 +285,7 @@ def test_masking_twice_is_masking_once(drawn):
 @bounded
 @given(secretive(), st.booleans())
 def test_a_masked_request_is_bound_to_itself(drawn, redact):
-    """A request masked today and tomorrow is the same request, so that its cassette fits."""
+    """A request is masked the same way each time, so that its cassette fits."""
     secrets, value = drawn
     request = RunRequest(App("w", "v", "a"), "latest", {"A": {"x": value}}, [{"email": secrets[0]}], None)
     bound = binding.bound(request)
@@ -298,7 +298,7 @@ def test_a_masked_request_is_bound_to_itself(drawn, redact):
 @bounded
 @given(secretive())
 def test_a_redacted_text_survives_nowhere_in_the_reply(drawn):
-    """A text that a pattern names in the request is in no text of what the service answers."""
+    """A text that a pattern names in the request is in no text of the masked answer."""
     secrets, reply = drawn
     covering = redacting("inputs.*.token").covering({"inputs": [{"token": secrets[0]}]})
     for text in all_texts(covering.value(reply)):

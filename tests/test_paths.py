@@ -1,4 +1,4 @@
-"""Paths: compiled or told wrong, null told apart from nothing, and explained where they find nothing."""
+"""Paths: compiled or refused, null different from nothing, and explained if they find nothing."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ VIEW: dict[str, Any] = {
     ],
 )
 def test_a_path_finds_what_jmespath_finds(path: str, found: Any) -> None:
-    """A path is a JMESPath into the document."""
+    """A path is a JMESPath on the document."""
     assert paths.find(path, VIEW) == found
 
 
 @pytest.mark.parametrize("path", ["error", "result.note", "blocks.CLASSIFY.error", "result | note"])
 def test_a_null_that_is_there_is_found(path: str) -> None:
-    """A null in the document is a value, told apart from nothing."""
+    """A null in the document is a value, and not MISSING."""
     assert paths.find(path, VIEW) is None
 
 
@@ -82,7 +82,7 @@ def test_a_null_that_is_there_is_found(path: str) -> None:
     ],
 )
 def test_a_path_to_nothing_finds_nothing(path: str) -> None:
-    """Where nothing is, MISSING is found."""
+    """A path to nothing finds MISSING."""
     assert paths.find(path, VIEW) is MISSING
 
 
@@ -104,7 +104,7 @@ def test_a_path_to_nothing_finds_nothing(path: str) -> None:
     ids=lambda text: text[:20],
 )
 def test_what_is_no_jmespath_is_told(path: str, told: str) -> None:
-    """A wrong path is told with the character at which it goes wrong, a function with the nearest."""
+    """The error for a wrong path names the wrong character; for an unknown function, a similar one."""
     with pytest.raises(PathError) as caught:
         paths.compile_path(path)
     assert str(caught.value) == told
@@ -138,19 +138,19 @@ def test_an_overlong_path_is_found_or_told(path: str) -> None:
     ],
 )
 def test_a_path_that_does_not_fit_what_came_is_told_or_finds_nothing(path: str, document: Any) -> None:
-    """Values that a path's functions cannot take give a PathError or nothing, never another exception."""
+    """Values that a path's functions refuse give a PathError or nothing, never another exception."""
     with suppress(PathError):
         assert paths.find(path, document) in (MISSING, [], False)
 
 
 def test_an_expression_reference_is_no_value() -> None:
-    """A path that gives no JSON value is refused or finds nothing."""
+    """A path whose value is no JSON value is refused or finds nothing."""
     with suppress(PathError):
         assert paths.find("&result", VIEW) is MISSING
 
 
 def test_a_lax_literal_warns_nobody() -> None:
-    """A literal that JMESPath only tolerates is read or told wrong, without a warning to pytest's users."""
+    """A literal that JMESPath warns of is accepted or refused, without a warning."""
     with warnings.catch_warnings(record=True) as caught, suppress(PathError):
         warnings.simplefilter("always")
         paths.compile_path("contains(result.label, `bill`)")
@@ -199,24 +199,24 @@ def test_the_beginnings_of_a_path_are_its_plain_names(path: str, beginnings: lis
     ],
 )
 def test_a_path_to_nothing_says_how_far_it_got(path: str, told: str) -> None:
-    """The last part of a path that finds something is named with what is there, null included."""
+    """The message names the longest part of a path that finds a value, and that value, null included."""
     assert paths.how_far(path, VIEW) == told
 
 
 def test_a_null_result_is_said_to_be_null() -> None:
-    """Where the run gave no result, a path into it says so rather than listing the run's names."""
+    """If the result of a run is null, the message for a path into it says so."""
     assert paths.how_far("result.label", {"status": "errored", "result": None}) == "result is null"
 
 
 def test_many_names_are_cut_short() -> None:
-    """Of many names twelve are listed."""
+    """At most twelve names are listed."""
     told = paths.how_far("a.z", {"a": {f"k{n:03}": n for n in range(1_000)}})
     assert told == f"a has: {', '.join(f'k{n:03}' for n in range(12))}, …"
 
 
 @pytest.mark.parametrize("size", [1, 10_000])
 def test_how_far_is_short_whatever_the_names(size: int) -> None:
-    """A name of any length leaves the note short."""
+    """A long name is shortened in the message."""
     assert len(paths.how_far("a.z", {"a": {"k" * size: 1}})) < 1_000
 
 

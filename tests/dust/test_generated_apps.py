@@ -1,4 +1,4 @@
-"""Apps that are made up: by all three flavours, a run of any of them is one and the same document."""
+"""Generated apps: by all three flavors, the run of any app has the same view."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pytest_dust.model import Flavor
 
 Block, BlockError = dust_server.Block, dust_server.BlockError
 COUNT = st.integers(1, 4)
-"""How many inputs a run has."""
+"""The number of inputs of a run."""
 
 
 def by_place(env: Any, spec: Any) -> Any:
-    """Give a block's value for an input and an iteration, or fail there."""
+    """Give a block's value for an input and an iteration, or fail."""
     place = (env.index, env.map["iteration"] if env.map else 0)
     if place == spec["fails"]:
         raise BlockError(f"no value at {place}")
@@ -28,12 +28,12 @@ def by_place(env: Any, spec: Any) -> Any:
 
 
 def goes_on(env: Any, spec: Any) -> bool:
-    """Say whether a `while` goes on: as many rounds as the input is due."""
+    """Return True if a `while` goes on: as many iterations as the input asks for."""
     return env.map["iteration"] < spec["rounds"][env.index]
 
 
 def elements(env: Any, spec: Any) -> list[int]:
-    """Give the list over which a `map` goes."""
+    """Give the list of a `map`."""
     return list(range(spec["lengths"][env.index]))
 
 
@@ -42,13 +42,13 @@ per_input = st.lists(st.integers(0, 3), min_size=4, max_size=4)
 
 
 def plain(draw: Any, name: str) -> Any:
-    """Give a block outside of the loops' own."""
+    """Give a block that is no end of a loop."""
     kind = draw(st.sampled_from(["code", "curl", "oracle"]))
     return Block(kind, name, {"fails": draw(fails)}, by_place)
 
 
 def segment(draw: Any, at: str) -> list[Any]:
-    """Give some blocks that stand together: one, or a loop and what it holds."""
+    """Give one block, or a loop with the blocks inside."""
     kind = draw(st.sampled_from(["plain", "map", "while"]))
     if kind == "plain":
         return [plain(draw, f"PLAIN{at}")]
@@ -75,7 +75,7 @@ def apps(draw: Any) -> list[Any]:
 
 
 def three_views(blocks: list[Any], count: int, names: list[str] | None, *, plural: bool) -> list[Any]:
-    """Give the document of one run as each flavour tells of it."""
+    """Give the view of one run by each flavor."""
     run = dust_server.Run("app", "h1", {})
     inputs = [{"number": number} for number in range(count)]
     run.perform(dust_server.Machine(blocks, inputs, {}, ()), lambda: None)
@@ -92,7 +92,7 @@ def three_views(blocks: list[Any], count: int, names: list[str] | None, *, plura
 @bounded
 @given(apps(), COUNT, st.data())
 def test_any_app_has_one_document(blocks, count, data):
-    """Whatever an app's blocks, loops, errors, inputs and filter, the three flavours show one document."""
+    """The three flavors give the same view, whatever the app's blocks, loops, errors, inputs and filter."""
     known = sorted({block.name for block in blocks})
     names = data.draw(st.none() | st.lists(st.sampled_from(known), unique=True))
     for plural in {True, count > 1}:
@@ -103,15 +103,15 @@ def test_any_app_has_one_document(blocks, count, data):
 
 @pytest.mark.parametrize("before", [[], [Block("input", "INPUT", {})]])
 def test_a_run_that_fails_in_its_first_block_is_one_document(before):
-    """A polled run that holds an error and no value is not taken for one whose values were not stored."""
+    """A polled run with an error and no value is not refused as one without stored values."""
     first = Block("code", "FIRST", {"fails": (0, 0)}, by_place)
     blocking, stream, poll = three_views([first, *before], 1, None, plural=False)
     assert blocking == stream == poll
     assert poll["error"] == "FIRST (code): no value at (0, 0)"
 
 
-def test_a_loop_that_never_turns_keeps_what_follows(made):
-    """A polled case whose `while` never loops has the later blocks' outputs, and each of its inputs."""
+def test_a_loop_without_iterations_keeps_what_follows(made):
+    """A polled run of a `while` without iterations has the outputs of later blocks, for each input."""
     cases = """\
 flavor: poll
 cases:
@@ -138,8 +138,8 @@ cases:
     assert "changed" not in blocking.run("--dust-mode=live").out
 
 
-def test_the_made_up_apps_reach_the_hard_cases():
-    """A run as the service stores it may lack a loop's blocks and its last inputs, as in these tests."""
+def test_the_generated_apps_reach_the_hard_cases():
+    """Some runs of these apps, as the service stores them, lack the blocks of a loop and its last inputs."""
     spec = {"rounds": [0, 1, 0, 0], "max_iterations": 8}
     body = Block("code", "BODY", {"fails": None}, by_place)
     blocks = [Block("input", "INPUT", {}), Block("while", "LOOP", spec, goes_on), body]

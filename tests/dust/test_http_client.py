@@ -1,4 +1,4 @@
-"""Whatever the environment says of the network, a case runs or says in one line which variable is wrong."""
+"""With any proxies and certificates in the environment, a case runs or names the wrong variable."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ REFUSED = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nC
 
 @pytest.fixture(autouse=True)
 def _no_certificates(monkeypatch):
-    """Take from the environment what names certificates."""
+    """Remove the variables that name certificates."""
     for name in CERTIFICATES:
         monkeypatch.delenv(name, raising=False)
 
 
 def told(example, *args):
-    """Run the one case live, which fails; give its message, which is one line and holds no password."""
+    """Run the one case live, which fails; give its message, one line without a password."""
     result = example.run("--dust-mode=live", *args)
     assert result.outcomes == {"failed": 1}
     for word in ("INTERNALERROR", "Traceback", "site-packages", PASSWORD, PASSWORD[:6]):
@@ -72,7 +72,7 @@ WRONG = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_variable_that_cannot_be_used_is_named(one, wrong):
-    """A case fails with one line that names the variable, and the session goes on."""
+    """A case fails with one line that names the unusable variable, and the session goes on."""
     environ, name = WRONG[wrong]
     message = told(one.exporting(DUST_BASE_URL=AWAY, **environ))
     assert re.search(rf"\b{name}\b", message)
@@ -94,14 +94,14 @@ def test_socks_without_its_library_says_what_to_install(one, name, scheme):
     "wrong", ["for another scheme", "a proxy among exceptions", "a folder", "a log in no folder"]
 )
 def test_replay_reads_no_variable_of_the_network(one, wrong):
-    """A recorded case replays whatever the environment says of proxies and certificates."""
+    """A recorded case replays with any proxies and certificates in the environment."""
     environ, _ = WRONG[wrong]
     recorded = one.run("--dust-mode=record").example
     assert recorded.offline().exporting(**environ).run().outcomes == {"passed": 1}
 
 
-def test_several_cases_are_told_each_for_itself(one):
-    """A wrong variable fails every live case, and each says it."""
+def test_each_case_says_which_variable_is_wrong(one):
+    """A wrong variable fails every live case, and each names it."""
     example = one.having({"b.dust.yaml": one.files["a.dust.yaml"]})
     result = example.exporting(SSL_CERT_FILE="/no/such/file").run("--dust-mode=live")
     assert result.outcomes == {"failed": 2}
@@ -131,7 +131,7 @@ variables = st.dictionaries(
 @given(variables)
 @settings(max_examples=60, deadline=None)
 def test_any_environment_is_a_client_or_one_line(environ):
-    """Whatever the variables of the network hold, there is a client, or one line that names one of them."""
+    """Any values of the variables give a client, or one line that names one of them."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environ.items():
             patch.setenv(name, value)
@@ -145,7 +145,7 @@ def test_any_environment_is_a_client_or_one_line(environ):
 
 @pytest.mark.parametrize("seconds", ["1e7", "1e12", "1e300"])
 def test_any_timeout_is_one_that_a_socket_takes(one, seconds):
-    """However long a run may take, its requests are sent."""
+    """With any timeout of a run, its requests are sent."""
     example = one.replacing("a.dust.yaml", "timeout: 5", f"timeout: {float(seconds):f}")
     assert example.exporting(DUST_TIMEOUT=seconds).run("--dust-mode=live").outcomes == {"passed": 1}
 
@@ -154,12 +154,12 @@ def test_any_timeout_is_one_that_a_socket_takes(one, seconds):
 
 
 def open_away(one):
-    """The project with a service on another machine over plain http, which a proxy can be seen to carry."""
+    """The project with a service on another machine over plain http, whose requests a proxy can read."""
     return one.exporting(DUST_BASE_URL="http://service.test", DUST_ALLOW_HTTP="true")
 
 
 def test_a_proxy_carries_a_run(one, server):
-    """A request goes by the proxy that the environment names, and the run is a run like any other."""
+    """A request is sent through the proxy that the environment names, and gives a run."""
     with proxying(server.port) as proxy:
         result = open_away(one).exporting(HTTP_PROXY=f"http://{proxy.address}").run("--dust-mode=live")
     assert result.outcomes == {"passed": 1}
@@ -200,7 +200,7 @@ SEMANTICS = [
 
 @pytest.mark.parametrize(("url", "environ"), SEMANTICS)
 def test_the_variables_mean_what_they_mean_to_httpx(monkeypatch, url, environ):
-    """A request goes by a proxy where `httpx.Client` sends it by that proxy, and nowhere else."""
+    """A request is sent through a proxy exactly if `httpx.Client` sends it through that proxy."""
     with proxying(9, REFUSED) as proxy:
         values = {"P": f"http://{proxy.address}", "without scheme": proxy.address}
         given = {name: values.get(value, value) for name, value in environ.items()}
@@ -216,8 +216,8 @@ def test_the_variables_mean_what_they_mean_to_httpx(monkeypatch, url, environ):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_no_proxy_stands_before_this_machine(one, server, scheme, host):
-    """A service on this machine is asked directly, by whatever name: a proxy never sees its key."""
+def test_no_proxy_is_used_for_this_machine(one, server, scheme, host):
+    """Requests to this machine, by any of its names, use no proxy, which would see the key."""
     address = f"{scheme}://{host}:{server.port}"
     with proxying(server.port) as proxy:
         names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -229,7 +229,7 @@ def test_no_proxy_stands_before_this_machine(one, server, scheme, host):
 
 @pytest.mark.parametrize("url", [HTTP, HTTPS])
 def test_a_proxy_that_refuses_is_named(one, url):
-    """A proxy that wants a password is told by host and port, and how to give it one."""
+    """A message names a proxy that requires a password by host and port, and says how to give one."""
     with proxying(9, REFUSED) as proxy:
         address = f"http://me:{PASSWORD}@{proxy.address}"
         message = told(
@@ -242,7 +242,7 @@ def test_a_proxy_that_refuses_is_named(one, url):
 @pytest.mark.parametrize("url", [HTTP, HTTPS])
 @pytest.mark.parametrize("name", ["ALL_PROXY", "http_proxy"])
 def test_a_proxy_that_is_not_there_is_named(one, url, name):
-    """A proxy that cannot be connected to is told by host and port, with the variable that names it."""
+    """A message names an unreachable proxy by host and port, and the variable that names it."""
     if name == "http_proxy" and url == HTTPS:
         name = "https_proxy"
     environ = {name: f"http://me:{PASSWORD}@127.0.0.1:9"}
@@ -252,7 +252,7 @@ def test_a_proxy_that_is_not_there_is_named(one, url, name):
 
 
 def test_a_proxy_that_hangs_up_is_named(one):
-    """A proxy that ends the connection without a word is told by host and port."""
+    """A message names a proxy that closes the connection by host and port."""
     with proxying(9, b" ") as proxy:
         message = told(one.exporting(DUST_BASE_URL=HTTPS, HTTPS_PROXY=f"http://{proxy.address}"))
     assert f"through the proxy {proxy.address}" in message
@@ -260,7 +260,7 @@ def test_a_proxy_that_hangs_up_is_named(one):
 
 @pytest.mark.parametrize("answer", [b"", b"garbage\r\n\r\n"], ids=["nothing", "garbage"])
 def test_a_proxy_that_does_not_answer_is_named(one, answer):
-    """Where the proxy gives no way to the service, it is named, and no run can have been started."""
+    """If a proxy opens no tunnel to the service, it is named, and no run can have started."""
     with proxying(9, answer, silent=True) as proxy:
         environ = {"DUST_BASE_URL": HTTPS, "HTTPS_PROXY": f"http://{proxy.address}"}
         message = told(one.exporting(**environ))
@@ -269,7 +269,7 @@ def test_a_proxy_that_does_not_answer_is_named(one, answer):
 
 
 def test_a_refusal_in_clear_may_be_that_of_the_proxy(one):
-    """Over plain http nobody can tell who answered, so a refusal that is not Dust's own names the proxy."""
+    """Over plain http a proxy may have answered, so a refusal that is not Dust's own names it."""
     refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>"
     with proxying(9, refusal) as proxy:
         environ = {"DUST_BASE_URL": HTTP, "DUST_ALLOW_HTTP": "1", "HTTP_PROXY": f"http://{proxy.address}"}
@@ -287,7 +287,7 @@ def test_a_refusal_in_clear_may_be_that_of_the_proxy(one):
     ],
 )
 def test_a_proxy_is_named_by_its_variable_however_it_is_written(one, value, words):
-    """A proxy whose name is spelled otherwise when it is looked up, or has none, is told by its variable."""
+    """A proxy is named with its variable, however the variable spells its host."""
     assert re.search(words, told(one.exporting(DUST_BASE_URL=HTTPS, HTTPS_PROXY=value)))
 
 
@@ -295,8 +295,8 @@ def test_a_proxy_is_named_by_its_variable_however_it_is_written(one, value, word
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
-def test_the_environment_names_whom_to_trust(one, server, certificate, tmp_path, variable):
-    """A service whose certificate the environment names is trusted, over an encrypted line."""
+def test_the_environment_names_the_certificates_to_trust(one, server, certificate, tmp_path, variable):
+    """A service with a certificate that the environment names is trusted."""
     if variable == "SSL_CERT_DIR":
         named = tmp_path / "trusted"
         named.mkdir()
@@ -313,22 +313,22 @@ def test_the_environment_names_whom_to_trust(one, server, certificate, tmp_path,
 
 
 def ssl_hash(certificate):
-    """Give the name by which OpenSSL looks for a certificate in a folder."""
+    """Give the name under which OpenSSL looks for a certificate in a folder."""
     done = subprocess.run(
         ["openssl", "x509", "-hash", "-noout", "-in", certificate], capture_output=True, text=True, check=True
     )
     return done.stdout.strip()
 
 
-def test_a_folder_of_certificates_that_is_none_is_named(one, server, certificate):
-    """Where no certificate is trusted, as the folder is empty, the message names the variable."""
+def test_an_empty_folder_of_certificates_is_named(one, server, certificate):
+    """If no certificate is trusted, as the folder is empty, the message names the variable."""
     with tls(server.port, certificate) as port:
         environ = {"DUST_BASE_URL": f"https://localhost:{port}", "SSL_CERT_DIR": "/no/such/folder"}
         assert "SSL_CERT_DIR" in told(one.exporting(**environ))
 
 
 def test_the_key_is_encrypted_on_its_way_through_a_proxy(one, server, certificate):
-    """Through a proxy to an https:// service, the proxy sees neither the key nor what is asked."""
+    """A proxy to an https:// service sees neither the key nor the requests."""
     with tls(server.port, certificate) as port, proxying(port) as proxy:
         environ = {"DUST_BASE_URL": "https://dust.tt", "HTTPS_PROXY": f"http://{proxy.address}"}
         result = one.exporting(**environ, SSL_CERT_FILE=str(certificate)).run("--dust-mode=live")

@@ -1,4 +1,4 @@
-"""Workspace, space and API key that nobody has given are told all at once, with what to export."""
+"""A missing workspace, space and API key are named together, with what to export."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def without(example, names):
 
 @pytest.mark.parametrize("lacking", SOME, ids=lambda names: "+".join(name[5:8] for name in names))
 def test_all_that_is_missing_is_told_at_once(one, server, lacking):
-    """A case that needs the network names each thing that is missing, and what to type for all of them."""
+    """A case that needs the network names all that is missing, and what to export for it."""
     result = without(one, lacking).run("--dust-mode=live")
     assert result.outcomes == {"failed": 1}
     told = next(line for line in result.report.splitlines() if "this run uses the network" in line)
@@ -56,7 +56,7 @@ def test_the_fixture_tells_all_at_once(project, server):
 
 @pytest.mark.parametrize("errand", ["--dust-apps", "--dust-new=9f1d3b5a7c"])
 def test_listing_apps_tells_all_at_once(project, server, errand):
-    """`--dust-apps` and `--dust-new` name all that is missing, and speak of no suite and no replay."""
+    """`--dust-apps` and `--dust-new` name all that is missing, without advice on suites and replay."""
     result = project.run(errand)
     assert result.ret == 4
     assert f"ERROR: {ALL}the list of apps comes from the network; {EXPORT}" in result.err
@@ -67,14 +67,14 @@ def test_listing_apps_tells_all_at_once(project, server, errand):
 
 
 def test_drift_tells_all_at_once(recorded, server):
-    """The item that asks whether the app drifted names all that is missing."""
+    """The item that checks for drift names all that is missing."""
     result = recorded.run("--dust-drift")
     assert f"  {ALL}the list of apps comes from the network; {EXPORT}" in result.report
     assert server.requests == []
 
 
-def test_a_place_in_the_suite_is_not_missing(one, server):
-    """What the suite's app names is not asked for."""
+def test_an_address_in_the_suite_is_not_missing(one, server):
+    """A workspace and a space in the suite need not be exported."""
     place = f"workspace: {server.workspace}, space: {server.space}"
     example = one.replacing("a.dust.yaml", "app: {", f"app: {{{place}, ")
     assert without(example, ["DUST_WORKSPACE_ID", "DUST_SPACE_ID"]).run("--dust-mode=live").outcomes == {
@@ -86,7 +86,7 @@ def test_a_place_in_the_suite_is_not_missing(one, server):
 
 @pytest.mark.parametrize("key", [" ", "\n", ""])
 def test_a_blank_is_nothing(key):
-    """A key of blanks is missing."""
+    """A blank key is a missing one."""
     with pytest.raises(ServiceError, match=r"^no API key: "):
         refuse_missing("w", "s", {"DUST_API_KEY": key})
     refuse_missing("w", "s", {"DUST_API_KEY": f"sk-1{key}"})

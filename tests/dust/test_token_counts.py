@@ -1,4 +1,4 @@
-"""Tokens that the service does not tell are unknown: not nought, in no expectation, sum or ceiling."""
+"""Tokens that the service does not give are unknown, and not zero: in expectations, sums and limits."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NOTE = "actual    null (unknown: the service gives no tokens for CLASSIFY (llm)"
 
 
 def forget(traces):
-    """Take the meta from the executions of models, in place."""
+    """Remove the meta of the executions of models, in place."""
     for (kind, _), rows in traces:
         for one in (one for row in rows for one in row if kind == "llm"):
             one["meta"] = None
 
 
 def silent(server, flavor="blocking"):
-    """Let the service tell no tokens any more."""
+    """Let the service give no tokens."""
 
     def in_event(one):
         content = one["content"]
@@ -39,13 +39,13 @@ def silent(server, flavor="blocking"):
 
 
 def ceiling(out):
-    """Give the lines about the ceiling of tokens."""
+    """Give the lines about the limit of tokens."""
     return re.findall(r"^dust: --dust-max-tokens cannot count (\d+) runs? whose tokens", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize("flavor", Flavor)
 def test_a_limit_on_unknown_tokens_fails_and_says_so(one, server, flavor):
-    """An expectation of the usage fails in words, recorded and replayed, by each flavour."""
+    """An expectation of unknown usage fails with an explanation, recorded and replayed, by each flavor."""
     silent(server, flavor)
     example = one.flavoured(flavor).replacing("a.dust.yaml", "{result.label: billing}", LIMIT)
     recorded = example.run("--dust-mode=record")
@@ -70,8 +70,8 @@ def test_a_limit_on_unknown_tokens_fails_and_says_so(one, server, flavor):
         ("usage: {includes: {total_tokens: 0}}", False),
     ],
 )
-def test_what_holds_for_unknown_tokens(one, server, expectation, holds):
-    """Unknown tokens are null in the run's document; what fails for it says why."""
+def test_unknown_tokens_are_null(one, server, expectation, holds):
+    """Unknown tokens are null in the run view; an expectation that fails for it says why."""
     silent(server)
     result = one.replacing("a.dust.yaml", "result.label: billing", expectation).run("--dust-mode=live")
     assert result.outcomes == {("passed" if holds else "failed"): 1}
@@ -79,7 +79,7 @@ def test_what_holds_for_unknown_tokens(one, server, expectation, holds):
 
 
 def test_a_known_usage_needs_no_such_words(one):
-    """Where the tokens are known, an expectation that fails says nothing of unknown ones."""
+    """If the tokens are known, a failed expectation says nothing of unknown ones."""
     example = one.replacing("a.dust.yaml", "{result.label: billing}", "{usage.total_tokens: {lte: 1}}")
     assert "unknown" not in example.run("--dust-mode=live").report
 
@@ -99,7 +99,7 @@ def test_it(dust):
 
 
 def test_the_summary_and_the_estimate_count_unknown_runs(support, server):
-    """The summary and, by the recordings, the estimate tell for how many runs the tokens are unknown."""
+    """The summary, and the estimate by the recordings, count the runs with unknown tokens."""
     known = support.run("--dust-mode=record", "-k", "parcel")
     count = re.search(r"(\d+) tokens used$", known.out, re.MULTILINE)[1]
     silent(server)
@@ -112,16 +112,16 @@ def test_the_summary_and_the_estimate_count_unknown_runs(support, server):
     assert not ceiling(live.out)
 
 
-def test_a_ceiling_says_what_it_cannot_count(support, server):
-    """--dust-max-tokens counts the tokens that are told, and says at the end for how many runs none are."""
+def test_a_limit_says_what_it_cannot_count(support, server):
+    """--dust-max-tokens counts the known tokens, and says at the end how many runs have unknown ones."""
     silent(server)
     result = support.run("--dust-mode=record", "--dust-max-tokens=10")
     assert result.outcomes == {"passed": 2, "failed": 1}
     assert ceiling(result.out) == ["3"]
 
 
-def test_a_ceiling_says_beforehand_what_it_cannot_count(support, server):
-    """Where the recordings tell that tokens are unknown, that is said before the first run too."""
+def test_a_limit_says_beforehand_what_it_cannot_count(support, server):
+    """If the recordings have unknown tokens, that is said before the first run too."""
     silent(server)
     recorded = support.run("--dust-mode=record").example
     result = recorded.run("--dust-mode=live", "--dust-max-tokens=10")
@@ -131,7 +131,7 @@ def test_a_ceiling_says_beforehand_what_it_cannot_count(support, server):
 
 
 def test_a_part_that_is_known_counts(one, server):
-    """Of a run that tells some of its tokens, those count, and its report says at least."""
+    """Of a run with partly known tokens, these count, and its report says "at least"."""
     told = ran("x") | {"meta": {"token_usage": {"prompt_tokens": 30, "completion_tokens": 4}}}
     traces = [[["llm", "A"], [[told]]], [["chat", "B"], [[ran({"label": "shipping"}) | {"meta": None}]]]]
     server.say(json.dumps(answer(traces)))
@@ -141,7 +141,7 @@ def test_a_part_that_is_known_counts(one, server):
 
 
 def test_a_run_that_crashed_counts_what_it_told(one, server):
-    """The tokens of a run that crashed are counted as far as its blocks told them; the rest is unknown."""
+    """The known tokens of the blocks of a crashed run are counted; the rest is unknown."""
     whole = re.search(r"(\d+) tokens used$", one.run("--dust-mode=live").out, re.MULTILINE)[1]
     server.misbehave(Faults.crashed("LOOKUP"))
     result = one.run("--dust-mode=live")
@@ -170,7 +170,7 @@ def test_a_run_that_crashed_counts_what_it_told(one, server):
     ],
 )
 def test_tokens_in_words(used, case, session, about):
-    """A case, a session and an estimate tell what is known, and of how many runs it is not."""
+    """A case, a session and an estimate say what is known, and for how many runs tokens are unknown."""
     assert (tokens.used(used), tokens.in_all(used), tokens.about(used)) == (case, session, about)
 
 
@@ -186,8 +186,8 @@ def test_tokens_in_words(used, case, session, about):
         ("stream", "[INPUT, CLASSIFY]", "28 tokens used"),
     ],
 )
-def test_what_a_filter_hides_is_not_taken_for_free(one, flavor, names, told):
-    """The tokens of blocks that a filter hides are counted where the service tells them, else unknown."""
+def test_tokens_of_blocks_left_out_are_not_zero(one, flavor, names, told):
+    """The tokens of blocks that a filter leaves out are counted if the service gives them, else unknown."""
     example = one.flavoured(flavor)
     text = f"block_filter: {names}\n" + example.files["a.dust.yaml"].decode().replace(
         "result.label", "status"
@@ -199,7 +199,7 @@ def test_what_a_filter_hides_is_not_taken_for_free(one, flavor, names, told):
 
 
 def test_a_filter_that_hides_no_model_leaves_the_tokens_known(one):
-    """Where the saved blocks show that only blocks without a model are hidden, nothing is unknown."""
+    """If a filter leaves out only blocks without a model, by the saved blocks, no tokens are unknown."""
     text = "block_filter: [INPUT, CLASSIFY]\n" + one.files["a.dust.yaml"].decode()
     filtered = one.having({"a.dust.yaml": text.replace("result.label: billing", "status: succeeded")})
     recorded = filtered.run("--dust-mode=record")

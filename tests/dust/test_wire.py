@@ -1,4 +1,4 @@
-"""Dust's wire format, both ways: one normal form comes out of every shape of a run."""
+"""Dust's wire format: requests, and the normal form of a run, the same for all ways to write it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def both(steps: list[Any]) -> list[tuple[Trace, ...]]:
 
 
 def ran(value: Any) -> dict[str, Any]:
-    """Give an execution as the wire has it."""
+    """Give an execution as the service writes it."""
     return {"value": value, "error": None, "meta": {"logs": []}}
 
 
@@ -96,12 +96,12 @@ def server_steps(name: str, inputs: list[Any], version: str = "v1") -> list[Any]
 
 
 def test_the_address_names_workspace_space_and_app():
-    """A run is created below its app's address."""
+    """Runs are posted to a path with workspace, space and app."""
     assert api.runs_path(REQUEST) == "/api/v1/w/w/spaces/vlt/apps/app/runs"
 
 
 def test_the_body_asks_for_a_blocking_run():
-    """The body holds what a run needs, as it stands in the suite, and asks for the ended run."""
+    """The body has the suite's version, config and inputs, and asks to wait for the end of the run."""
     assert api.body(REQUEST) == {
         "specification_hash": "latest",
         "config": {"MODEL": {"use_cache": False}},
@@ -118,7 +118,7 @@ def test_a_block_filter_is_sent_as_a_list(names):
 
 
 def test_the_body_asks_for_its_flavor():
-    """Each flavor asks for its own road; a filter goes to the one that heeds it."""
+    """Each flavor asks for its own way to answer; only a blocking request has the filter."""
     request = RunRequest(REQUEST.app, "latest", {}, [{}], ("A",))
     plain = {"specification_hash": "latest", "config": {}, "inputs": [{}]}
     assert api.body(request, Flavor.BLOCKING) == {**plain, "blocking": True, "block_filter": ["A"]}
@@ -136,8 +136,8 @@ def test_the_body_asks_for_its_flavor():
         ("\ud800", "%3F"),
     ],
 )
-def test_a_runs_id_stays_one_piece_of_its_address(run_id, segment):
-    """Whatever the service calls a run, asking for it leads nowhere but below the app's runs."""
+def test_a_runs_id_stays_one_step_of_its_path(run_id, segment):
+    """Whatever a run's id holds, the path to poll it is below that of the app's runs."""
     assert api.run_path(REQUEST, run_id) == f"{api.runs_path(REQUEST)}/{segment}"
 
 
@@ -157,7 +157,7 @@ def test_the_servers_two_shapes_are_one_run(name, version):
 
 
 def test_iterations_line_up_by_input():
-    """Each input has as many iterations as it really ran, in order, however long the others went on."""
+    """Each input has as many iterations as it ran, in order, however many the others ran."""
     steps = server_steps("halve-until-small", [{"number": n, "limit": 10} for n in (40, 3, 100)])
     found = {(trace.type, trace.name): values(trace) for trace in parsed(dust_server.by_iteration(steps))}
     assert found["code", "HALVE"] == [[20, 10], [], [50, 25, 12, 6]]
@@ -170,13 +170,13 @@ def test_iterations_line_up_by_input():
 
 
 def stored(rows: list[Any]) -> list[Any]:
-    """Give executions without the inputs behind the last one that has any."""
+    """Give executions without the inputs after the last one that has any."""
     return stored(rows[:-1]) if rows and not rows[-1] else rows
 
 
 @dataclass
 class Wire:
-    """A made-up app as it runs, told in both shapes of the wire; any block may be the one that fails."""
+    """A run of an invented app, in both shapes that the service writes; any block may fail."""
 
     draw: Any
     count: int
@@ -188,12 +188,12 @@ class Wire:
 
     @property
     def merged(self) -> list[Any]:
-        """Give the traces as a polled run has them: without what was never executed."""
+        """Give the traces of a polled run: without blocks that have no executions."""
         return [[key, stored(rows)] for key, rows in self.whole if any(rows)]
 
     @property
     def blocks(self) -> list[Any]:
-        """Give the statuses of the blocks that began."""
+        """Give the statuses of the blocks that started."""
         return [
             {"block_type": kind, "name": name, "status": "succeeded"}
             for kind, name in dict.fromkeys((kind, name) for (kind, name), _ in self.split)
@@ -212,24 +212,24 @@ class Wire:
         return rows
 
     def block(self, kind: str, name: str, lengths: list[int] | None = None) -> None:
-        """Run a block that no while holds."""
+        """Run a block outside of whiles."""
         if not self.failed:
             self.tell(kind, name, self.rows([1] * self.count if lengths is None else lengths))
 
     def tell(self, kind: str, name: str, rows: list[list[Any]]) -> None:
-        """Note a trace that is the same in both shapes."""
+        """Add a trace that is the same in both shapes."""
         self.split.append([[kind, name], rows])
         self.whole.append([[kind, name], rows])
 
     def mapping(self, name: str, body: list[str], lengths: list[int]) -> None:
-        """Run a map and what it holds."""
+        """Run a map with the blocks inside."""
         self.block("map", name)
         for inner in body:
             self.block("llm", inner, lengths)
         self.block("reduce", name)
 
     def looping(self, name: str, body: list[str], rounds: list[int]) -> None:
-        """Run a while, each input as many rounds as asked: all take part until the last one stops."""
+        """Run a while with so many iterations for each input; each has executions until the last stops."""
         blocks = [("while", name), *(("code", inner) for inner in body), ("end", name)]
         sums: dict[tuple[str, str], list[list[Any]]] = {}
         for iteration in range(max(rounds) + 1):
@@ -265,7 +265,7 @@ failures = st.text(min_size=1, max_size=3).map(lambda text: {"value": None, "err
 
 @st.composite
 def runs(draw: Any) -> Wire:
-    """A run of a made-up app: blocks before and after the input, maps and whiles."""
+    """A run of an invented app: blocks before and after the input, maps and whiles."""
     wire = Wire(draw, draw(st.integers(1, 4)), draw(st.none() | st.integers(0, 25)))
     rounds = st.lists(st.integers(0, 3), min_size=wire.count, max_size=wire.count)
     for at in range(draw(st.integers(0, 2))):
@@ -286,7 +286,7 @@ def runs(draw: Any) -> Wire:
 @bounded
 @given(runs())
 def test_both_shapes_of_any_run_are_one(wire):
-    """Whatever loops, stops or fails in an app, both shapes of its run have one normal form."""
+    """Both shapes of a run have one normal form, whatever loops, stops or fails in its app."""
     status = "errored" if wire.failed else "succeeded"
     split, merged = (parsed(form, status, wire.blocks) for form in (wire.split, wire.merged))
     assert split == merged
@@ -300,7 +300,7 @@ def test_both_shapes_of_any_run_are_one(wire):
 
 @pytest.mark.parametrize("inputs", [(100, 3, 40), (40,), (12, 100)])
 def test_a_filter_that_hides_the_loop_changes_nothing_inside(inputs):
-    """A block of a while whose own traces block_filter cuts has the executions it has without the filter."""
+    """A block of a while has the same executions with and without a filter that leaves out the while."""
     steps = server_steps("halve-until-small", [{"number": n, "limit": 10} for n in inputs])
     whole = dust_server.by_iteration(steps)
     hidden = [trace for trace in whole if trace[0][1] == "HALVE"]
@@ -309,12 +309,12 @@ def test_a_filter_that_hides_the_loop_changes_nothing_inside(inputs):
 
 
 def test_a_null_outside_of_loops_is_an_execution():
-    """An output of null is no skipped execution where no loop is."""
+    """Outside of loops, an output of null is an execution, and not a skipped one."""
     assert values(parsed([[["reduce", "EACH"], [[SKIPPED], [SKIPPED]]]])[0]) == [[None], [None]]
 
 
 def test_loops_one_after_the_other_are_apart():
-    """What stopped in one while has not stopped in the next."""
+    """An input that has left one while takes part in the next."""
     one = [[["while", "A"], [[ran(False)]]], [["code", "X"], [[SKIPPED]]], [["end", "A"], [[SKIPPED]]]]
     two = [[["while", "B"], [[ran(True)]]], [["code", "Y"], [[ran(1)]]], [["end", "B"], [[SKIPPED]]]]
     last = [[["while", "B"], [[ran(False)]]], [["code", "Y"], [[SKIPPED]]], [["end", "B"], [[SKIPPED]]]]
@@ -325,7 +325,7 @@ def test_loops_one_after_the_other_are_apart():
 
 
 def test_a_failure_in_a_loop_is_kept_in_its_iteration():
-    """The error of a later iteration stands at its own input and iteration in both shapes."""
+    """The error of a later iteration is at its input and iteration in both shapes."""
     failed = {"value": None, "error": "no", "meta": None}
     split = [
         [["while", "W"], [[ran(True)], [ran(False)]]],
@@ -344,7 +344,7 @@ def test_a_failure_in_a_loop_is_kept_in_its_iteration():
 
 
 def test_an_input_that_never_reached_the_loop_has_no_iterations():
-    """A while that has no execution for an input, as in some polled runs, is no reason to stop reading."""
+    """A while without executions for an input, as in some polled runs, has no iterations of it."""
     traces = [[["while", "W"], [[], [ran(True)]]], [["code", "C"], [[], [ran(1)]]]]
     assert [values(trace) for trace in parsed(traces)] == [[[], [True]], [[], [1]]]
 
@@ -353,7 +353,7 @@ def test_an_input_that_never_reached_the_loop_has_no_iterations():
 
 
 def loops(traces: Any, blocks: Any = ()) -> dict[str, str]:
-    """Give in which loop each block is said to stand."""
+    """Give the loop of each block."""
     return {f"{trace.type} {trace.name}": trace.loop for trace in parsed(traces, blocks=blocks)}
 
 
@@ -375,8 +375,8 @@ WHILED = [
 ]
 
 
-def test_a_block_in_a_map_says_so_whatever_its_elements():
-    """A block between the two ends of a map stands in it, with one element too; the ends do not."""
+def test_a_block_in_a_map_has_its_loop():
+    """A block between the two ends of a map is in that loop, even with one element; the ends are not."""
     assert loops(MAPPED) == {
         "input INPUT": "",
         "map EACH": "",
@@ -386,16 +386,16 @@ def test_a_block_in_a_map_says_so_whatever_its_elements():
     }
 
 
-def test_a_block_in_a_while_says_so_and_so_does_the_while():
-    """A while answers once per round, so it stands in itself, with what it holds."""
+def test_a_block_in_a_while_has_its_loop():
+    """A while has an answer for each iteration, so it is in its own loop, with the blocks inside."""
     assert loops(WHILED) == {"while W": "while", "code IN": "while", "end W": "", "code OUT": ""} | {
         "end W": loops(WHILED)["end W"]
     }
 
 
 @pytest.mark.parametrize("name", INPUTS)
-def test_both_shapes_say_the_same_of_loops(name):
-    """In which loop a block stands does not depend on the shape of the wire."""
+def test_both_shapes_have_the_same_loops(name):
+    """The loop of a block is the same for both shapes."""
     steps = server_steps(name, INPUTS[name])
     blocks = dust_server.block_statuses(steps)
     assert loops(dust_server.by_iteration(steps)) == loops(dust_server.merged(steps), blocks)
@@ -411,8 +411,8 @@ def test_both_shapes_say_the_same_of_loops(name):
         ([[ran(1)], []], "map"),
     ],
 )
-def test_a_loop_that_is_hidden_is_told_by_its_length(rows, loop):
-    """Where a filter cut the loop, several executions or none are iterations, and one is not."""
+def test_a_loop_left_out_is_recognised_by_its_length(rows, loop):
+    """If a filter leaves out the loop, several executions or none are iterations, and one is not."""
     assert loops([[["code", "IN"], rows]]) == {"code IN": loop}
 
 
@@ -429,7 +429,7 @@ def mapped(*elements: Any) -> list[Any]:
 
 
 def rounds(*continues: Any) -> list[Any]:
-    """Give the traces of a while that answers so, and of a block inside that counts; None is an error."""
+    """Give the traces of a while with these answers, None for an error, and of a block inside that counts."""
     traces: list[Any] = [[["code", "BEFORE"], [[ran(0)]]]]
     for at, goes_on in enumerate(continues):
         failed = {"value": None, "error": "no", "meta": None}
@@ -476,7 +476,7 @@ REDUCED_AND_NULL = {"map EACH": ("", [[[1]]]), **REDUCED, "code OUT": ("map", [[
     ],
 )
 def test_a_filter_leaves_of_a_loop_what_a_blocking_answer_shows(traces, names, kept):
-    """Where a filter leaves out a loop's opening block, a block inside looks as a blocking answer has it."""
+    """If a filter leaves out the opening block of a loop, a block inside is as in a blocking answer."""
     assert cut(traces, *names) == kept
 
 
@@ -484,14 +484,14 @@ def test_a_filter_leaves_of_a_loop_what_a_blocking_answer_shows(traces, names, k
     ("names", "results"), [(None, 7), (("OUT",), 7), (("IN", "OUT"), 7), (("NOWHERE",), None), ((), None)]
 )
 def test_a_filter_that_leaves_no_block_leaves_no_results(names, results):
-    """The service's own results stay with any block that a filter leaves, and go with the last."""
+    """The service's results are kept if a filter leaves any block, and dropped if it leaves none."""
     run = api.parse(answer(MAPPED, results=7), 0.0, names)
     assert run.results == results
     assert api.parse(answer([], results=7), 0.0, names).results == 7
 
 
-def test_a_block_told_several_times_stands_in_a_while():
-    """A block with several traces of its own stands in a while, though a filter cut that."""
+def test_a_block_with_several_traces_is_in_a_while():
+    """A block with several traces is in a while, though a filter left that out."""
     assert loops([trace for trace in WHILED if trace[0][1] == "IN"]) == {"code IN": "while"}
 
 
@@ -505,7 +505,7 @@ def exchange(*, body: Any = None, events: Any = None) -> Exchange:
 
 
 def end(status: str = "succeeded", run_id: str = "r1") -> dict[str, Any]:
-    """Give the event that tells how a run ended."""
+    """Give the event with the end of a run."""
     return {"type": "run_status", "content": {"status": status, "run_id": run_id}}
 
 
@@ -523,7 +523,7 @@ def server_run(name: str, inputs: list[Any]) -> Any:
 
 
 def three_ways(name: str, inputs: list[Any], names: tuple[str, ...] | None) -> dict[Flavor, Run]:
-    """Give one run as each of the three flavors tells of it."""
+    """Give one run as it is read by each of the three flavors."""
     run = server_run(name, inputs)
     blocking = run.document(dust_server.by_iteration)
     blocking = blocking if names is None else dust_server.filtered(blocking, names)
@@ -538,7 +538,7 @@ def three_ways(name: str, inputs: list[Any], names: tuple[str, ...] | None) -> d
 
 
 def untimed(run: Run, *, plural: bool) -> dict[str, Any]:
-    """Give the document of a run without the times that only a stream knows of its blocks."""
+    """Give the view of a run without the durations of blocks, which only a stream has."""
     document = view(run, plural=plural)
     for block in document["blocks"].values():
         block.pop("duration", None)
@@ -546,7 +546,7 @@ def untimed(run: Run, *, plural: bool) -> dict[str, Any]:
 
 
 def filters(name: str) -> list[tuple[str, ...] | None]:
-    """Give no filter, each block alone, and each pair that stands together."""
+    """Give no filter, each block alone, and each pair of neighbours."""
     app = next(app for app in dust_server.APPS.values() if app.name == name)
     blocks = list(dict.fromkeys(block.name for block in app.blocks))
     return [None, (), *((block,) for block in blocks), *pairwise(blocks)]
@@ -555,7 +555,7 @@ def filters(name: str) -> list[tuple[str, ...] | None]:
 @pytest.mark.parametrize("plural", [False, True])
 @pytest.mark.parametrize("name", INPUTS)
 def test_the_servers_three_flavors_are_one_document(name, plural):
-    """A real app's run is the same document by each flavor, whatever a block_filter leaves of it."""
+    """The run of a real app has the same view by each flavor, with any block_filter."""
     for inputs in [*([one] for one in INPUTS[name]), *([INPUTS[name]] if plural else [])]:
         for names in filters(name):
             found = three_ways(name, inputs, names)
@@ -565,7 +565,7 @@ def test_the_servers_three_flavors_are_one_document(name, plural):
 
 
 def events_of(wire: Wire, status: str) -> list[Any]:
-    """Give the events with which a stream tells of a made-up run."""
+    """Give the events of a stream of an invented run."""
     blocks = [
         {"block_type": kind, "block_name": name, "execution": rows} for (kind, name), rows in wire.split
     ]
@@ -581,7 +581,7 @@ def events_of(wire: Wire, status: str) -> list[Any]:
 @bounded
 @given(runs(), st.data())
 def test_all_flavors_of_any_run_are_one_document(wire, data):
-    """Whatever an app's blocks and a block_filter, blocking, stream and poll give the same document."""
+    """Blocking, stream and poll give the same view, whatever the app and the block_filter."""
     status = "errored" if wire.failed else "succeeded"
     blocks = sorted({name for (_, name), _ in wire.split})
     names = data.draw(st.none() | st.lists(st.sampled_from(blocks), max_size=4, unique=True))
@@ -603,8 +603,8 @@ def test_all_flavors_of_any_run_are_one_document(wire, data):
         assert all(other == first for other in others)
 
 
-def test_a_stream_tells_how_long_its_blocks_ran():
-    """A block's duration is from its running to its end, summed over its rounds; others have none."""
+def test_a_stream_has_the_durations_of_blocks():
+    """A block's duration is from its start to its end, summed over iterations; other flavors have none."""
 
     def block(status: str, name: str = "A") -> dict[str, Any]:
         content = {"block_type": "llm", "name": name, "status": status}
@@ -640,22 +640,22 @@ def test_a_stream_tells_how_long_its_blocks_ran():
         (exchange(events=["odd", None, {"type": "run_status"}, {"type": 3, "content": {}}]), "h1", None),
     ],
 )
-def test_a_run_that_goes_on_or_hides_its_hash_is_asked_for(exchange_, pinned, asked):
-    """A run is asked for by its id while it goes on, where its stream broke off, or told no hash."""
+def test_a_run_that_goes_on_or_has_no_hash_is_polled(exchange_, pinned, asked):
+    """A run is polled while it goes on, if its stream broke off, or if its stream has no hash."""
     assert api.pending(exchange_, pinned) == asked
 
 
 @pytest.mark.parametrize("status", ["succeeded", "errored"])
-def test_a_stream_that_broke_off_gives_the_run_asked_for(status):
-    """Where a stream broke off, the run is what the service says of it by its id."""
+def test_a_stream_that_broke_off_gives_the_polled_run(status):
+    """If a stream broke off, the run is the polled one."""
     whole = answer([[["code", "A"], [[ran(1)]]]], status)
     broken = exchange(events=[end("running")])
     assert not api.streamed_end(broken)
     assert api.run(told(Flavor.STREAM, broken, exchange(body=whole)), None, "h1") == api.parse(whole, 1.5)
 
 
-def test_a_stream_learns_its_hash_from_the_run_asked_for():
-    """A stream tells no hash: that of the suite stands, or for `latest` that of the run asked for."""
+def test_a_streamed_run_has_the_hash_of_the_polled_one():
+    """A streamed run has the hash of the suite or, for `latest`, that of the polled run."""
     events = exchange(events=[end("running"), end()])
     assert api.run(told(Flavor.STREAM, events), None, "h9").specification_hash == "h9"
     asked = told(Flavor.STREAM, events, exchange(body=answer([])))
@@ -674,12 +674,12 @@ def test_a_stream_learns_its_hash_from_the_run_asked_for():
     ],
 )
 def test_a_stream_that_ends_in_an_error_has_one(events, error):
-    """An error event is the stream's end where no run ended; beside an ended run it is nothing."""
+    """An error event ends a stream if no run has ended; beside the end of a run it is ignored."""
     assert api.stream_error(exchange(events=events)) == error
 
 
 def test_a_polled_run_without_values_is_refused():
-    """A workspace that stores no logs shows statuses and no values, which is said."""
+    """A polled run with statuses and without values is refused: its workspace stores no logs."""
     run = server_run("support-answer", INPUTS["support-answer"])
     bare = without_values(run.document(dust_server.merged))
     for traces in bare["traces"]:
@@ -694,7 +694,7 @@ def test_a_polled_run_without_values_is_refused():
 @bounded
 @given(st.data())
 def test_any_events_are_a_run_or_a_service_error(data):
-    """Whatever events a stream holds, a Run or a ServiceError comes of them."""
+    """Any events of a stream give a Run or a ServiceError."""
     name = data.draw(st.sampled_from(list(INPUTS)))
     events = copy.deepcopy(STREAMS[name])
     dice = random.Random(data.draw(st.integers(0, 2**32)))
@@ -715,7 +715,7 @@ def test_any_events_are_a_run_or_a_service_error(data):
 
 
 def test_the_published_shape_is_accepted():
-    """A run shaped as the published schema says is a run, with its results and without blocks."""
+    """A run in the form of the published schema has its results, and no blocks."""
     document = {
         "run": {
             "run_id": "4a2c6e8b0d",
@@ -731,7 +731,7 @@ def test_the_published_shape_is_accepted():
 
 
 def test_a_run_keeps_what_the_service_says():
-    """Id, hash, status, results, block statuses and token counts come out as they went in."""
+    """Id, hash, status, results, block statuses and token counts are those of the answer."""
     meta = {"token_usage": {"prompt_tokens": 9, "completion_tokens": 2, "odd": 1, "cached_tokens": "x"}}
     trace = [["llm", "MODEL"], [[{"value": "35", "error": None, "meta": meta}]]]
     block = {
@@ -756,7 +756,7 @@ def test_a_run_keeps_what_the_service_says():
 
 
 def test_unknown_block_types_are_blocks():
-    """A type of block that nobody has heard of is kept as it stands."""
+    """A block of an unknown type is kept."""
     assert parsed([[["teleport", "T"], [[ran(1)]]]]) == (Trace("teleport", "T", ((Execution(1),),)),)
 
 
@@ -782,7 +782,7 @@ def test_unknown_block_types_are_blocks():
     ],
 )
 def test_an_answer_without_an_ended_run_is_an_error(document, says):
-    """Where no run has ended, a ServiceError says what came and what to do."""
+    """An answer without an ended run raises a ServiceError with what came and what to do."""
     with pytest.raises(ServiceError, match=says) as raised:
         api.parse(document, 0.0)
     assert "run the case again" in str(raised.value) or "--dust-base-url" in str(raised.value)
@@ -851,7 +851,7 @@ def spoilt_answers(draw: Any) -> Any:
 @settings(bounded, max_examples=400)
 @given(spoilt_answers() | json_values)
 def test_garbage_is_a_run_or_a_service_error(document):
-    """Whatever the service answers, a Run or a ServiceError comes of it, and the answer stays as it is."""
+    """Any answer gives a Run or a ServiceError, and is not changed."""
     before = repr(document)
     try:
         run = api.parse(document, 0.0)

@@ -1,4 +1,4 @@
-"""Whatever bytes come over the wire, a run or a plain failure comes of them."""
+"""Any bytes from the service give a run or a ServiceError."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Parrot:
 
 @pytest.fixture(scope="module")
 def parrot():
-    """A server that says any bytes."""
+    """A server that answers with any bytes."""
     server = Parrot()
     yield server
     server.listener.close()
@@ -90,7 +90,7 @@ INPUTS = {**STEADY, "track-parcel": [[{"parcel": "PX-1041"}], [{"parcel": "PX-1"
 
 
 class Place:
-    """Where the requests of these tests go."""
+    """An app's address, for the requests of these tests."""
 
     workspace, space = "w_example", "vlt_example"
 
@@ -106,7 +106,7 @@ def request_of(name: str) -> Any:
 
 
 def told(name: str, flavor: str, inputs: Any = None) -> bytes:
-    """Give the very bytes with which a real answer comes, head and all."""
+    """Give the bytes of a real answer, with its head."""
     request = request_of(name)
     app = APPS[name]
     run = dust_server.Run(app.id, request.specification_hash, {})
@@ -149,13 +149,13 @@ def mutated(draw: Any, whole: bytes) -> bytes:
 
 
 def plain(words: str) -> None:
-    """Hold the words of a failure against what they may be."""
+    """Check the message of a failure."""
     assert 10 < len(words) < 1500
     assert KEY not in words
 
 
 def judged(network: Network, request: Any, flavor: Flavor, timeout: float = 1.0) -> Run | None:
-    """Ask for a run, and hold whatever comes of it against what may come of it."""
+    """Make a run, and check that it gives a valid run or a ServiceError."""
     try:
         launcher = WorkerPool(1)
         work = network.task(LiveRun(request, flavor, timeout, Mask((KEY,))), launcher.pause)
@@ -195,7 +195,7 @@ def body_only(whole: bytes) -> tuple[bytes, bytes]:
 @bounded
 @given(st.data())
 def test_any_body_is_a_run_or_a_plain_failure(parrot, data):
-    """Under a head that is right, any change of the body gives a Run or a ServiceError."""
+    """With a correct head, any change of the body gives a Run or a ServiceError."""
     name, flavor = data.draw(st.sampled_from(list(ANSWERS)))
     head, body = body_only(ANSWERS[name, flavor])
     parrot.answer = head + data.draw(mutated(body))
@@ -206,7 +206,7 @@ def test_any_body_is_a_run_or_a_plain_failure(parrot, data):
 
 @pytest.mark.parametrize("flavor", ["blocking", "stream"])
 def test_an_answer_cut_off_anywhere_is_no_other_run(parrot, flavor):
-    """Of an answer cut off at any place comes the whole run or a ServiceError, never a part of it."""
+    """An answer cut off anywhere gives the whole run or a ServiceError, never a part of the run."""
     name = "quote-order"
     whole = ANSWERS[name, flavor]
     network = Network(parrot.address, {"DUST_API_KEY": KEY})
@@ -246,7 +246,7 @@ odd = st.sampled_from(
 
 @st.composite
 def misshapen(draw: Any, value: Any) -> Any:
-    """Give a JSON value in which some place is something else, is gone, or stands twice."""
+    """Give a JSON value with one part replaced, removed or doubled."""
     places: list[tuple[Any, Any]] = []
 
     def walk(inner: Any) -> None:
@@ -276,7 +276,7 @@ def misshapen(draw: Any, value: Any) -> Any:
 
 
 def documents(name: str, inputs: Any) -> dict[str, Any]:
-    """Give one run as each road tells of it: two documents and the events."""
+    """Give one run in each form of the service: two documents and the events."""
     app = APPS[name]
     run = dust_server.Run(app.id, "ab" * 32, {})
     run.perform(dust_server.Machine(app.blocks, inputs, dict(app.config), ()), lambda: None)
@@ -295,7 +295,7 @@ names_of = {name: [block.name for block in app.blocks] for name, app in APPS.ite
 @settings(bounded, max_examples=250)
 @given(st.data())
 def test_any_json_is_a_run_or_a_service_error(data):
-    """JSON or events, misshapen anywhere, filtered or not are a Run with a view, or a ServiceError."""
+    """JSON or events with any wrong part, filtered or not, give a Run with a view, or a ServiceError."""
     name, forms = data.draw(st.sampled_from(DOCUMENTS))
     form = data.draw(st.sampled_from(list(forms)))
     found = data.draw(misshapen(forms[form]))
