@@ -1,1 +1,1 @@
-"""A suite file, from text to cases."""
+"""Read suite files: from text to cases."""

@@ -1,17 +1,17 @@
-"""How many cases and attempts a suite file may have."""
+"""The limit to the cases and attempts of a suite file."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 MAX_CASES = 100_000
-"""Cases of one file, each counted as often as it is repeated."""
+"""Maximum number of cases in one file; a repeated case counts once for each attempt."""
 MAX_SHOWN = 10**15
-"""From here on a number is shown by its size."""
+"""Numbers from here on are shown as a power of ten."""
 
 
 class Size(NamedTuple):
-    """What one written case becomes: rows times combinations of cases, each with its attempts."""
+    """The size of one written case: rows times combinations give its cases, each with some attempts."""
 
     rows: int | None = None
     combinations: int | None = None
@@ -19,19 +19,19 @@ class Size(NamedTuple):
 
     @property
     def runs(self) -> int:
-        """The attempts of all the cases."""
+        """The number of attempts of all the cases."""
         rows = 1 if self.rows is None else self.rows
         return rows * (1 if self.combinations is None else self.combinations) * self.attempts
 
     @property
     def key(self) -> str:
-        """The key that makes most of the number; nothing where one case is written out."""
+        """The key that contributes most to the number; an empty text for a single case."""
         found = {"dataset": self.rows or 0, "matrix": self.combinations or 0, "repeat": self.attempts - 1}
         most = max(found, key=lambda key: found[key])
         return most if found[most] else ""
 
     def refusal(self, total: int) -> str:
-        """What to say where the file then has `total` runs, which are too many."""
+        """The message for a file that has `total` runs with this case, which are too many."""
         parts = [] if self.rows is None else [f"{_number(self.rows)} rows"]
         parts += [] if self.combinations is None else [f"{_number(self.combinations)} combinations"]
         parts += [] if self.attempts == 1 else [f"{self.attempts:,} attempts"]
@@ -42,5 +42,5 @@ class Size(NamedTuple):
 
 
 def _number(count: int) -> str:
-    """A number, or about how large it is where it is very large."""
+    """A number; a very large one as a power of ten."""
     return f"{count:,}" if count < MAX_SHOWN else f"about 10^{int((count.bit_length() - 1) * 0.30103)}"

@@ -1,6 +1,6 @@
-"""The text of a `*.dust.yaml` file to a list of cases; all validation of what users write.
+"""Read the cases of a `*.dust.yaml` file.
 
-Mistakes are collected with their places and raised together.
+All mistakes in it are collected with their places, and raised together.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def load(
     problems = Problems(document, list(document.problems), stand_in=hiding.stand_in(document.value))
     cases: list[Case] = []
     if not problems.found:
-        with suppress(Invalid):  # noted
+        with suppress(Invalid):  # its mistake is in `problems`
             cases = _Reader(problems, look_up, here, hiding.mask).suite(document.value, stem)
     if found := problems.all():
         raise SuiteError(file, found, text)
@@ -83,55 +83,55 @@ def _decoded(source: bytes, stem: str) -> str:
 
 
 class _Variant(NamedTuple):
-    """One case that a written case gives: what its id adds, its row's place, what its references find."""
+    """One case made from a written case: the parts of its id, and what its references find."""
 
     parts: list[tables.Part]
     row: str
     look_up: references.LookUp
     value: Mapping[str, Any] | None
     roots: Mapping[str, Json] = {}
-    """The row and the combination, as references name them."""
+    """The row and the combination, by the names that references have for them."""
 
     @property
     def alone(self) -> list[Mapping[str, Any]] | None:
-        """The inputs of a case that names none: its row."""
+        """The inputs of a case without `input`: its row."""
         return None if self.value is None else [self.value]
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A case as it is written, with those of its keys read that are the same for each row and combination."""
+    """A case as written, with the keys read that are the same for each row and combination."""
 
     id: str | None
     path: Path
     there: frozenset[str]
-    """Its keys, those that are misspelt included."""
-    moving: Mapping[str, Any]
-    """Its keys that read the row or combination."""
+    """Its keys, including misspelt ones."""
+    varying: Mapping[str, Any]
+    """Its keys with references to the row or combination, not read yet."""
     read: Mapping[str, Any]
     expect: tuple[Expectation, ...]
-    """Its expectations, those of the suite alone where its own read the row or combination."""
+    """Its expectations; only those of the suite if its own refer to the row or combination."""
     hidden: frozenset[str] = frozenset()
-    """The references in it that stand where it is redacted."""
+    """The references in its redacted places."""
 
     @property
     def plural(self) -> bool:
-        """Whether it has inputs, even ones that cannot be read."""
+        """True if it has `inputs`, even ones that cannot be read."""
         return "inputs" in self.there
 
     def size(self, repeat: Repeat | None) -> Size:
-        """What it becomes, less the rows of its dataset; `repeat` is that of the suite.
+        """Its size without the rows of its dataset; `repeat` is that of the suite.
 
-        Attempts that the row or combination says are none here: they are counted case by case.
+        It has 0 attempts if these depend on the row or combination: they are counted for each case then.
         """
         own = self.read.get("repeat", repeat)
         matrix = self.read.get("matrix")
         combinations = tables.combination_count(matrix) if matrix else None
-        attempts = 0 if "repeat" in self.moving else own.runs if own else 1
+        attempts = 0 if "repeat" in self.varying else own.runs if own else 1
         return Size(combinations=combinations, attempts=attempts)
 
     def id_of(self, parts: list[str]) -> str | None:
-        """The id of one of the cases that it becomes."""
+        """The id of one of the cases made from it."""
         return tables.suffixed(self.id or "", parts) if parts else self.id
 
 
@@ -144,12 +144,12 @@ class _Reader:
     here: Here
     mask: Mask = field(default_factory=Mask)
     top: frozenset[str] = frozenset()
-    """The keys at the top of the file, those that are misspelt there included."""
+    """The keys at the top of the file, including misspelt ones."""
     shared: Mapping[str, Any] = field(default_factory=dict)
     runs: int = 0
-    """Runs of the cases so far, each case as often as it is repeated."""
+    """Number of runs of the cases read so far; a repeated case counts once for each attempt."""
     full: bool = False
-    """Whether the file has more cases than it may have, which is noted."""
+    """True if the file has more cases than allowed; that mistake is added already."""
     _shared: dict[tuple[str, bool], Expectation | None] = field(default_factory=dict)
 
     def suite(self, value: Any, stem: str) -> list[Case]:
@@ -158,13 +158,13 @@ class _Reader:
             what = "the file is empty" if value is None else f"a suite is a mapping, not {kind(value)}"
             self.problems.add((), f"{what}; begin with app:, specification_hash: and cases:")
             return []
-        misspelt = meant(value, _may_stand_at_the_top)
+        misspelt = meant(value, _allowed_in_single_case)
         self.top = frozenset((*value, *misspelt.values()))
         if "cases" not in value and self.top & {"input", "inputs", "dataset"}:
-            return list(self.written(value, (), stem, _may_stand_at_the_top))
+            return list(self.written(value, (), stem, _allowed_in_single_case))
         name = next((name for name, key in misspelt.items() if key == "cases"), "cases")
         one = name not in value
-        allowed = _may_stand_at_the_top if one or name != "cases" else _may_stand_in_a_suite
+        allowed = _allowed_in_single_case if one or name != "cases" else _allowed_in_suite
         known = self.known(value, (), allowed)
         filled = self.problems.fill(
             {key: each for key, each in known.items() if key != name}, (), self.look_up
@@ -175,11 +175,11 @@ class _Reader:
             self.problems.add((), what)
             return []
         if name != "cases" and not isinstance(value[name], list):
-            return []  # it is told to be misspelt
+            return []  # reported as misspelt already
         return list(self.cases(value[name], name))
 
     def cases(self, value: Any, name: str) -> Iterator[Case]:
-        """The cases of the list under the key `name`, each with what it inherits."""
+        """The cases of the list at the key `name`, each with what it inherits."""
         if not isinstance(value, list) or not value:
             what = "cases is a list with at least one case, each beginning with `- id:`"
             shown = "an empty list" if value == [] else kind(value)
@@ -194,12 +194,12 @@ class _Reader:
                 self.problems.add(path, f"a case is a mapping with id and input, not {kind(each)}")
                 continue
             id_ = self.id(each, path, seen)
-            yield from self.written(each, path, id_, _may_stand_in_a_case)
+            yield from self.written(each, path, id_, _allowed_in_case)
 
     def id(self, each: Mapping[str, Any], path: Path, seen: dict[str, Place]) -> str | None:
-        """A case's own id, if it has one that no case before it has."""
+        """A case's own id; None if it has none or it cannot be used."""
         if "id" not in each:
-            if "id" not in meant(each, _may_stand_in_a_case).values():
+            if "id" not in meant(each, _allowed_in_case).values():
                 what = "a case without id; give it one, unique in the file, such as id: refund"
                 self.problems.add(path, what)
             return None
@@ -214,7 +214,7 @@ class _Reader:
         return id_
 
     def known(self, written: Mapping[str, Any], path: Path, allowed: Callable[[Key], bool]) -> dict[str, Any]:
-        """The keys of a mapping that may be in it; others are noted."""
+        """The allowed keys of a mapping; adds a mistake for each other."""
         known: dict[str, Any] = {}
         for name, each in written.items():
             if name in KEYS and allowed(KEYS[name]):
@@ -225,7 +225,7 @@ class _Reader:
         return known
 
     def keys(self, value: Mapping[str, Any], path: Path) -> dict[str, Any]:
-        """The values of known keys, read; bad ones are noted."""
+        """The values of known keys, read; adds a mistake for each wrong one."""
         read: dict[str, Any] = {}
         for name, written in value.items():
             with suppress(Invalid):
@@ -235,7 +235,7 @@ class _Reader:
     def written(
         self, written: Mapping[str, Any], path: Path, id_: str | None, allowed: Callable[[Key], bool]
     ) -> Iterator[Case]:
-        """The cases that one written case gives: itself, or one for each row and combination."""
+        """The cases made from one written case: one, or one for each row and combination."""
         there = frozenset((*written, *meant(written, allowed).values()))
         for name, message in NEEDED.items():
             if name not in there and name not in self.top:
@@ -246,36 +246,36 @@ class _Reader:
         known = self.known(written, path, allowed)
         seen: set[str] = set()
         try:
-            case = self.steady(known, path, id_, there)
+            case = self.fixed_part(known, path, id_, there)
             for variant in self.variants(case):
                 self.problems.row = variant.row
                 one = self.case(case, variant, seen)
                 if one is not None:
                     yield one
         except Invalid:
-            return  # noted
+            return  # its mistake is in `problems`
         finally:
             self.problems.row = ""
 
-    def steady(
+    def fixed_part(
         self, known: Mapping[str, Any], path: Path, id_: str | None, there: frozenset[str]
     ) -> _Written:
-        """The case with the keys read that are the same for each row and combination.
+        """Read the keys of a case that are the same for each row and combination.
 
         Raises Invalid if its rows or combinations cannot be read.
         """
-        moving = {name: each for name, each in known.items() if references.reads_table(each)}
-        same = {name: each for name, each in known.items() if name not in moving and name != "id"}
+        varying = {name: each for name, each in known.items() if references.reads_table(each)}
+        same = {name: each for name, each in known.items() if name not in varying and name != "id"}
         filled = self.problems.fill(same, path, self.look_up)
         read = self.keys(filled, path)
         expect = self.expect(_entries(filled), path, plural="inputs" in there)
         if not there & {"dataset", "matrix"} <= read.keys():
             raise Invalid
         hidden = redaction.hidden_references(self.mask, known)
-        return _Written(id_, path, there, moving, read, expect, hidden)
+        return _Written(id_, path, there, varying, read, expect, hidden)
 
     def circular(self, written: Mapping[str, Any], path: Path) -> bool:
-        """Whether what makes the case's rows or combinations refers to them itself, which is noted."""
+        """True if `dataset` or `matrix` refers to a row or combination itself; adds a mistake then."""
         wrong = [name for name in ("dataset", "matrix") if references.reads_table(written.get(name))]
         for name in wrong:
             what = "it says which rows and combinations there are"
@@ -283,7 +283,7 @@ class _Reader:
         return bool(wrong)
 
     def check_inputs(self, written: Mapping[str, Any], there: Container[str], path: Path) -> None:
-        """Note a case with both forms of input, or none."""
+        """Add a mistake for a case with both forms of input, or none."""
         what = "give input: a mapping, or inputs: a list of mappings"
         if "input" in written and "inputs" in written:
             self.problems.add((*path, "inputs"), f"both input and inputs; {what}", key=True)
@@ -291,7 +291,7 @@ class _Reader:
             self.problems.add(path, f"a case without input; {what}")
 
     def variants(self, case: _Written) -> Iterator[_Variant]:
-        """Each row of the case's dataset with each combination of its matrix; none if there are too many."""
+        """Each row of a case's dataset with each combination of its matrix; none if there are too many."""
         size = case.size(self.shared.get("repeat"))
         rows: Sequence[tables.Row | None] = [None]
         if (name := case.read.get("dataset")) and size.runs <= MAX_CASES:
@@ -299,12 +299,12 @@ class _Reader:
             if found.wrong:
                 self.problems.add((*case.path, "dataset"), found.wrong)
             rows, size = found.rows, size._replace(rows=found.number)
-        self.take(size, case.path)
+        self.count(size, case.path)
         for number, row in enumerate(rows, 1):
             yield from self.row_variants(case, number, row)
 
     def row_variants(self, case: _Written, number: int, row: tables.Row | None) -> Iterator[_Variant]:
-        """One row of a dataset, if there is one, with each combination of the matrix, if there is one."""
+        """One row, or none if there is no dataset, with each combination of the matrix."""
         roots: dict[str, Any] = {}
         parts: list[tables.Part] = []
         place, alone = "", None
@@ -319,12 +319,12 @@ class _Reader:
         if "matrix" not in case.read:
             yield _Variant(parts, place, references.table(roots, self.look_up), alone, roots)
             return
-        for told, chosen in tables.combinations(case.read["matrix"]):
+        for named, chosen in tables.combinations(case.read["matrix"]):
             both = {**roots, "matrix": chosen}
-            yield _Variant([*parts, *told], place, references.table(both, self.look_up), alone, both)
+            yield _Variant([*parts, *named], place, references.table(both, self.look_up), alone, both)
 
-    def take(self, size: Size, path: Path) -> None:
-        """Count what a case becomes; raises Invalid where the file then has too much, which is noted once."""
+    def count(self, size: Size, path: Path) -> None:
+        """Count the runs of a case; adds a mistake and raises Invalid if the file has too many then."""
         self.runs += size.runs
         if self.runs <= MAX_CASES:
             return
@@ -334,10 +334,10 @@ class _Reader:
         raise Invalid
 
     def case(self, written: _Written, variant: _Variant, seen: set[str]) -> Case | None:
-        """The case with everything inherited, or nothing where that cannot be."""
+        """A case with everything it inherits; None if it has mistakes."""
         path = written.path
-        moving = written.moving
-        changed = self.problems.fill(moving, path, variant.look_up) if moving else moving
+        varying = written.varying
+        changed = self.problems.fill(varying, path, variant.look_up) if varying else varying
         own = {**written.read, **self.keys(changed, path)} if changed else written.read
         expect = written.expect
         if "expect" in changed:
@@ -355,7 +355,7 @@ class _Reader:
         if id_ is None or inputs is None or any(name not in merged for name in NEEDED):
             return None
         if "repeat" in changed and "repeat" in own:
-            self.take(Size(attempts=own["repeat"].runs), path)
+            self.count(Size(attempts=own["repeat"].runs), path)
         return Case(
             id=id_,
             place=self.problems.document.place(path),
@@ -372,14 +372,14 @@ class _Reader:
         )
 
     def variant_id(self, written: _Written, variant: _Variant, mask: Mask) -> tuple[str | None, bool]:
-        """The id of a case, and whether it is neutral as it would give away what `mask` hides."""
+        """The id of a case, and True if it has neutral parts, as it would reveal what `mask` hides."""
         plain = shown = [part.text for part in variant.parts]
         if plain and (mask.secrets or mask.patterns):
             shown = redaction.id_parts(variant.parts, mask, written.hidden)
         return written.id_of(shown), shown != plain
 
     def expect(self, own: Mapping[str, Any], path: Path, *, plural: bool) -> tuple[Expectation, ...]:
-        """The expectations of a case and of its suite, the case's own winning."""
+        """The expectations of a case and of its suite; the case's own override the suite's."""
         shared = self.shared.get("expect", {})
         read = [
             self.expectation(own[name], (*path, "expect", name), plural=plural)
@@ -393,14 +393,14 @@ class _Reader:
         return (expectation.SUCCEEDS, *held)
 
     def shared_expectation(self, name: str, *, plural: bool) -> Expectation | None:
-        """One entry of the suite's expect, read once for cases with input and once for those with inputs."""
+        """One entry of the suite's `expect`, read once for cases with `input`, once for `inputs`."""
         if (name, plural) not in self._shared:
             value = self.shared["expect"][name]
             self._shared[name, plural] = self.expectation(value, ("expect", name), plural=plural)
         return self._shared[name, plural]
 
     def expectation(self, value: Any, path: Path, *, plural: bool) -> Expectation | None:
-        """One entry of an expect, or None where it is wrong."""
+        """One entry of `expect`; adds a mistake and returns None if it is wrong."""
         try:
             return expectation.read(str(path[-1]), value, plural=plural, here=self.here)
         except PathError as error:
@@ -411,29 +411,29 @@ class _Reader:
         return None
 
 
-def _may_stand_in_a_suite(key: Key) -> bool:
-    """Whether a key may stand at the top of a file with cases."""
+def _allowed_in_suite(key: Key) -> bool:
+    """True for a key allowed at the top of a file with cases."""
     return key.suite
 
 
-def _may_stand_in_a_case(key: Key) -> bool:
-    """Whether a key may stand in a case of a list."""
+def _allowed_in_case(key: Key) -> bool:
+    """True for a key allowed in a case of a list."""
     return key.case
 
 
-def _may_stand_at_the_top(key: Key) -> bool:
-    """Whether a key may stand at the top of a file without cases, which is one case itself."""
+def _allowed_in_single_case(key: Key) -> bool:
+    """True for a key allowed at the top of a file without cases, which is one case itself."""
     return key is not KEYS["id"]
 
 
 def _entries(keys: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The entries of a case's expect; none where it is no mapping, which is noted elsewhere."""
+    """The entries of a case's `expect`; none if it is not a mapping, which is reported elsewhere."""
     expect = keys.get("expect")
     return expect if isinstance(expect, dict) else {}
 
 
 def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The config of a case over that of its suite, block by block and key by key."""
+    """The config of a case merged over that of its suite, block by block and key by key."""
     if not own:
         return shared
     blocks = {name: {**shared.get(name, {}), **block} for name, block in own.items()}

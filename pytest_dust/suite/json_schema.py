@@ -1,4 +1,4 @@
-"""The JSON Schema of the suite file, made from the tables that validate it."""
+"""The JSON Schema of the suite file, made from the tables of keys and matchers that also validate it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REFERENCE = {"type": "string", "pattern": r"^\$\{(env|row|matrix)\b[^{}]*\}$"}
 
 
 def schema(matchers: Mapping[str, Matcher]) -> dict[str, Any]:
-    """The schema of a suite file in which these matchers may be used."""
+    """The schema of a suite file, with these matchers."""
     suite = {name: key for name, key in KEYS.items() if key.suite}
     case = {name: key for name, key in KEYS.items() if key.case}
     alone = {name: key for name, key in KEYS.items() if name not in ("cases", "id")}
@@ -43,7 +43,7 @@ def schema(matchers: Mapping[str, Matcher]) -> dict[str, Any]:
 
 
 def text(matchers: Mapping[str, Matcher]) -> str:
-    """The schema as it is printed and shipped."""
+    """The schema as JSON text, as `suite.schema.json` has it."""
     return json.dumps(schema(matchers), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -66,7 +66,7 @@ def _mapping(keys: Mapping[str, Key], title: str) -> dict[str, Any]:
 
 
 def _or_reference(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema, or a text that is one reference, whose value is only known when it is filled in."""
+    """The schema, or a text that is one reference, whose value is known only after it is filled in."""
     return {"anyOf": [dict(schema), _REFERENCE]} if schema else {}
 
 

@@ -1,4 +1,4 @@
-"""The keys of the suite format: where each may stand, how its value is read, and its JSON Schema."""
+"""The keys of the suite format: where each is allowed, how its value is read, and its JSON Schema."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from pytest_dust.suite.problems import Invalid, Problems
 from pytest_dust.wording import first_names, kind
 
 MAX_ID = 100
-"""Characters of a case id: what file systems hold as a name, with room for `.json`."""
+"""Maximum length of a case id, which becomes a file name."""
 
 MAX_RUNS = 100
-"""Attempts of one case."""
+"""Maximum number of attempts of one case."""
 MAX_UNLIKE = 5
-"""Inputs of one case that are told to have other keys; more are counted."""
+"""Maximum number of inputs of one case that are reported to have other keys; others are counted."""
 MAX_LISTED = 6
-"""Keys of an input that are named; more are counted."""
+"""Maximum number of keys of an input that are named; others are counted."""
 MAX_DIGITS = 17
-"""Digits that tell any two floats apart."""
+"""Number of digits that distinguish any two floats."""
 VOLATILE = ("ignore", "keep")
-"""What may become of the values that are new in every run."""
+"""The values of `baseline.volatile`."""
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _MARK = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
@@ -175,7 +175,7 @@ def _inputs(problems: Problems, value: Any, path: Path) -> list[Any]:
 
 
 def _unlike(inputs: list[dict[str, Any]]) -> Iterator[tuple[int, str]]:
-    """The inputs whose keys are not those that most of them have: the index of each, and what to say."""
+    """The index and a message for each input whose keys are not those of most inputs."""
     usual = Counter(map(frozenset, inputs)).most_common(1)[0][0]
     model = next(at for at, each in enumerate(inputs) if each.keys() == usual)
     for at, each in enumerate(inputs):
@@ -183,15 +183,15 @@ def _unlike(inputs: list[dict[str, Any]]) -> Iterator[tuple[int, str]]:
             continue
         lacks = [name for name in inputs[model] if name not in each]
         more = [name for name in each if name not in usual]
-        parts = [f"it lacks {_listed(lacks)}"] if lacks else []
-        parts += [f"it has {_listed(more)}"] if more else []
+        parts = [f"it lacks {_quoted(lacks)}"] if lacks else []
+        parts += [f"it has {_quoted(more)}"] if more else []
         hint = did_you_mean(more[0], lacks) if more else ""
         differs = f"inputs[{at}] has other keys than inputs[{model}]: {', and '.join(parts)}{hint}"
         yield at, f"{differs}; the service refuses a run whose inputs do not all have the same keys"
 
 
-def _listed(names: list[str]) -> str:
-    """Names of keys, as people list them."""
+def _quoted(names: list[str]) -> str:
+    """The first names of keys, in quotes."""
     return first_names([f'"{name[:40]}"' for name in names], MAX_LISTED)
 
 
@@ -254,7 +254,7 @@ def _matrix(problems: Problems, value: Any, path: Path) -> Mapping[str, list[Any
 
 
 def _baseline(problems: Problems, value: Any, path: Path) -> Mapping[str, Any]:
-    """The keys that are given, read; those of a case are put over those of its suite."""
+    """The given keys, read; those of a case override those of its suite."""
     if not isinstance(value, dict) or not value:
         raise problems.invalid(
             path, f"baseline is a mapping, such as {{compare: [result]}}, not {kind(value)}"
@@ -312,7 +312,7 @@ def _digits(problems: Problems, value: Any, path: Path) -> int:
 
 
 def _is_whole(value: Any, most: int) -> TypeGuard[int]:
-    """Whether it is a whole number from 1 to `most`."""
+    """True if a value is a whole number from 1 to `most`."""
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
 
 
@@ -407,21 +407,21 @@ KEYS: dict[str, Key] = {
         {"type": "object", "additionalProperties": {"type": "object"}},
         suite=True,
         case=True,
-        help="Per block, sent as it stands; a case's is merged over the suite's.",
+        help="The config of each block, sent unchanged; a case's is merged over the suite's.",
     ),
     "block_filter": Key(
         _block_filter,
         {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 1},
         suite=True,
         case=True,
-        help="Names of the blocks to answer with.",
+        help="Names of the blocks whose outputs the answer has.",
     ),
     "flavor": Key(
         _flavor,
         {"enum": list(Flavor)},
         suite=True,
         case=True,
-        help="By which road the run comes; blocking if left out.",
+        help="How the run is requested: blocking (the default), stream or poll.",
     ),
     "timeout": Key(
         _timeout,
@@ -462,7 +462,7 @@ KEYS: dict[str, Key] = {
         },
         suite=True,
         case=True,
-        help="JMESPaths into the run, and what they must hold.",
+        help="JMESPaths into the run, and what each must find: a literal or matchers.",
     ),
     "baseline": Key(
         _baseline,
@@ -489,7 +489,7 @@ KEYS: dict[str, Key] = {
         },
         suite=True,
         case=True,
-        help="How often each case is run afresh, and how many of the attempts must pass.",
+        help="The number of runs of each case, and how many of them must pass.",
     ),
     "cases": Key(
         _cases,
@@ -503,9 +503,11 @@ KEYS: dict[str, Key] = {
         {"type": ["string", "number"], "pattern": "^[a-z0-9][a-z0-9._-]*$", "maxLength": MAX_ID},
         suite=False,
         case=True,
-        help="Unique in the file.",
+        help="The id of the case, unique in the file.",
     ),
-    "description": Key(_description, {"type": "string"}, suite=False, case=True, help="For people."),
+    "description": Key(
+        _description, {"type": "string"}, suite=False, case=True, help="A text for readers of the suite."
+    ),
     "input": Key(
         _input,
         _INPUT_SCHEMA,
@@ -523,7 +525,7 @@ KEYS: dict[str, Key] = {
         },
         suite=False,
         case=True,
-        help="Several inputs, which run together.",
+        help="Several inputs of one run.",
     ),
     "dataset": Key(
         _dataset,
@@ -558,13 +560,13 @@ _ELSEWHERE = {
     }.items()
     for name in names.split()
 }
-"""What the keys are called elsewhere."""
+"""Names that other tools have for the keys."""
 _PATH = re.compile(r"(status|error|results?|blocks|usage|duration|specification_hash|run_id)[.\[]")
-"""How a path of `expect` begins that is no key."""
+"""The beginning of a path of `expect` that is not the name of a key."""
 
 
 def meant(written: Collection[str], allowed: Callable[[Key], bool]) -> dict[str, str]:
-    """The unknown keys of a mapping that most likely mean one that it lacks, each with that key."""
+    """The unknown keys of a mapping that are probably misspelt, each with the missing key that is meant."""
     unknown = [name for name in written if name not in KEYS or not allowed(KEYS[name])]
     keys = [name for name, key in KEYS.items() if allowed(key)] if unknown else []
     found = {name: key for name in unknown if (key := _nearest(name, keys)) and key not in written}
@@ -572,7 +574,7 @@ def meant(written: Collection[str], allowed: Callable[[Key], bool]) -> dict[str,
 
 
 def _nearest(name: str, keys: Collection[str]) -> str | None:
-    """The key that a name most likely means; None where there is none."""
+    """The key that a name most likely means; None if there is none."""
     if name in KEYS or is_option(name):
         return None
     elsewhere = _ELSEWHERE.get(plain_name(name), "")
@@ -582,16 +584,16 @@ def _nearest(name: str, keys: Collection[str]) -> str | None:
 def unknown(
     name: str, allowed: Callable[[Key], bool], written: Collection[str], *, in_case: bool = False
 ) -> str:
-    """What to say of a key of the mapping `written` that may not be in it."""
+    """The message for a key of the mapping `written` that is not allowed there."""
     here = [other for other, key in KEYS.items() if allowed(key)]
     if name == "id" and not in_case and "app" not in written:
         return "the id of the app is written app: {id: …}; the id of a case is in the case"
     if name in KEYS and in_case:
-        return f"{name} stands at the top of the file, for all its cases, not in a case"
+        return f"{name} belongs at the top of the file, for all its cases, not in a case"
     if name in KEYS:
-        return f"{name} stands in a case, not here; put it below cases: - id: …"
+        return f"{name} belongs in a case, not here; put it below cases: - id: …"
     if name in ("workspace", "space"):
-        return f"{name} stands in app: {{{name}: …, id: …}}, or is given by --dust-{name}"
+        return f"{name} belongs in app: {{{name}: …, id: …}}, or is given by --dust-{name}"
     option = name.removeprefix("dust_").replace("_", "-")
     if is_option(name):
         return f"{name} is no key but an option: --dust-{option}, or ini dust_{option.replace('-', '_')}"
@@ -600,13 +602,13 @@ def unknown(
 
 
 def is_option(name: str) -> bool:
-    """Whether an unknown key is named like one of the plugin's options, and like no key."""
+    """True if an unknown key has the name of one of the plugin's options, and of no key."""
     option = name.removeprefix("dust_").replace("_", "-")
     return any(option == each.name for each in OPTIONS) and plain_name(name) not in KEYS
 
 
 def _hint(name: str, here: list[str]) -> str:
-    """What an unknown key most likely means: a path, a part of a key's value, or a key."""
+    """A hint at what an unknown key means: a path, a part of a key's value, or a key."""
     if _PATH.match(name):
         return f" (did you mean expect: {{{name[:60]}: …}}?)"
     first, dot, rest = name.partition(".")

@@ -1,4 +1,4 @@
-"""The mistakes of one suite file, noted with their places while it is read."""
+"""Collect the mistakes of a suite file, with their places."""
 
 from __future__ import annotations
 
@@ -11,36 +11,34 @@ from pytest_dust.suite import references, yaml_reader
 from pytest_dust.wording import kind
 
 MAX_ROWS = 5
-"""Rows of a dataset for which the same place of a suite is told to be wrong; more are counted."""
+"""Maximum number of rows of a dataset that are reported for the same place of a suite; others are counted."""
 
 
 class Invalid(Exception):
-    """A value cannot be used; noted already."""
+    """A value cannot be used; its mistake is in Problems already."""
 
 
 @dataclass(slots=True)
 class Problems:
-    """Where everything in a document stands, and what is wrong with it so far.
-
-    `row` is the row of a dataset that is being read, such as `questions.jsonl:17`.
-    """
+    """The mistakes that were found so far in a document."""
 
     document: yaml_reader.Document
     found: list[Problem] = field(default_factory=list)
     row: str = ""
+    """The row of a dataset that is being read, such as `questions.jsonl:17`."""
     stand_in: references.StandIn | None = None
-    """What is filled in for variables that are not set; nothing if they must be set."""
+    """What is filled in for variables that are not set; None if they must be set."""
     as_text: set[Place] = field(default_factory=set)
-    """Where a number is read as the text it is written as."""
-    _room: references.Room = field(default_factory=references.Room)
+    """The places of numbers that are read as the texts they are written as."""
+    _size: references.SizeLimit = field(default_factory=references.SizeLimit)
     _unfilled: set[tuple[Place, str]] = field(default_factory=set)
     _rows: Counter[Place] = field(default_factory=Counter)
 
     def add(self, path: Path, message: str, *, key: bool = False) -> None:
-        """Note a mistake at the value, or the key, to which `path` leads."""
+        """Add a mistake at the value, or the key, at `path`."""
         place = self.document.place(path, key=key)
         if (place, self.row) in self._unfilled:
-            return  # a reference there could not be filled in, which is told already
+            return  # a reference there could not be filled in, which is reported already
         if self.row:
             self._rows[place] += 1
             if self._rows[place] > MAX_ROWS:
@@ -49,17 +47,17 @@ class Problems:
         self.found.append(Problem(place, message))
 
     def invalid(self, path: Path, message: str, *, key: bool = False) -> Invalid:
-        """Note a mistake and give what to raise for it."""
+        """Add a mistake; returns the exception to raise for it."""
         self.add(path, message, key=key)
         return Invalid()
 
     def fill(self, value: Any, path: Path, look_up: references.LookUp) -> Any:
-        """The value at `path` with its references filled in; what is at a bad one is noted once.
+        """The value at `path` with its references filled in; adds a mistake for each that cannot be.
 
-        Raises Invalid where the file's values become too large.
+        Raises Invalid if the values of the file become too large.
         """
         try:
-            filled, wrong = references.fill(value, look_up, self._room, self.stand_in)
+            filled, wrong = references.fill(value, look_up, self._size, self.stand_in)
         except references.TooMuchError:
             most = references.MAX_FILLED // 1024 // 1024
             what = f"filled in, the values of this file take more than {most} MB"
@@ -70,7 +68,7 @@ class Problems:
         return filled
 
     def text(self, value: Any, path: Path, what: str) -> str:
-        """A text; a number is taken as the text it is written as, since ids may look like numbers."""
+        """The text at `path`; a number is read as it is written, since ids may look like numbers."""
         if isinstance(value, str) and value:
             return value
         written = self.document.written(path)
@@ -83,7 +81,7 @@ class Problems:
         raise self.invalid(path, f"{what} is text, not {kind(value)}")
 
     def all(self) -> list[Problem]:
-        """Every mistake, with the number of rows that were not told one by one."""
+        """All mistakes, with the number of rows that were not reported one by one."""
         more = [
             Problem(place, f"… and {count - MAX_ROWS:,} more rows are wrong in this place")
             for place, count in self._rows.items()

@@ -1,7 +1,7 @@
-"""What of a suite file is redacted, by its text: what reports must not show, and ids must not hold.
+"""Find what is redacted in the text of a suite: what reports and ids must not show.
 
-A case is known only once its references are filled in. Here is what can be told before: which references
-stand where ini `dust_redact` masks, and which texts a mistake in the file must not quote.
+A case is known only after its references are filled in. This module finds what is known before: which
+references are in places that ini `dust_redact` masks, and which texts messages about mistakes must not quote.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 FILLED = frozenset(
     {"app", "config", "input", "inputs", "matrix", "expect", "description", "marks", "baseline"}
 )
-"""Keys below which a hidden variable need not be set for a replay."""
+"""Keys in whose values a hidden variable need not be set for a replay."""
 MAX_ROWS = 10_000
-"""Rows of a dataset in which redacted values are looked for when a suite is broken."""
+"""Maximum number of rows in which redacted values are searched for if a suite has mistakes."""
 _ENTRY = re.compile(r"([\w-]+)[\"']?[ \t]*:[ \t]*([^\n,{}]+)")
 _REFERENCE = re.compile(r"(?<!\$)\$\{\s*((?:env|row|matrix)\b[^{}]*?)\s*\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Hiding:
-    """What of suites is hidden, and whether a hidden value may be missing."""
+    """What is hidden in suites, and whether a hidden value may be missing."""
 
     mask: Mask = field(default_factory=Mask)
     variables: frozenset[str] = frozenset()
     """The environment variables whose values are secrets."""
     offline: bool = False
-    """Whether nothing is asked of the service, so that a hidden value need not be known."""
+    """True if no request is made, so that hidden values need not be known."""
 
     def stand_in(self, document: Any) -> references.StandIn | None:
-        """What is filled in for hidden variables that are not set; nothing if they must be."""
+        """What is filled in for hidden variables that are not set; None if they must be set."""
         if not self.offline:
             return None
         names = set(self.variables)
@@ -53,18 +53,18 @@ class Hiding:
         return references.StandIn(MASKED, frozenset(names), FILLED) if names else None
 
 
-def asked(written: Mapping[str, Any]) -> dict[str, Any]:
-    """What a written case or suite asks of the service, in the shape that patterns know."""
+def request_parts(written: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs and config of a written case or suite, in the form to which redaction patterns apply."""
     inputs = written["inputs"] if isinstance(written.get("inputs"), list) else []
     return {"inputs": [written["input"]] if "input" in written else inputs, "config": written.get("config")}
 
 
 def hidden_references(mask: Mask, written: Mapping[str, Any]) -> frozenset[str]:
-    """The references that stand where a written case or suite is redacted: `env.DUST_EMAIL`, `row.name`.
+    """The references in redacted places of a written case or suite, such as `env.DUST_EMAIL` or `row.name`.
 
-    If one of them is a value of the matrix, the references in that value are among them.
+    If one of them is a value of the matrix, the references in that value are included.
     """
-    found = set(_references_in(mask.named(asked(written))))
+    found = set(_references_in(mask.named(request_parts(written))))
     matrix = written.get("matrix")
     if isinstance(matrix, dict):
         named = {name for name in matrix if f"matrix.{name}" in found or mask.names(("matrix", str(name)))}
@@ -90,9 +90,9 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def id_parts(parts: Iterable[tables.Part], mask: Mask, hidden: frozenset[str]) -> list[str]:
-    """The parts of a case's id, those replaced that give away what is redacted of the case.
+    """The parts of a case's id, with neutral ones in place of those that reveal a redacted value.
 
-    `mask` covers the case; `hidden` are the references that stand where it is redacted.
+    `mask` covers the case; `hidden` are the references in its redacted places.
     """
     return [part.neutral if _reveals(part, mask, hidden) else part.text for part in parts]
 
@@ -105,23 +105,23 @@ def _reveals(part: tables.Part, mask: Mask, hidden: frozenset[str]) -> bool:
 
 
 def of_text(source: bytes, here: Here, mask: Mask) -> Mask:
-    """A mask that also covers what is redacted in a suite file that gives no cases, and in its datasets."""
+    """A mask that also covers the redacted values in a suite file with mistakes, and in its datasets."""
     text = source.decode("utf-8-sig")
     document = yaml_reader.read(text).value
     named: list[str | int | float] = []
     for written in written_cases(document):
         named += mask.named({"matrix": written.get("matrix")})
-        for each in written.values():  # whatever its key: the mistake may be in that
+        for each in written.values():  # whatever its key, which may be the mistake
             named += mask.named({"inputs": each if isinstance(each, list) else [each], "config": each})
         for row in _rows(written.get("dataset"), here):
             named += mask.named({"row": row, "inputs": [row]})
-    if not isinstance(document, dict):  # it is no YAML: what follows a redacted name in its lines
+    if not isinstance(document, dict):  # not YAML: take what follows a redacted name in a line
         named += _after_names(text, mask)
     return mask.redacting(named)
 
 
 def written_cases(document: Any) -> Iterator[Mapping[str, Any]]:
-    """The mappings of a suite file that may be cases, and its top."""
+    """The top mapping of a suite file, and those in it that may be cases."""
     if isinstance(document, dict):
         yield document
         for each in document.values():
@@ -130,7 +130,7 @@ def written_cases(document: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _rows(name: Any, here: Here) -> Iterator[Mapping[str, Any]]:
-    """The rows of a dataset, up to one that is wrong: a message may quote any of these."""
+    """The rows of a dataset before the first wrong one: a message may quote any of these."""
     if not isinstance(name, str):
         return
     with suppress(tables.TableError):

@@ -1,4 +1,4 @@
-"""`${env.NAME}`, `${row.x}` and `${matrix.x}` in a suite's texts: what they name, and the texts filled in."""
+"""Fill in the references in a suite's texts: `${env.NAME}`, `${row.x}` and `${matrix.x}`."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from pytest_dust.errors import did_you_mean
 from pytest_dust.model import Json, Path
 
 LookUp: TypeAlias = Callable[[str], Json]
-"""The value of a reference such as `env.DUST_SPACE_ID`; raises ReferenceProblem."""
+"""Returns the value of a reference such as `env.DUST_SPACE_ID`; raises ReferenceProblem."""
 
 MAX_FILLED = 256 * 1024 * 1024
-"""Characters that the filled values of one file may take in all."""
-EACH = 50
-"""What a value counts beside its text."""
+"""Maximum size of the filled values of one file, in characters."""
+VALUE_SIZE = 50
+"""Size of a value besides its text, in characters."""
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _TABLE_REFERENCE = re.compile(r"\$\{\s*(?:row|matrix)\b")
 
 
 class ReferenceProblem(ValueError):
-    """A reference that cannot be filled in; its text says why and what to do."""
+    """A reference cannot be filled in; the message says why and what to do."""
 
 
 class UnsetVariable(ReferenceProblem):
-    """A reference to an environment variable that is not set."""
+    """A reference is to an environment variable that is not set."""
 
     def __init__(self, name: str) -> None:
-        """Say which, and what to do."""
+        """Take the name of the variable."""
         super().__init__(f"the environment has no {name}; set it: export {name}=…")
         self.name = name
 
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """What is filled in for variables that are not set, as it stands in their place in a cassette."""
+    """What is filled in for variables that are not set: the text that cassettes have in their place."""
 
     text: str
     names: frozenset[str]
     keys: frozenset[str]
-    """The keys of a case or suite below which it may be filled in."""
+    """The keys of a case or suite whose values it may be filled into."""
 
     def instead(self, problem: ReferenceProblem, path: Path) -> str | None:
-        """What is filled in at a place in spite of this problem; None if nothing may be."""
+        """The text to fill in at `path` in spite of a problem; None if there is none."""
         unset = isinstance(problem, UnsetVariable) and problem.name in self.names
         if not unset or not path or path[0] not in self.keys:
             return None
@@ -55,7 +55,7 @@ class StandIn:
 
 
 def environment(environ: Mapping[str, str], allowed: frozenset[str]) -> LookUp:
-    """Look up `env.NAME` in the environment: names that start with DUST_, and those allowed by ini."""
+    """A function that looks up `env.NAME`: names that begin with DUST_, and those that ini allows."""
 
     def look_up(reference: str) -> str:
         root, _, name = reference.partition(".")
@@ -82,7 +82,7 @@ def environment(environ: Mapping[str, str], allowed: frozenset[str]) -> LookUp:
 
 
 def table(roots: Mapping[str, Json], otherwise: LookUp) -> LookUp:
-    """Look up `row.x` and `matrix.x` in the row and combination at hand, and anything else elsewhere."""
+    """A function that looks up `row.x` and `matrix.x` in `roots`, and all else by `otherwise`."""
 
     def look_up(reference: str) -> Json:
         root, *steps = reference.split(".")
@@ -97,7 +97,7 @@ def table(roots: Mapping[str, Json], otherwise: LookUp) -> LookUp:
 
 
 def reads_table(value: Json) -> bool:
-    """Whether anything in the value refers to a row or a matrix, and so differs from case to case."""
+    """True if a value has a reference to a row or a matrix, so that it differs from case to case."""
     if isinstance(value, str):
         return _TABLE_REFERENCE.search(value) is not None
     if isinstance(value, Mapping):
@@ -106,32 +106,32 @@ def reads_table(value: Json) -> bool:
 
 
 class TooMuchError(Exception):
-    """The values of a file, with its references filled in, take more memory than any suite needs."""
+    """The values of a file become larger than MAX_FILLED when references are filled in."""
 
 
 @dataclass(slots=True)
-class Room:
-    """How many characters the filled values of one file may still take; a small value counts as `EACH`."""
+class SizeLimit:
+    """The number of characters that the filled values of one file may still have."""
 
     left: int = field(default_factory=lambda: MAX_FILLED)
 
     def take(self, size: int) -> None:
-        """Count what is filled in; raises TooMuchError where there is no room for it."""
+        """Subtract a size; raises TooMuchError if less is left."""
         self.left -= size
         if self.left < 0:
             raise TooMuchError
 
 
 def fill(
-    value: Json, look_up: LookUp, room: Room | None = None, stand_in: StandIn | None = None
+    value: Json, look_up: LookUp, limit: SizeLimit | None = None, stand_in: StandIn | None = None
 ) -> tuple[Any, list[tuple[Path, str]]]:
-    """The value with every reference filled in, and what is wrong with those that cannot be.
+    """The value with every reference filled in, and a path and message for each that cannot be.
 
-    A text that is one reference and nothing else becomes the value itself, of whatever type. Raises
-    TooMuchError where the result does not fit into `room`.
+    A text that is only one reference becomes the value itself, of whatever type. Raises TooMuchError if the
+    result is larger than `limit` allows.
     """
     problems: list[tuple[Path, str]] = []
-    room = room or Room()
+    limit = limit or SizeLimit()
 
     def found(reference: re.Match[str], path: Path) -> Json:
         try:
@@ -144,9 +144,9 @@ def fill(
             return ""
 
     def walk(value: Any, path: Path) -> Any:
-        room.take(EACH)
+        limit.take(VALUE_SIZE)
         if isinstance(value, str):
-            return _text(value, lambda each: found(each, path), room) if "${" in value else value
+            return _text(value, lambda each: found(each, path), limit) if "${" in value else value
         if isinstance(value, dict):
             return {key: walk(each, (*path, key)) for key, each in value.items()}
         if isinstance(value, list):
@@ -156,10 +156,10 @@ def fill(
     return walk(value, ()), problems
 
 
-def _text(written: str, found: Callable[[re.Match[str]], Json], room: Room) -> Json:
+def _text(written: str, found: Callable[[re.Match[str]], Json], limit: SizeLimit) -> Json:
     def text(reference: re.Match[str]) -> str:
         filled = _as_text(found(reference))
-        room.take(len(filled))
+        limit.take(len(filled))
         return filled
 
     whole = _REFERENCE.fullmatch(written)
@@ -187,7 +187,7 @@ def _below(value: Any, step: str, before: str) -> Any:
         if at < len(value):
             return value[at]
         raise ReferenceProblem(f"{before} is a list of {len(value)}; it has no [{step[:40]}]")
-    raise ReferenceProblem(f"{before} holds nothing below it, and so no {step}")
+    raise ReferenceProblem(f"{before} is no mapping or list, so it has no {step}")
 
 
 def _as_text(value: Json) -> str:

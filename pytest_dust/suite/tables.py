@@ -1,4 +1,4 @@
-"""Tables of cases: the rows of a dataset, the combinations of a matrix, and the ids they give."""
+"""Read datasets and matrices: their rows and combinations, and the ids of the cases made from them."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from pytest_dust.suite import yaml_reader
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_COUNTED = 1_000_000
-"""Rows up to which a dataset that is too long is counted."""
+"""Maximum number of rows that are counted in a dataset that is too long."""
 MAX_SUFFIX = 80
-"""Characters of what stands between the brackets of a generated id."""
+"""Maximum length of the part in brackets of a generated id."""
 MAX_PART = 2000
-"""Characters of a row's or value's own text that an id is made of; of a longer one, a digest is."""
+"""Maximum length of a text that an id contains; a longer one is cut, with a digest at its end."""
 KINDS = (".jsonl", ".json", ".csv", ".yaml")
 
 
 class TableError(ValueError):
-    """A dataset, or a row of it, cannot be used; its text names file and line."""
+    """A dataset, or a row of it, cannot be used; the message names file and line."""
 
 
 class Row(NamedTuple):
-    """A row of a dataset: where it stands, and what it holds."""
+    """A row of a dataset: its line, and its values by name."""
 
     line: int
     value: Mapping[str, Json]
@@ -60,7 +60,7 @@ def rows(name: str, here: Here) -> Iterator[Row]:
 
 
 class Table(NamedTuple):
-    """The first rows of a dataset, how many it has, and what is wrong behind them."""
+    """The first rows of a dataset, its number of rows, and a mistake that ended reading."""
 
     rows: list[Row]
     number: int
@@ -68,7 +68,7 @@ class Table(NamedTuple):
 
 
 def read(name: str, here: Here, most: int) -> Table:
-    """A dataset; at most `most` of its rows are kept, and at most MAX_COUNTED counted."""
+    """Read a dataset; the first `most` rows are kept, and at most MAX_COUNTED counted."""
     kept: list[Row] = []
     count, wrong = 0, ""
     try:
@@ -83,18 +83,18 @@ def read(name: str, here: Here, most: int) -> Table:
 
 
 class Part(NamedTuple):
-    """What a row, or a value of a matrix, adds to the id of its case."""
+    """The part of a case's id that comes from a row, or from a value of a matrix."""
 
     text: str
     neutral: str
-    """What is added instead if the text gives away what is redacted."""
+    """What replaces the text if it reveals a redacted value."""
     reference: str
-    """How the suite refers to it: `row.id`, `matrix.model`."""
+    """The reference to the value: `row.id`, `matrix.model`."""
     value: Json
 
 
 def row_id(row: Row, number: int, name: str) -> Part:
-    """What names a row: its `id`, else its number, from 1."""
+    """The id part of a row: its `id`, else its number, counted from 1."""
     own, neutral = row.value.get("id"), f"r{number}"
     if own is None or own == "":
         return Part(neutral, neutral, "row.id", None)
@@ -104,12 +104,12 @@ def row_id(row: Row, number: int, name: str) -> Part:
 
 
 def combination_count(matrix: Mapping[str, list[Json]]) -> int:
-    """How many combinations a matrix has."""
+    """The number of combinations of a matrix."""
     return prod(map(len, matrix.values()))
 
 
 def combinations(matrix: Mapping[str, list[Json]]) -> Iterator[tuple[list[Part], dict[str, Json]]]:
-    """Each combination of a matrix: what names it, and its values."""
+    """Each combination of a matrix: its id parts, and its values by name."""
     named = [
         [(name, _value_part(value, name, at)) for at, value in enumerate(values)]
         for name, values in matrix.items()
@@ -119,7 +119,7 @@ def combinations(matrix: Mapping[str, list[Json]]) -> Iterator[tuple[list[Part],
 
 
 def suffixed(case: str, parts: list[str]) -> str:
-    """The id of a generated case, `refund[r17-gpt-4o]`: short, printable, and none looks like another."""
+    """The id of a generated case, `refund[r17-gpt-4o]`: short, printable, different for different parts."""
     text = normalize("NFC", whole := "-".join(parts))
     shown = "".join(char if _is_shown(char) else "_" for char in text)
     if len(shown) > MAX_SUFFIX or shown != whole:
@@ -132,7 +132,7 @@ def _is_shown(char: str) -> bool:
 
 
 def _shortened(text: str) -> str:
-    """A text that is no longer than MAX_PART, and another one for each text."""
+    """A text cut to about MAX_PART characters, different for different texts."""
     return text if len(text) <= MAX_PART else f"{text[:MAX_PART]}~{digest(text)}"
 
 
@@ -164,7 +164,7 @@ def _text(name: str, here: Here) -> str:
 
 def _jsonl(text: str, name: str) -> Iterator[tuple[int, Any]]:
     number = begin = 0
-    while begin <= len(text):  # line by line: a list of all lines may take a gigabyte
+    while begin <= len(text):  # not splitlines(): a list of all lines may take a gigabyte
         end = text.find("\n", begin)
         end = len(text) if end < 0 else end
         number += 1
@@ -175,7 +175,7 @@ def _jsonl(text: str, name: str) -> Iterator[tuple[int, Any]]:
 
 
 def _json(text: str, name: str) -> Iterator[tuple[int, Any]]:
-    """The elements of an array, read one by one so that each knows its line."""
+    """The elements of an array with their lines, read one by one."""
     space = re.compile(r"[ \t\r\n]*")
     at, line = _skip(text, 0, space), 1
     if text[at : at + 1] != "[":
@@ -195,7 +195,7 @@ def _json(text: str, name: str) -> Iterator[tuple[int, Any]]:
             value, at = decode_at(text, at)
         except (ValueError, RecursionError) as error:
             lineno = getattr(error, "lineno", line)
-            raise TableError(f"{name}:{lineno}: not JSON: {_complaint(error)}") from None
+            raise TableError(f"{name}:{lineno}: not JSON: {_json_mistake(error)}") from None
         yield line, value
     if text[at + 1 :].strip():
         line = text.count("\n", 0, _skip(text, at + 1, space)) + 1
@@ -241,11 +241,11 @@ def _decoded(line: str, name: str, number: int) -> Any:
     try:
         return decode(line)
     except (ValueError, RecursionError) as error:
-        raise TableError(f"{name}:{number}: not JSON: {_complaint(error)}") from None
+        raise TableError(f"{name}:{number}: not JSON: {_json_mistake(error)}") from None
 
 
-def _complaint(error: Exception) -> str:
-    """What is wrong with JSON, less the place in it."""
+def _json_mistake(error: Exception) -> str:
+    """What is wrong with JSON, without the place."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if isinstance(error, NumberError):

@@ -1,7 +1,7 @@
-"""YAML text to JSON values, read as JSON would be, with the place of every key and value.
+"""Read YAML text as JSON values, with the place of every key and value.
 
-Built on libyaml's events rather than on PyYAML's node tree: seven times as fast, without recursion
-(so depth cannot overflow the stack), and free to read `no`, `010` and `12:30` as the texts they are.
+It uses libyaml's events, not PyYAML's node tree: that is seven times as fast, needs no recursion (so depth
+cannot overflow the stack), and lets `no`, `010` and `12:30` be read as the texts they are.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_DEPTH = 64
-"""Levels of nesting; far more than a suite needs, far less than Python's stack holds."""
+"""Maximum levels of nesting: more than a suite needs, less than Python's stack allows."""
 MAX_ALIASED = 100_000
-"""Values that aliases may add to a file: what an alias bomb passes at once and no suite reaches."""
+"""Maximum number of values that aliases may add to a file; only an alias bomb has more."""
 
 MAX_VALUES = 1_000_000
-"""Values in a file: more take seconds to read and a gigabyte to hold."""
+"""Maximum number of values in a file: more take seconds to read, and a gigabyte of memory."""
 
 _Mark: TypeAlias = Any
 """The beginning of an event, as libyaml gives it; converted to a Place only when one is asked for."""
@@ -82,7 +82,7 @@ class Document:
 
 
 def read(text: str) -> Document:
-    """The one document in `text`; what is wrong with it stands in its `problems`."""
+    """The one document in `text`; its mistakes are in its `problems`."""
     builder = _Builder()
     try:
         for event in _events(_SURROGATES.sub(_joined, text) if "\\u" in text else text):
@@ -150,7 +150,7 @@ class _Anchored(NamedTuple):
 
 @dataclass(slots=True)
 class _Builder:
-    """Builds values from events; the open collections are its stack."""
+    """Builds values from events, with a stack of the open lists and mappings."""
 
     root: Json = None
     problems: list[Problem] = field(default_factory=list)
@@ -168,7 +168,7 @@ class _Builder:
     _documents: int = 0
 
     def take(self, event: yaml.Event) -> None:
-        """Add what one parser event says."""
+        """Add the key or value of one event."""
         match event:
             case yaml.ScalarEvent():
                 self._scalar(event)
@@ -267,7 +267,7 @@ class _Builder:
 
     def _no_anchor(self, name: str | None) -> str:
         if any(one.anchor == name for one in self._stack):
-            return f"*{name} stands inside of itself; write the value out"
+            return f"*{name} is inside of itself; write the value out"
         names = ", ".join(self._anchors) or "none"
         hint = did_you_mean(name or "", self._anchors)
         return f"*{name} names no anchor before it (anchors: {names}); define it first{hint}"
@@ -317,13 +317,13 @@ def _place(mark: _Mark) -> Place:
 
 
 def _joined(pair: re.Match[str]) -> str:
-    """JSON's escape of a character by two surrogates as the one escape that YAML has for it."""
+    """The YAML escape of a character that JSON escapes as two surrogates."""
     high, low = int(pair[2], 16), int(pair[3], 16)
     return f"{pair[1]}\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
 
 
 def _odd_breaks(text: str) -> list[Problem]:
-    """Characters that YAML silently takes for line breaks, and JSON for themselves."""
+    """A mistake for each character that is a line break in YAML but not in JSON."""
     return [
         Problem(_place_of(text, found.start()), f"a line break U+{ord(found[0]):04X}; write it as an escape")
         for found in _ODD_BREAKS.finditer(text)
@@ -341,11 +341,11 @@ def _syntax_problem(error: yaml.YAMLError, text: str) -> Problem:
     indent = line[: len(line) - len(line.lstrip())]
     if "\t" in indent or line[mark.column : mark.column + 1] == "\t":
         return Problem(place, "a tab in the indentation; YAML is indented with spaces")
-    return Problem(place, _spoken(error))
+    return Problem(place, _syntax_message(error))
 
 
-def _spoken(error: Any) -> str:
-    """Libyaml's complaint in the words of someone who writes a suite."""
+def _syntax_message(error: Any) -> str:
+    """Libyaml's error in words for people who write suites."""
     problem = error.problem or "this is not YAML"
     context, opened = error.context or "", error.context_mark
     where = f"on line {opened.line + 1} " if opened is not None else ""
@@ -359,10 +359,10 @@ def _spoken(error: Any) -> str:
 
 
 def _unreadable_character(error: Any, text: str) -> Problem:
-    """Libyaml's complaint about a control character, which names only an offset, in bytes."""
+    """Libyaml's error about a control character, which has only an offset, in bytes."""
     before = text.encode("utf-8", "surrogatepass")[: getattr(error, "position", 0) or 0]
     place = _place_of(text, len(before.decode("utf-8", "ignore")))
-    return Problem(place, "not text: a control character stands here; is this a suite file?")
+    return Problem(place, "not text: a control character is here; is this a suite file?")
 
 
 def _place_of(text: str, offset: int) -> Place:

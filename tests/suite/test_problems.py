@@ -93,17 +93,17 @@ def test_a_place_in_an_empty_line_shows_none():
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (HEAD + "input: {}\n" + CASE, ":3:1: input stands in a case, not here; put it below cases: - id: …"),
-        (HEAD + "id: x\n" + CASE, ":3:1: id stands in a case, not here; put it below cases: - id: …"),
-        (HEAD + "id: x\ninput: {}\n", ":3:1: id stands in a case, not here; put it below cases: - id: …"),
-        (HEAD + "dataset: q.csv\n" + CASE, ":3:1: dataset stands in a case, not here"),
+        (HEAD + "input: {}\n" + CASE, ":3:1: input belongs in a case, not here; put it below cases: - id: …"),
+        (HEAD + "id: x\n" + CASE, ":3:1: id belongs in a case, not here; put it below cases: - id: …"),
+        (HEAD + "id: x\ninput: {}\n", ":3:1: id belongs in a case, not here; put it below cases: - id: …"),
+        (HEAD + "dataset: q.csv\n" + CASE, ":3:1: dataset belongs in a case, not here"),
         (
             HEAD + CASE + "    app: {id: x}\n",
-            ":6:5: app stands at the top of the file, for all its cases, not in a case",
+            ":6:5: app belongs at the top of the file, for all its cases, not in a case",
         ),
         (
             HEAD + CASE + "    cases: []\n",
-            ":6:5: cases stands at the top of the file, for all its cases, not in a case",
+            ":6:5: cases belongs at the top of the file, for all its cases, not in a case",
         ),
         (HEAD + "contains: x\n" + CASE, ':3:1: unknown key "contains"; a suite has: app, '),
         (HEAD + CASE + "    timout: 3\n", "(did you mean timeout?)"),
@@ -121,7 +121,7 @@ def test_a_misplaced_key_is_told_where_it_belongs(text, told):
 def test_an_option_as_a_key_is_told(name, place):
     """An option's name as a key is told to be an option, or where in `app` it stands."""
     told = mistakes(HEAD + (CASE if place else "") + f"{place}{name}: x\n" + ("" if place else CASE))
-    assert re.search(rf":\d+:\d+: {name} (is no key but an option: --dust-|stands in app: )", told)
+    assert re.search(rf":\d+:\d+: {name} (is no key but an option: --dust-|belongs in app: )", told)
 
 
 @pytest.mark.parametrize(

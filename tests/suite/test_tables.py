@@ -239,7 +239,7 @@ def test_one_input_may_be_a_whole_row(load):
     ("written", "words"),
     [
         ("${row.qestion}", "row has no qestion; it has: id, question, label (did you mean question?)"),
-        ("${row.question.x}", "row.question holds nothing below it, and so no x"),
+        ("${row.question.x}", "row.question is no mapping or list, so it has no x"),
         ("${matrix.x}", "${matrix.x} needs a matrix in its case; add matrix: to it"),
         ("${rows.x}", "${rows.x} is no reference"),
         ("${env.DUST_NONE}", "the environment has no DUST_NONE"),
