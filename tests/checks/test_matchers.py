@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_dust.checks import arguments, binding
-from pytest_dust.checks.binding import ArgumentError, Here, WrongType, judge
+from pytest_dust.checks.binding import ArgumentError, Here, Matcher, WrongType, judge
 from pytest_dust.checks.matchers import MATCHERS, project
 from pytest_dust.model import MISSING, Bound
 
@@ -398,9 +399,17 @@ def test_a_value_of_a_wrong_type_is_named(name: str, entry: tuple[Any, Any]) -> 
     assert said.startswith("it is ")
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in TABLE if name not in ("exists", "not", "any_of", "all_of")]
-)
+def test_only_these_matchers_see_a_missing_value() -> None:
+    """`exists` judges a missing value, and so do the matchers that may hold it."""
+    assert {name for name, each in MATCHERS.items() if each.sees_missing} == {
+        "exists",
+        "not",
+        "any_of",
+        "all_of",
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if not MATCHERS[name].sees_missing])
 def test_nothing_passes_no_matcher_but_exists(name: str) -> None:
     """Where a path found nothing, only `exists: false` and its like hold."""
     argument = TABLE[name].holds[0][0]
@@ -580,6 +589,40 @@ def test_nothing_passes_no_wrapping_without_exists(written: Any) -> None:
     """Where nobody asks whether it exists, nothing fails, however often it is turned over."""
     (bound,) = bind(written)
     assert judge(MISSING, bound) is not True
+
+
+@pytest.mark.parametrize(
+    ("written", "flags"),
+    [
+        ({"equals": 1}, (True, False, False, False)),
+        ({"gt": 1}, (True, False, True, False)),
+        ({"schema": {}}, (False, False, True, False)),
+        ({"every": {"schema": {}}}, (False, False, False, False)),
+        ({"exists": True}, (True, True, False, False)),
+        ({"not": {"schema": {}}}, (False, False, False, True)),
+        ({"not": {"exists": True}}, (True, True, False, True)),
+        ({"length": {"exists": True}}, (True, False, True, False)),
+        ({"any_of": [1, {"all_of": [{"exists": True}, {"schema": {}}]}]}, (False, True, False, False)),
+    ],
+    ids=str,
+)
+def test_a_bound_matcher_knows_what_its_matcher_declares(written: Any, flags: tuple[bool, ...]) -> None:
+    """Whether it is bounded, and whether it sees a missing value, depends on the matchers in its argument too."""
+    (bound,) = bind(written)
+    assert (bound.bounded, bound.sees_missing, bound.measures, bound.negates) == flags
+
+
+def test_a_new_matcher_needs_no_more_than_its_declaration() -> None:
+    """A matcher of any name that declares to see missing values judges them, alone or negated by another."""
+    table = {
+        **MATCHERS,
+        "absent": Matcher("absent", arguments.anything, lambda value, _: value is MISSING, sees_missing=True),
+        "unless": replace(MATCHERS["not"], name="unless"),
+    }
+    absent, unless = bind({"absent": 1, "unless": {"absent": 1}}, Here(table=table))
+    assert (judge(MISSING, absent), judge(1, absent)) == (True, False)
+    assert (judge(MISSING, unless), judge(1, unless)) == (False, True)
+    assert [inner.name for inner in unless.expected.inner] == ["absent"]
 
 
 @pytest.mark.parametrize("name", ["unordered", "contains_all", "includes"])

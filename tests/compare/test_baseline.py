@@ -257,7 +257,8 @@ def test_the_shape_of_a_run_is_no_change(name):
 
 # ── blocks and statuses ──────────────────────────────────────────────────────────────────────────
 
-A, B, C = ("input", "A", [1]), ("code", "B", [2]), ("code", "C", [3])
+A, B, C, D = ("input", "A", [1]), ("code", "B", [2]), ("code", "C", [3]), ("code", "D", [5])
+OTHER_C = ("code", "C", [4])
 RAN, GONE = Change((), MISSING, "ran"), Change((), "ran", MISSING)
 
 
@@ -277,13 +278,31 @@ RAN, GONE = Change((), MISSING, "ran"), Change((), "ran", MISSING)
             [("B", 2, GONE), ("NEW", 3, RAN), ("C", 4, Change(("output",), 3, 4))],
         ),
         ((), (A,), [("A", 1, RAN)]),
+        ((A, B), (B,), [("A", 1, GONE)]),
+        ((A, B, C, D), (A, D), [("B", 2, GONE), ("C", 3, GONE)]),
+        ((A, D), (A, B, C, D), [("B", 2, RAN), ("C", 3, RAN)]),
+        ((A, C), (A, B, OTHER_C), [("B", 2, RAN), ("C", 3, Change(("output",), 3, 4))]),
+        ((A, B, C), (C, B, ("input", "A", [0])), [("A", 3, Change(("output",), 1, 0))]),
     ],
 )
 def test_blocks_that_came_or_went_stand_at_their_place(old, new, expected):
-    """A block that was added, removed or renamed is a change at its place among the others."""
+    """A block that was added, removed, renamed or changed has its place among the blocks of both runs."""
     found = compared(made(*old), made(*new))
     assert [(block.name, block.position, block.changes[0]) for block in found.blocks] == expected
     assert all(block.input is None for block in found.blocks)
+    assert found.total == len({name for _, name, _ in (*old, *new)})
+
+
+@pytest.mark.parametrize(
+    ("loop", "end"),
+    [(("map", "L", [[1]]), ("reduce", "L", [None])), (("while", "L", [False]), ("end", "L", [None]))],
+)
+def test_the_end_of_a_loop_has_the_place_of_its_beginning(loop, end):
+    """The two blocks of a loop have one name and count as one, so that the next block has the next place."""
+    old, new = (made(A, loop, B, end, last) for last in (C, OTHER_C))
+    found = compared(old, new)
+    assert [(block.name, block.position) for block in found.blocks] == [("C", 4)]
+    assert found.total == 4
 
 
 def test_a_block_that_now_fails_is_where_it_begins():
