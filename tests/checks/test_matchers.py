@@ -607,7 +607,7 @@ def test_nothing_passes_no_wrapping_without_exists(written: Any) -> None:
     ids=str,
 )
 def test_a_bound_matcher_knows_what_its_matcher_declares(written: Any, flags: tuple[bool, ...]) -> None:
-    """Whether it is bounded, and whether it sees a missing value, depends on the matchers in its argument too."""
+    """Whether it is bounded, and whether it sees a missing value, depends on the matchers inside too."""
     (bound,) = bind(written)
     assert (bound.bounded, bound.sees_missing, bound.measures, bound.negates) == flags
 

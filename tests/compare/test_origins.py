@@ -192,18 +192,22 @@ def test_the_order_of_similar_texts_counts(stage):
     assert result.outcomes == {"failed": 1}
 
 
-def test_a_long_list_of_similar_texts_ends():
-    """Thousands of texts, none or all of them similar to others, are lined up in bounded work."""
-    rules = Baseline(similar=0.9)
-    old = [f"row {at} of a long table of texts" for at in range(4_000)]
-    for new in (
-        [f"{at} what else, quite unlike" for at in range(4_000)],
-        ["x", *(f"{text}!" for text in old)],
-    ):
-        runs = (made(("code", "C", [ran(side)])) for side in (old, new))
-        found = baseline.compare(*(viewed(run, plural=True) for run in runs), rules, "")
-        assert found.changed
-    assert [change.path[2:] for change in found.values] == [(0,)]
+LONG_LIST = [f"row {at} of a long table of texts" for at in range(4_000)]
+
+
+@pytest.mark.parametrize(
+    ("new", "changes"),
+    [
+        ([f"{at} what else, quite unlike" for at in range(4_000)], 4_000),
+        (["x", *(f"{text}!" for text in LONG_LIST)], 1),
+    ],
+    ids=["none", "all"],
+)
+def test_a_long_list_of_similar_texts_ends(new, changes):
+    """Thousands of texts, none or all of them similar to others, are aligned in bounded work."""
+    runs = (made(("code", "C", [ran(side)])) for side in (LONG_LIST, new))
+    found = baseline.compare(*(viewed(run, plural=True) for run in runs), Baseline(similar=0.9), "")
+    assert [change.path[2:] for change in found.values] == [(at,) for at in range(changes)]
 
 
 # ── tables ───────────────────────────────────────────────────────────────────────────────────────

@@ -323,6 +323,8 @@ def test_an_app_that_no_address_can_name_is_refused(project, server, id_):
         ("../../etc", "etc.dust.yaml"),
         (".", "abc.dust.yaml"),
         ("a/b\\c", "a-b-c.dust.yaml"),
+        ("Größe: A/b!", "gr-e-a-b.dust.yaml"),
+        ("你好", "abc.dust.yaml"),
     ],
 )
 def test_the_file_has_a_name_that_disks_hold(project, server, name, file):

@@ -386,13 +386,16 @@ ODD += [
 ]
 
 
-def test_ids_that_no_file_system_holds_get_names_that_every_one_does():
-    """Names from odd ids are plain, short, no device's, and differ even where a disk folds letters."""
-    names = [file_names.case_file(f"a[{odd}]") for odd in ODD]
-    assert len(set(names)) == len(ODD)
-    for name in names:
-        assert re.fullmatch(r"a\[[a-z0-9._~\[\]-]*\]", name)
-        assert len(name) < 200
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_id_gives_a_file_name_that_is_valid_everywhere(odd):
+    """The file name of an odd id is short and has plain characters only."""
+    name = file_names.case_file(f"a[{odd}]")
+    assert re.fullmatch(r"a\[[a-z0-9._~\[\]-]{,196}\]", name)
+
+
+def test_odd_ids_give_different_file_names():
+    """Two ids have different file names, even on a disk that ignores case."""
+    assert len({file_names.case_file(f"a[{odd}]") for odd in ODD}) == len(ODD)
 
 
 def test_long_and_unprintable_ids_are_shortened_and_stay_apart(load):
@@ -529,9 +532,9 @@ def test_a_mistake_in_expect_that_reads_no_row_is_told_once(mistakes):
 
 
 def test_thousands_of_rows_are_read_in_seconds_and_bounded_memory(load):
-    """Four thousand rows become cases in seconds, in memory of a small multiple of the file."""
+    """A thousand rows become cases in seconds, in memory of a small multiple of the file."""
     rows = [
-        {"id": f"q{at}", "question": f"Question {at} " + "x" * 500, "label": "billing"} for at in range(4_000)
+        {"id": f"q{at}", "question": f"Question {at} " + "x" * 500, "label": "billing"} for at in range(1_000)
     ]
     content = as_jsonl(rows)
     text = (
@@ -544,9 +547,9 @@ def test_thousands_of_rows_are_read_in_seconds_and_bounded_memory(load):
     cases = load(text)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(cases) == 4_000
+    assert len(cases) == 1_000
     assert peak < 9 * len(content)
-    assert time.process_time() - begun < 15
+    assert time.process_time() - begun < 5
 
 
 # ── as tests ─────────────────────────────────────────────────────────────────────────────────────
@@ -597,7 +600,7 @@ def test_a_failure_names_the_row(table):
     assert (chosen.outcomes, "questions.jsonl:2" in chosen.out) == ({"failed": 1}, True)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", ["question[r1-GPT/4]", "question[17-gpt-4o]"])
 def test_a_generated_case_can_be_chosen(table, case):
     """`path::case[row]` and the command of a report run that case alone."""
     result = table.offline().run(f"t.dust.yaml::{case}")
