@@ -1,4 +1,4 @@
-"""What a case expects: read with every slip told, judged with every failure reported."""
+"""The expectations of a case: mistakes are found when they are read, and all failures are reported."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ VIEW: dict[str, Any] = {
 
 
 def judged(expect: dict[str, Any], view: dict[str, Any] = VIEW) -> tuple[Failure, ...]:
-    """What fails of an `expect` as a suite writes it."""
+    """Give the failures of an `expect` as a suite writes it."""
     return failures([read(path, written, plural=False) for path, written in expect.items()], view)
 
 
 def test_what_holds_gives_no_failure() -> None:
-    """Where all expectations hold nothing is reported."""
+    """If all expectations hold, nothing is reported."""
     expect = {
         "status": "succeeded",
         "error": None,
@@ -86,21 +86,21 @@ def test_a_failure_has_the_expectation_as_written() -> None:
     "written", ["x", None, {"contains": "x"}, {"not": {"contains": "x"}}, {"exists": True}]
 )
 def test_a_path_to_nothing_fails_and_says_how_far_it_got(path: str, note: str, written: Any) -> None:
-    """Where a path finds nothing every matcher fails, saying what is there instead."""
+    """If a path finds nothing, every matcher fails, and the note says what is there instead."""
     (found,) = judged({path: written})
     assert found.actual is MISSING
     assert found.note == note
 
 
-def test_a_missing_path_is_told_for_each_of_its_matchers() -> None:
-    """Several matchers behind a path that finds nothing all fail, with the same note."""
+def test_a_missing_path_is_a_failure_of_each_of_its_matchers() -> None:
+    """Several matchers for a path that finds nothing all fail, with the same note."""
     found = judged({"result.lable": {"contains": "x", "max_length": 3}})
     assert [one.expected.name for one in found] == ["contains", "max_length"]
     assert len({one.note for one in found}) == 1
 
 
 def test_nothing_is_accepted_by_exists_false_alone() -> None:
-    """`exists: false` holds where nothing is, and fails at a null."""
+    """`exists: false` holds if the path finds nothing, and fails for null."""
     assert judged({"result.other": {"exists": False}}) == ()
     (found,) = judged({"result.note": {"exists": False}})
     assert found.actual is None
@@ -111,15 +111,15 @@ def test_nothing_is_accepted_by_exists_false_alone() -> None:
     ["sum(result.tags)", "result.tags[::0]", "contains(result.label, `1`)", "result.tags[?@ > `1`] | [0]"],
 )
 @pytest.mark.parametrize("written", [1, {"not": {"equals": 1}}], ids=["literal", "not"])
-def test_a_path_that_does_not_fit_what_came_is_a_failure(path: str, written: Any) -> None:
-    """A path whose function refuses a value fails its case, with a reason, and crashes nothing."""
+def test_a_path_that_cannot_be_evaluated_is_a_failure(path: str, written: Any) -> None:
+    """A path whose function raises for a value fails its case, with a reason, and crashes nothing."""
     (found,) = judged({path: written})
     assert found.actual is MISSING
     assert found.note
 
 
 def test_a_path_that_could_not_be_followed_does_not_pass_as_absent() -> None:
-    """`exists: false` accepts a path that finds nothing, not one that could not be followed."""
+    """`exists: false` accepts a path that finds nothing, not one that cannot be evaluated."""
     (found,) = judged({"sum(result.tags)": {"exists": False}})
     assert "cannot be evaluated" in found.note
 
@@ -136,7 +136,7 @@ def test_a_path_that_could_not_be_followed_does_not_pass_as_absent() -> None:
 def test_structures_that_should_be_equal_show_where_they_differ(
     written: Any, changes: tuple[Change, ...]
 ) -> None:
-    """A failed `equals` of mappings or lists carries its changes, expected to actual."""
+    """A failed `equals` of mappings or lists has its differences, from expected to actual."""
     (found,) = judged({"blocks.CLASSIFY.output": written})
     assert found.changes == changes
 
@@ -148,7 +148,7 @@ def test_a_list_may_be_a_literal() -> None:
     assert found.changes == (Change((1,), "c", "b"),)
 
 
-def test_success_is_the_expectation_of_those_who_say_nothing() -> None:
+def test_success_is_the_implied_expectation() -> None:
     """The implied expectation is `status: succeeded`."""
     assert Expectation("status", bind("succeeded", BUILT_IN)) == SUCCEEDS
     assert failures([SUCCEEDS], VIEW) == ()
@@ -193,8 +193,8 @@ ALLOWED = "status, error, usage, blocks, duration, specification_hash, run_id"
         ("length(reslut)", False, f'a run has no "reslut"; it has: {ALLOWED}, result (did you mean result?)'),
     ],
 )
-def test_a_name_that_no_run_has_is_told_at_collection(path: str, plural: bool, told: str) -> None:
-    """A slip in the names that every run has is a mistake of the suite, with the nearest name."""
+def test_a_name_that_no_run_has_is_a_mistake_at_collection(path: str, plural: bool, told: str) -> None:
+    """A wrong name in a path is a mistake of the suite, with the nearest right name."""
     with pytest.raises(PathError) as caught:
         read(path, 1, plural=plural)
     assert str(caught.value) == told
@@ -205,7 +205,7 @@ def test_a_name_that_no_run_has_is_told_at_collection(path: str, plural: bool, t
     "path", ["status", "usage.total_tokens", "blocks.A", "blocks.*.status", "@", "blocks"]
 )
 def test_names_of_every_run_are_read(path: str, plural: bool) -> None:
-    """What runs of one input and of several have alike may be named in both."""
+    """Names that all runs have are allowed with one input and with several."""
     assert read(path, 1, plural=plural).path == path
 
 
@@ -213,7 +213,7 @@ def test_names_of_every_run_are_read(path: str, plural: bool) -> None:
     "name", ["type", "status", "iterations", "success_count", "error_count", "usage", "duration"]
 )
 def test_names_of_every_block_are_read(name: str) -> None:
-    """All that a block has may be named."""
+    """Every name that a block has is allowed."""
     assert read(f"blocks.A.{name}", 1, plural=False)
     assert read(f"blocks.A.{name}", 1, plural=True)
 
@@ -251,7 +251,7 @@ MASK = Mask((SECRET,))
     ids=str,
 )
 def test_an_expected_secret_is_masked_as_the_run_is(written: Any) -> None:
-    """What is expected loses its secrets as the run did, so that no report shows them."""
+    """Secrets in expectations are masked as in the run, so that no report shows them."""
     (found,) = masked([read("result", written, plural=False)], MASK)
     assert SECRET not in repr(found)
     assert MASKED in repr(found)
@@ -269,14 +269,14 @@ def test_an_expected_secret_is_masked_as_the_run_is(written: Any) -> None:
     ids=str,
 )
 def test_what_held_of_a_secret_holds_of_its_mask(written: Any, came: Any) -> None:
-    """An expectation that names a secret holds for the masked run, where it would for the run itself."""
+    """An expectation with a secret holds for the masked run if it holds for the run itself."""
     one = read("result", written, plural=False)
     assert failures([one], {"result": came}) == ()
     assert failures(masked([one], MASK), {"result": MASK.value(came)}) == ()
 
 
 def test_without_secrets_expectations_stay_as_they_are() -> None:
-    """Where nothing is to be masked, the very expectations come back, with what was prepared of them."""
+    """If nothing is to be masked, the same expectation objects are returned."""
     expect = [read("result", {"matches": "a+", "schema": {}}, plural=False)]
     assert masked(expect, MASK) == tuple(expect)
     assert masked(expect, Mask())[0] is expect[0]

@@ -20,7 +20,7 @@ def pytest_dust_matchers():
 
 @pytest.fixture
 def using(project, server):
-    """A project whose conftest's matcher `polite` returns this, and whose suite asks for it."""
+    """A project whose conftest file has a matcher `polite` that returns this, and whose suite uses it."""
 
     def make(verdict: str, asked: str = "{polite: true}"):
         text = suite(
@@ -34,7 +34,7 @@ def using(project, server):
 
 @pytest.mark.parametrize("verdict", ["True", "'refund' in value and wanted is True", "1", "[0]"])
 def test_true_holds(using, verdict):
-    """What the function returns as true holds; it sees the value found and the argument written."""
+    """The matcher holds if the function returns a true value; it gets the value and the argument."""
     assert using(verdict).run("--dust-mode=record").outcomes == {"passed": 1}
 
 
@@ -64,14 +64,14 @@ def test_false_and_a_text_and_an_exception_fail(using, verdict, words):
 @pytest.mark.parametrize(
     "asked", ["{not: {polite: x}}", "{any_of: [{polite: x}, {equals: x}]}", "{all_of: [{polite: x}]}"]
 )
-def test_it_stands_wherever_matchers_do(using, asked):
-    """A project's matcher may stand below `not`, `any_of` and the others."""
+def test_it_may_be_used_wherever_matchers_are(using, asked):
+    """A project's matcher may be used below `not`, `any_of` and all others."""
     wanted = "passed" if "any_of" in asked or "all_of" in asked else "failed"
     assert using("True", asked).run("--dust-mode=record").outcomes == {wanted: 1}
 
 
 def test_a_missing_value_fails_without_a_call(using):
-    """A path that finds nothing fails, and the function is not asked."""
+    """A path that finds nothing fails, and the function is not called."""
     example = using("open('called', 'w') and True")
     result = example.replacing("a.dust.yaml", "result.answer", "result.nothing").run("--dust-mode=record")
     assert result.outcomes == {"failed": 1}
@@ -79,7 +79,7 @@ def test_a_missing_value_fails_without_a_call(using):
 
 
 def test_it_takes_any_argument(using):
-    """The argument is what the suite says, of any type, references filled in."""
+    """The argument may be of any type; references in it are filled in."""
     example = using(
         "wanted == {'a': [1, None], 'b': 'vlt_example'}",
         "{polite: {a: [1, null], b: '${env.DUST_SPACE_ID}'}}",
@@ -95,7 +95,7 @@ def test_it_shows_in_suggestions(using):
 
 
 def test_one_that_shadows_a_built_in_is_an_error(using):
-    """A built-in cannot be replaced: each suite says so in an error, and no case runs."""
+    """A built-in matcher cannot be replaced: each suite has an error that says so, and no case runs."""
     result = using("True").replacing("conftest.py", '"polite"', '"contains"').run()
     assert result.outcomes == {"error": 1}
     assert (
@@ -106,7 +106,7 @@ def test_one_that_shadows_a_built_in_is_an_error(using):
 
 
 def test_one_that_is_given_twice_is_an_error(using):
-    """Two of one name from two places are an error."""
+    """Two matchers of one name from two places are an error."""
     example = using("True").having({"more.py": HOOK.format("False")})
     result = example.run("-p", "more", subprocess=True)
     assert result.outcomes == {"error": 1}
@@ -115,7 +115,7 @@ def test_one_that_is_given_twice_is_an_error(using):
 
 @pytest.mark.parametrize("given", ['{"two words": len}', '{"polite": 1}', "{1: len}"])
 def test_what_is_no_matcher_is_an_error(using, given):
-    """A name that cannot stand in a suite, or a value that cannot be called, is an error that says so."""
+    """A name that no suite can write, or a value that is not callable, is an error that says so."""
     result = using("True").replacing("conftest.py", '{"polite": polite}', given).run()
     assert result.outcomes == {"error": 1}
     assert "must be a name with a function (value, argument)" in result.out
@@ -123,14 +123,14 @@ def test_what_is_no_matcher_is_an_error(using, given):
 
 
 def test_a_hook_that_gives_none_changes_nothing(using):
-    """A hook may give nothing."""
+    """A hook may return None."""
     example = using("True", "{contains: refund}").replacing("conftest.py", '{"polite": polite}', "None")
     assert example.run("--dust-mode=record").outcomes == {"passed": 1}
 
 
 @pytest.mark.parametrize("given", ["[polite]", "'polite'", "polite"])
 def test_a_hook_that_gives_no_mapping_is_an_error(using, given):
-    """What is no mapping is an error that says so, without a traceback."""
+    """A hook that returns something else than a mapping is an error without a traceback."""
     result = using("True").replacing("conftest.py", '{"polite": polite}', given).run()
     assert result.outcomes == {"error": 1}
     assert "pytest_dust_matchers" in result.out
@@ -138,14 +138,14 @@ def test_a_hook_that_gives_no_mapping_is_an_error(using, given):
 
 
 def test_a_plugin_may_give_them(using):
-    """A plugin's matchers are used as a conftest's are."""
+    """A plugin's matchers are used like those of a conftest file."""
     example = using("True")
     moved = example.having({"conftest.py": None, "more.py": example.files["conftest.py"]})
     assert moved.run("-p", "more", "--dust-mode=record", subprocess=True).outcomes == {"passed": 1}
 
 
 def test_a_folders_conftest_serves_its_own_suites(using):
-    """A conftest file's matchers are those of the suites in and below its folder."""
+    """The matchers of a conftest file are for the suites in and below its folder."""
     example = using("True")
     files = {"sub/a.dust.yaml": example.files["a.dust.yaml"], "sub/conftest.py": example.files["conftest.py"]}
     result = example.having({**files, "conftest.py": None}).run(
@@ -156,13 +156,13 @@ def test_a_folders_conftest_serves_its_own_suites(using):
 
 
 def test_they_work_in_every_process(using):
-    """Under xdist each process asks the hook for itself."""
+    """With pytest-xdist each process calls the hook."""
     result = using("'it is rude'").run("--dust-mode=record", "-n", "2", subprocess=True)
     assert result.outcomes == {"failed": 1}
     assert "it is rude" in result.out
 
 
 def test_the_conftest_works_without_the_plugin(using):
-    """With `-p no:dust` an optional hook is no error."""
+    """With `-p no:dust` an optional hook is not an error."""
     example = using("True").having({"test_it.py": "def test_it(): pass\n"})
     assert example.run("-p", "no:dust", subprocess=True).outcomes == {"passed": 1}

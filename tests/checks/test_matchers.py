@@ -1,4 +1,4 @@
-"""The matchers: when each holds, when it fails, what it refuses, and what it says of wrong types."""
+"""The matchers: when each holds or fails, which arguments it refuses, and its failure for wrong types."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BUILT_IN = Here(table=MATCHERS)
 
 
 def bind(written: Any, here: Here = BUILT_IN) -> tuple[Bound, ...]:
-    """Bind what stands behind a path."""
+    """Bind a literal or matchers."""
     return binding.bind(written, here)
 
 
@@ -349,7 +349,7 @@ TABLE: dict[str, Row] = {
 
 
 def verdict(name: str, argument: Any, value: Any) -> Any:
-    """What the matcher says of the value."""
+    """The verdict of the matcher on the value."""
     (bound,) = bind({name: argument})
     return judge(value, bound)
 
@@ -361,7 +361,7 @@ def rows(part: str) -> Any:
 
 
 def test_every_matcher_is_in_the_table() -> None:
-    """No matcher goes without the tests below."""
+    """The tests below cover every matcher."""
     assert sorted(TABLE) == sorted(MATCHERS)
 
 
@@ -372,19 +372,19 @@ def test_every_matcher_says_what_it_does() -> None:
 
 @pytest.mark.parametrize(("name", "entry"), rows("holds"))
 def test_a_matcher_holds(name: str, entry: tuple[Any, Any]) -> None:
-    """What the matcher is for, it accepts."""
+    """A matcher holds for the values that it is for."""
     assert verdict(name, *entry) is True
 
 
 @pytest.mark.parametrize(("name", "entry"), rows("fails"))
 def test_a_matcher_fails(name: str, entry: tuple[Any, Any]) -> None:
-    """What the matcher is against, it fails, without an exception."""
+    """A matcher fails for other values, without an exception."""
     assert verdict(name, *entry) is not True
 
 
 @pytest.mark.parametrize(("name", "argument"), rows("refuses"))
 def test_a_matcher_refuses_an_argument(name: str, argument: Any) -> None:
-    """An argument that a matcher cannot use is told with the matcher's name, at collection."""
+    """An argument that a matcher cannot use is an error at collection, with the matcher's name."""
     with pytest.raises(ArgumentError) as caught:
         bind({name: argument})
     assert str(caught.value).startswith(f"{name}: ")
@@ -410,8 +410,8 @@ def test_only_these_matchers_see_a_missing_value() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in TABLE if not MATCHERS[name].sees_missing])
-def test_nothing_passes_no_matcher_but_exists(name: str) -> None:
-    """Where a path found nothing, only `exists: false` and its like hold."""
+def test_a_missing_value_fails_every_other_matcher(name: str) -> None:
+    """A matcher that does not see missing values fails for them, and so does its `not`."""
     argument = TABLE[name].holds[0][0]
     assert verdict(name, argument, MISSING) is False
     assert verdict("not", {name: argument}, MISSING) is False
@@ -457,10 +457,10 @@ def test_nothing_passes_no_matcher_but_exists(name: str) -> None:
         ),
     ],
 )
-def test_a_wrong_argument_is_told_where_it_stands(
+def test_a_wrong_argument_has_its_path(
     written: Any, told: str, path: tuple[str | int, ...], at_key: bool
 ) -> None:
-    """The path of a mistake leads from the matchers to the very key or value that is wrong."""
+    """The path of a mistake leads from the matchers to the wrong key or value."""
     with pytest.raises(ArgumentError) as caught:
         bind(written)
     assert str(caught.value).startswith(told)
@@ -471,7 +471,7 @@ def test_a_wrong_argument_is_told_where_it_stands(
     ("slip", "meant"), [("contain", "contains"), ("equal", "equals"), ("typ", "type"), ("lenght", "length")]
 )
 def test_an_unknown_matcher_gets_a_suggestion(slip: str, meant: str) -> None:
-    """A slip in a matcher's name names the nearest."""
+    """A misspelt matcher is an error with the nearest name."""
     with pytest.raises(ArgumentError, match=f"did you mean {meant}"):
         bind({slip: "x"})
 
@@ -481,14 +481,14 @@ def test_an_unknown_matcher_gets_a_suggestion(slip: str, meant: str) -> None:
     [("str", "string"), ("float", "number"), ("int", "integer"), ("bool", "boolean"), ("list", "array")],
 )
 def test_another_languages_type_gets_a_suggestion(other: str, meant: str) -> None:
-    """The names that Python has for JSON's types are answered with JSON's."""
+    """For the names that Python has for JSON's types, the error suggests JSON's."""
     with pytest.raises(ArgumentError, match=f"did you mean {meant}"):
         bind({"type": other})
 
 
 @pytest.mark.parametrize("value", [True, None, 3, {"a": 1}], ids=str)
 def test_a_type_that_is_no_text_is_shown_as_the_file_has_it(value: Any) -> None:
-    """A message about a wrong type shows no Python spelling."""
+    """A message about a wrong type shows it as JSON, not as Python."""
     with pytest.raises(ArgumentError) as caught:
         bind({"type": value})
     told, _, _ = str(caught.value).partition(";")
@@ -546,8 +546,8 @@ WRONG_TYPES = [(name, entry) for name, row in TABLE.items() if name != "type" fo
 
 
 @pytest.mark.parametrize(("name", "entry"), WRONG_TYPES)
-def test_not_does_not_turn_a_wrong_type_over(name: str, entry: tuple[Any, Any]) -> None:
-    """A value that a matcher cannot judge fails it and its opposite: no `not` passes by a slip."""
+def test_not_fails_for_a_wrong_type_too(name: str, entry: tuple[Any, Any]) -> None:
+    """A value of a wrong type fails a matcher and its `not`."""
     said = verdict("not", {name: entry[0]}, entry[1])
     assert isinstance(said, WrongType)
 
@@ -566,8 +566,8 @@ def test_not_does_not_turn_a_wrong_type_over(name: str, entry: tuple[Any, Any]) 
     ],
     ids=str,
 )
-def test_exists_is_asked_however_it_is_wrapped(written: Any) -> None:
-    """Nothing is accepted by `exists: false` behind any wrapping, which then refuses a null."""
+def test_exists_works_inside_of_other_matchers(written: Any) -> None:
+    """A missing value is accepted if `exists` inside of other matchers accepts it; null is not."""
     (bound,) = bind(written)
     assert judge(MISSING, bound) is True
     assert judge(None, bound) is not True
@@ -585,8 +585,8 @@ def test_exists_is_asked_however_it_is_wrapped(written: Any) -> None:
     ],
     ids=str,
 )
-def test_nothing_passes_no_wrapping_without_exists(written: Any) -> None:
-    """Where nobody asks whether it exists, nothing fails, however often it is turned over."""
+def test_nested_matchers_without_exists_fail_for_a_missing_value(written: Any) -> None:
+    """Without `exists` a missing value fails, whatever matchers are nested."""
     (bound,) = bind(written)
     assert judge(MISSING, bound) is not True
 
@@ -607,13 +607,13 @@ def test_nothing_passes_no_wrapping_without_exists(written: Any) -> None:
     ids=str,
 )
 def test_a_bound_matcher_knows_what_its_matcher_declares(written: Any, flags: tuple[bool, ...]) -> None:
-    """Whether it is bounded, and whether it sees a missing value, depends on the matchers inside too."""
+    """The flags of a bound matcher are those it declares and those of the matchers in its argument."""
     (bound,) = bind(written)
     assert (bound.bounded, bound.sees_missing, bound.measures, bound.negates) == flags
 
 
 def test_a_new_matcher_needs_no_more_than_its_declaration() -> None:
-    """A matcher of any name that declares to see missing values judges them, alone or negated by another."""
+    """A new matcher that declares to see missing values judges them, alone and negated by another."""
     table = {
         **MATCHERS,
         "absent": Matcher("absent", arguments.anything, lambda value, _: value is MISSING, sees_missing=True),
@@ -628,7 +628,7 @@ def test_a_new_matcher_needs_no_more_than_its_declaration() -> None:
 @pytest.mark.parametrize("name", ["unordered", "contains_all", "includes"])
 @pytest.mark.parametrize("other", [0, 1], ids=["alike", "all others"])
 def test_lists_of_many_elements_are_matched_at_once(name, other):
-    """Of twenty thousand elements and as many, not each is compared with each, which took minutes."""
+    """Lists of twenty thousand elements are matched without comparing all pairs, which took minutes."""
     wanted = [{"id": at, "tags": [at, "a"]} for at in range(20_000)]
     value = [{"id": at + other / 2, "tags": [at, "a"]} for at in range(20_000)]
     assert (verdict(name, wanted, value) is True) is not bool(other)
@@ -659,7 +659,7 @@ def test_a_schema_may_be_a_file_beside_the_suite(tmp_path: Path) -> None:
     ids=["cut", "bytes", "deep", "number", "type", "missing"],
 )
 def test_a_file_that_is_no_schema_says_so(tmp_path: Path, content: bytes | None, told: str) -> None:
-    """A file that holds no schema is a mistake of the suite, in one line of bounded length."""
+    """A file that is not a schema is a mistake of the suite, in one line of bounded length."""
     if content is not None:
         (tmp_path / "answer.json").write_bytes(content)
     with pytest.raises(ArgumentError) as caught:
@@ -680,7 +680,7 @@ def test_a_file_that_is_no_schema_says_so(tmp_path: Path, content: bytes | None,
     ids=str,
 )
 def test_no_schema_opens_a_socket(schema: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A schema that refers elsewhere is told so, and nothing is fetched by any means."""
+    """A schema that refers to another address fails with a reason, and nothing is fetched."""
     opened: list[Any] = []
 
     def refuse(*arguments: Any, **_: Any) -> Any:
@@ -704,7 +704,7 @@ def test_no_schema_opens_a_socket(schema: Any, monkeypatch: pytest.MonkeyPatch) 
 def test_a_missing_extra_says_how_to_install_it(
     module: str, written: Any, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A matcher whose library is not there is a mistake with the command that installs it; others work."""
+    """If a matcher's library is not installed, the mistake names the command; other matchers work."""
     real = arguments.find_spec
     monkeypatch.setattr(arguments, "find_spec", lambda name: None if name == module else real(name))
     with pytest.raises(ArgumentError) as caught:
@@ -737,7 +737,7 @@ for written in ({"similar": {"to": "a"}}, {"schema": {}}):
 
 
 def test_all_but_two_matchers_do_without_extras() -> None:
-    """In a Python without the extras' libraries everything is imported, and two matchers name theirs."""
+    """Without the extras' libraries everything can be imported, and two matchers name theirs."""
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT], capture_output=True, text=True, timeout=60, check=False
     )
@@ -751,12 +751,12 @@ def test_all_but_two_matchers_do_without_extras() -> None:
 
 
 def owned(holds: Any) -> Here:
-    """Give the matchers with a project's own among them."""
+    """Give the matchers with a project's own matcher `own` among them."""
     return Here(table={**MATCHERS, "own": project("own", holds)})
 
 
 def test_a_projects_matcher_takes_any_argument() -> None:
-    """A project's own matcher judges as any other, alone or inside of another."""
+    """A project's own matcher judges like any other, alone or inside of another."""
     here = owned(lambda value, wanted: value % wanted == 0)
     (bound,) = bind({"not": {"own": 3}}, here)
     assert (judge(4, bound), judge(6, bound)) == (True, False)
@@ -768,7 +768,7 @@ def test_a_projects_matcher_takes_any_argument() -> None:
     ("gives", "said"), [(1, True), (0, False), (None, False), ("no", "no"), ("", ""), ([1], True)]
 )
 def test_what_a_projects_matcher_gives_is_a_verdict(gives: Any, said: Any) -> None:
-    """What a project's matcher returns counts as Python has it; a text fails with what it says."""
+    """What a project's matcher returns counts as true or false; a text fails with that text."""
     (bound,) = bind({"own": 1}, owned(lambda _value, _wanted: gives))
     found = judge(1, bound)
     assert found == said
@@ -776,7 +776,7 @@ def test_what_a_projects_matcher_gives_is_a_verdict(gives: Any, said: Any) -> No
 
 
 def test_a_projects_matcher_that_raises_fails() -> None:
-    """An exception in a project's matcher is a failure that names it, and crashes nothing."""
+    """An exception in a project's matcher is a failure that names it."""
     (bound,) = bind({"own": 1}, owned(lambda value, _wanted: value["x"]))
     assert judge({}, bound) == "the matcher raised KeyError: 'x'"
     assert judge(MISSING, bound) is False
@@ -799,7 +799,7 @@ VALUES = st.recursive(
 @given(st.sampled_from(sorted(MATCHERS)), VALUES, st.one_of(VALUES, st.just(MISSING)))
 @settings(max_examples=400, deadline=None)
 def test_any_argument_is_refused_or_judges_any_value(name: str, argument: Any, value: Any) -> None:
-    """A matcher refuses its argument when bound, or gives a verdict on whatever comes."""
+    """A matcher refuses its argument when bound, or returns a verdict on any value."""
     try:
         bounds = bind({name: argument})
     except ArgumentError:

@@ -30,7 +30,7 @@ TEXTS = st.text(
 
 
 def compiled(pattern: str) -> re.Pattern[str] | None:
-    """The pattern as `re` reads it, None where it does not."""
+    """The pattern as `re` compiles it, None if it does not."""
     try:
         return patterns.compiled(pattern)
     except (re.error, OverflowError, RecursionError):
@@ -40,7 +40,7 @@ def compiled(pattern: str) -> re.Pattern[str] | None:
 @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(PATTERNS, st.lists(TEXTS, min_size=4, max_size=4))
 def test_a_pattern_finds_what_re_finds(pattern: str, texts: list[str]) -> None:
-    """Whatever `re` accepts is found, or not, in the same texts."""
+    """A pattern that `re` accepts is found in the same texts as `re` finds it."""
     ours = compiled(pattern)
     if ours is None:
         return
@@ -74,13 +74,13 @@ def test_a_pattern_finds_what_re_finds(pattern: str, texts: list[str]) -> None:
     ],
 )
 def test_where_the_libraries_differ_it_is_as_re_has_it(pattern: str, text: str) -> None:
-    """What `regex` reads in its own way (classes, fuzzy counts, POSIX names) means what it means to `re`."""
+    """Syntax that `regex` reads differently (classes, fuzzy counts, POSIX names) works as in `re`."""
     ours = patterns.compiled(pattern)
     assert found(ours, text) == (ours.search(text) is not None)
 
 
 def test_a_pattern_that_would_fill_the_memory_is_left_to_re() -> None:
-    """Counts that `regex` would write out, nested ones too, are not given to it."""
+    """Large or nested repetitions are not given to `regex`, which would write them out."""
     assert translate(re.compile("a{99999999}")) is None
     assert translate(re.compile("((a{100}){100}){100}")) is None
     assert translate(re.compile("(a{1,100}){0,100}")) is not None
@@ -88,11 +88,11 @@ def test_a_pattern_that_would_fill_the_memory_is_left_to_re() -> None:
 
 @pytest.mark.parametrize("pattern", ["^(a|aa)+$", "(.*a){14}b", "(a+a+)+b", r"^(\w+\s?)*$"])
 def test_a_search_stops_when_the_time_is_up(pattern: str) -> None:
-    """A search that would take for ever raises when its time is up."""
+    """A search that takes too long raises when its time is up."""
     with deadline.within(0.1), pytest.raises(TimeIsUp):
         found(re.compile(pattern), "aa" * 2000 + "!")
 
 
 def test_without_a_deadline_there_is_none() -> None:
-    """Where nobody set a deadline, a search takes as long as it takes."""
+    """Without a deadline, a search has no time limit."""
     assert found(re.compile("a$"), "b" * 1000 + "a")

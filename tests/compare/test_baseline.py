@@ -1,4 +1,4 @@
-"""Two runs held against each other: which block changed first, for which input and iteration."""
+"""The comparison of two runs: which block changed first, for which input and iteration."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def failed(text: str) -> dict[str, Any]:
 
 
 def compared(old: Run, new: Run) -> Comparison:
-    """Hold two runs against each other; both ways, and each with itself, must say the same."""
+    """Compare two runs; in both directions, and each with itself, the verdicts must agree."""
     found = held(old, new)
     assert found.recorded_at == AT
     assert found.changed == held(new, old).changed
@@ -56,7 +56,7 @@ def compared(old: Run, new: Run) -> Comparison:
 
 
 def held(old: Run, new: Run, rules: Baseline = Baseline()) -> Comparison:  # noqa: B008  # it is frozen
-    """Hold a run against another by the rules of a suite; of one that gives none where there are none."""
+    """Compare a run with another by the rules of a suite; the default rules if none are given."""
     return baseline.compare(*(viewed(run, plural=True) for run in (old, new)), rules, AT)
 
 
@@ -204,7 +204,7 @@ TABLE = {
 )
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
 def test_where_a_change_begins(row, form):
-    """The first changed block is the one that was touched, at its first input and iteration that differ."""
+    """The first changed block is the edited one, at its first input and iteration that differ."""
     old = perform(row.app, row.inputs, form=form)
     if row.drifted:
         new = perform(row.app, row.inputs, drifted=dust_server.DRIFTING)
@@ -219,7 +219,7 @@ def test_where_a_change_begins(row, form):
 
 
 def test_the_consequences_are_counted():
-    """What changed after the first block are its consequences, each value with what it was and is."""
+    """The blocks that changed after the first one are its consequences, with old and new values."""
     found = compared(
         perform("support-answer", [REFUND]),
         perform("support-answer", [REFUND], drifted=dust_server.DRIFTING),
@@ -240,14 +240,14 @@ def test_the_consequences_are_counted():
     ],
 )
 def test_an_edit_that_changes_nothing_for_the_caller_is_no_change(app, inputs):
-    """Another version of an app that answers the same has not changed."""
+    """Another version of an app with the same answer has not changed."""
     found = compared(perform(app, inputs), perform(app, inputs, "v2"))
     assert (found.values, found.changed) == ((), False)
 
 
 @pytest.mark.parametrize("name", APPS)
 def test_the_shape_of_a_run_is_no_change(name):
-    """The same run recorded in one shape of the wire and made in the other has not changed."""
+    """A run is unchanged if the service sends it in its other format."""
     inputs = [APPS[name].example] * 2
     split, merged = (
         perform(name, inputs, form=form) for form in (dust_server.by_iteration, dust_server.merged)
@@ -285,8 +285,8 @@ RAN, GONE = Change((), MISSING, "ran"), Change((), "ran", MISSING)
         ((A, B, C), (C, B, ("input", "A", [0])), [("A", 3, Change(("output",), 1, 0))]),
     ],
 )
-def test_blocks_that_came_or_went_stand_at_their_place(old, new, expected):
-    """A block that was added, removed, renamed or changed has its place among the blocks of both runs."""
+def test_every_block_has_its_position(old, new, expected):
+    """Added, removed, renamed and changed blocks have a position among the blocks of both runs."""
     found = compared(made(*old), made(*new))
     assert [(block.name, block.position, block.changes[0]) for block in found.blocks] == expected
     assert all(block.input is None for block in found.blocks)
@@ -297,8 +297,8 @@ def test_blocks_that_came_or_went_stand_at_their_place(old, new, expected):
     ("loop", "end"),
     [(("map", "L", [[1]]), ("reduce", "L", [None])), (("while", "L", [False]), ("end", "L", [None]))],
 )
-def test_the_end_of_a_loop_has_the_place_of_its_beginning(loop, end):
-    """The two blocks of a loop have one name and count as one, so that the next block has the next place."""
+def test_the_two_blocks_of_a_loop_have_one_position(loop, end):
+    """The two blocks of a loop have one name and one position."""
     old, new = (made(A, loop, B, end, last) for last in (C, OTHER_C))
     found = compared(old, new)
     assert [(block.name, block.position) for block in found.blocks] == [("C", 4)]
@@ -306,7 +306,7 @@ def test_the_end_of_a_loop_has_the_place_of_its_beginning(loop, end):
 
 
 def test_a_block_that_now_fails_is_where_it_begins():
-    """A change begins in the block that fails, and the blocks that therefore never ran follow."""
+    """A change begins in the block that fails; the blocks that did not run then follow."""
     new = made(A, ("code", "B", [failed("no")]), status="errored")
     found = compared(made(A, B, C), new)
     first = found.blocks[0]
@@ -316,7 +316,7 @@ def test_a_block_that_now_fails_is_where_it_begins():
 
 
 def test_a_block_that_fails_no_longer_is_where_it_begins():
-    """A change begins in the block that failed and does no longer."""
+    """A change begins in the block that failed before and does not now."""
     old = made(A, ("code", "B", [failed("no")]), status="errored")
     found = compared(old, made(A, B, C))
     assert names(found) == ["B", "C"]
@@ -332,7 +332,7 @@ def test_another_error_is_a_change():
 
 
 def test_a_failure_in_a_while_is_named_with_its_iteration():
-    """A block that fails in a later round of a while comes before the while, which goes no further."""
+    """A block that fails in a later iteration of a while comes before the while, which ends there."""
     until, no_until = ("while", "W", [True, True, True, False]), ("while", "W", [True, True])
     old = made(A, until, ("code", "C", [1, 2, 3]), ("end", "W", [None] * 3), B)
     new = made(A, no_until, ("code", "C", [1, failed("no")]), ("end", "W", [None]), status="errored")
@@ -347,8 +347,8 @@ def looped(kind: str, outputs: list[Any]) -> Run:
     return made(A, (kind, "LOOP", [True]), ("code", "C", outputs), (end, "LOOP", [None]))
 
 
-def test_rounds_of_a_while_line_up_by_their_number():
-    """Rounds are held against those of the same number, even where another one would look more alike."""
+def test_iterations_of_a_while_are_compared_by_number():
+    """Iterations of a while are compared by number, even if another one is more similar."""
     found = compared(looped("while", ["a", "b", "c"]), looped("while", ["b", "c"]))
     assert found.blocks[0].changes == (
         Change((0, "output"), "a", "b"),
@@ -367,8 +367,8 @@ def test_rounds_of_a_while_line_up_by_their_number():
     ],
     ids=["less", "more", "other", "failed"],
 )
-def test_elements_of_a_map_line_up_by_content(old, new, changes):
-    """An element of a map more or less is one change, and does not shift those behind it."""
+def test_elements_of_a_map_are_aligned_by_content(old, new, changes):
+    """One more or less element of a map is one change, and does not shift the others."""
     assert compared(looped("map", old), looped("map", new)).blocks[0].changes == changes
 
 
@@ -400,7 +400,7 @@ def giving(value: Any) -> Run:
     ids=["another", "more", "less", "none", "all", "no list"],
 )
 def test_what_is_left_out_of_a_list_shifts_nothing(rules, old, new, changes):
-    """Where `ignore` leaves out one element, the others are told at the places at which they stand."""
+    """If `ignore` leaves out one element, changes of the others have their own index."""
     found = held(giving({"items": old}), giving({"items": new}), rules)
     told = [Change(change.path[3:], change.old, change.new) for change in found.values]
     assert told == changes
@@ -409,14 +409,14 @@ def test_what_is_left_out_of_a_list_shifts_nothing(rules, old, new, changes):
 
 
 def test_an_iteration_that_is_left_out_shifts_nothing():
-    """Where `ignore` leaves out one iteration of a map, another that changes is told by its own number."""
+    """If `ignore` leaves out one iteration of a map, changes of the others have their own number."""
     old, new = mapped(1, 2, 3), mapped(9, 2, 4)
     told = {block.name: block.changes for block in held(old, new, FIRST_ROUND).blocks}
     assert told["EACH"] == (Change((2, "output"), 3, 4),)
 
 
 def test_a_block_that_is_compared_itself_is_located():
-    """What `ignore` leaves out of the results counts and begins somewhere where the block is compared."""
+    """A block that is compared itself is compared in full, even if `ignore` leaves out the results."""
     old, new = giving({"t": 5}), giving({"t": 6})
     found = held(old, new, NOT_T)
     assert [change.path for change in found.values] == [("blocks", "LAST", "outputs", 0, "t")]
@@ -435,7 +435,7 @@ LEAVING_T = {
 
 @pytest.mark.parametrize(("compare", "ignore"), LEAVING_T.values(), ids=LEAVING_T)
 def test_what_counts_is_located(compare, ignore):
-    """A change that counts begins in a block, whatever `ignore` leaves out of its value's other places."""
+    """A change that counts has a block, whatever `ignore` leaves out of other paths of its value."""
     rules = Baseline(compare=compare, ignore=(ignore,))
     found = held(giving({"t": 5}), giving({"t": 6}), rules)
     assert found.changed
@@ -444,7 +444,7 @@ def test_what_counts_is_located(compare, ignore):
 
 @pytest.mark.parametrize("more", ["blocks.LAST.status", "length(blocks.LAST.outputs)"])
 def test_what_is_left_out_is_not_where_it_begins(more):
-    """Of several inputs, the one whose value counts is named, though another of the block is compared too."""
+    """Of several inputs, the one whose value counts is named, even if another is compared too."""
     inputs = [({"t": 5, "x": 1}, {"t": 6, "x": 1}), ({"t": 5, "x": 1}, {"t": 6, "x": 2})]
     old, new = (made(("llm", "LAST", *([ran(pair[at])] for pair in inputs))) for at in (0, 1))
     found = held(old, new, Baseline(compare=("results", more), ignore=(("results", "*", "t"),)))
@@ -454,7 +454,7 @@ def test_what_is_left_out_is_not_where_it_begins(more):
 
 
 def test_an_input_may_be_left_out():
-    """Where `ignore` leaves out one input's result, neither it nor its block's output is a change."""
+    """If `ignore` leaves out one input's result, neither it nor its block's output is a change."""
     old, new = made(("llm", "LAST", [1], [1])), made(("llm", "LAST", [2], [3]))
     found = held(old, new, Baseline(ignore=(("results", "0"),)))
     assert [change.path for change in found.values] == [("results", 1)]
@@ -462,16 +462,16 @@ def test_an_input_may_be_left_out():
 
 
 @pytest.mark.parametrize("rules", [Baseline(unordered=True), Baseline(unordered=True, similar=0.5)])
-def test_inputs_line_up_in_their_order(rules):
-    """The order of lists may be nothing, that of inputs never: two that have changed places have changed."""
+def test_inputs_are_compared_in_order(rules):
+    """Inputs are compared in order, even if the order of lists is ignored."""
     old, new = made(("llm", "LAST", ["billing"], ["other"])), made(("llm", "LAST", ["other"], ["billing"]))
     found = held(old, new, rules)
     assert [change.path for change in found.values] == [("results", 0), ("results", 1)]
     assert [block.input for block in found.blocks] == [1, 2]
 
 
-def test_a_while_that_ends_earlier_says_in_which_round():
-    """A while that stops a round earlier changed its answer in that round, from true to false."""
+def test_a_while_that_ends_earlier_changed_in_that_iteration():
+    """A while that ends one iteration earlier changed its value in that iteration."""
     old = made(A, ("while", "W", [True, True, False]), ("code", "C", [1, 2]), ("end", "W", [None, None]))
     new = made(A, ("while", "W", [True, False]), ("code", "C", [1]), ("end", "W", [None]))
     found = compared(old, new)
@@ -481,7 +481,7 @@ def test_a_while_that_ends_earlier_says_in_which_round():
 
 @pytest.mark.parametrize("more", [1, -1])
 def test_an_input_more_or_less_is_a_change(more):
-    """Where one run has an input more, the change names that input."""
+    """If one run has one more input, the change names that input."""
     short, long = made(("input", "A", [1], [2])), made(("input", "A", [1], [2], [3]))
     found = compared(*((short, long)[::more]))
     assert [(block.name, block.input) for block in found.blocks] == [("A", 3)]
@@ -489,27 +489,27 @@ def test_an_input_more_or_less_is_a_change(more):
 
 @pytest.mark.parametrize("values", [(1, 1.0), (ran({"a": 1, "b": 2}), ran({"b": 2, "a": 1}))])
 def test_equal_json_is_no_change(values):
-    """Outputs that are the same JSON have not changed, however they are written."""
+    """Outputs that are equal as JSON have not changed, however they are written."""
     old, new = (made(("code", "B", [value])) for value in values)
     assert not compared(old, new).changed
 
 
 @pytest.mark.parametrize("values", [(1, True), (0, False), (None, ""), ("1", 1), ([], ran({}))])
 def test_other_json_is_a_change(values):
-    """Outputs that are not the same JSON have changed, however alike they look."""
+    """Outputs that are not equal as JSON have changed, however similar they look."""
     old, new = (made(("code", "B", [value])) for value in values)
     assert compared(old, new).changed
 
 
 def test_another_status_alone_is_a_change():
-    """A run that ended otherwise has changed even where no block tells why."""
+    """A run with another status has changed, even if no block has."""
     found = compared(made(A), made(A, status="errored"))
     (block,) = found.blocks
     assert block.changes == (Change(("status",), "succeeded", "errored"),)
 
 
 def test_tokens_time_and_ids_are_no_change():
-    """What a run cost, how long it took and what it is called is nothing that callers see."""
+    """Tokens, duration and ids of a run are not compared."""
     old = made(A, B)
     used = {"value": 2, "error": None, "meta": {"token_usage": {"prompt_tokens": 5}}}
     new = replace(made(A, ("code", "B", [used])), id="r2", specification_hash="h2", duration=9.0)
@@ -520,14 +520,14 @@ def test_tokens_time_and_ids_are_no_change():
     ("old", "new"),
     [({"answer": 1}, {"answer": 2}), ({}, {"answer": 1}), (None, [[ran(1)]]), ([[ran(1)]], [[ran(2)]])],
 )
-def test_results_count_where_no_block_is_told(old, new):
-    """Runs that hold no executions have changed where their results have."""
+def test_results_count_if_there_are_no_executions(old, new):
+    """Runs without executions have changed if their results have."""
     found = compared(made(results=old), made(results=new))
     assert found.changed
 
 
-def test_a_block_status_counts_where_no_execution_is_told():
-    """Runs that hold statuses alone have changed where another block failed."""
+def test_block_statuses_count_if_there_are_no_executions():
+    """Runs that have only statuses have changed if another block failed."""
     documents = []
     for name in ("B", "C"):
         document = answer([], "errored")
@@ -550,7 +550,7 @@ def to_run(wire: Wire) -> Run:
 @bounded
 @given(runs(), runs())
 def test_any_two_runs_compare(old, new):
-    """Any two runs compare the same way round and back, in order, each change with what was and is."""
+    """Any two runs can be compared: positions are within the total, and each block has changes."""
     found = compared(to_run(old), to_run(new))
     positions = {block.name: block.position for block in found.blocks}
     assert all(1 <= at <= found.total for at in positions.values() if found.blocks[0].name != "the run")
@@ -560,7 +560,7 @@ def test_any_two_runs_compare(old, new):
 @settings(bounded, max_examples=200)
 @given(spoilt_answers(), spoilt_answers())
 def test_unchanged_runs_look_the_same(one, other):
-    """Of two runs that have not changed, `expect` sees the same status, error and results."""
+    """Two unchanged runs have the same status, error and results for `expect`."""
     try:
         old, new = api.parse(one, 0.0), api.parse(other, 0.0)
     except ServiceError:
@@ -573,7 +573,7 @@ def test_unchanged_runs_look_the_same(one, other):
 
 
 def test_many_long_runs_are_compared_at_once():
-    """A run of thousands of iterations is compared in moments, and still says where it begins."""
+    """A run of thousands of iterations is compared quickly, and the changed one is named."""
     rows = [f"{at} " * 20 for at in range(3000)]
     changed = [*rows[:1500], "other", *rows[1501:]]
     old = made(("map", "M", [[0] * 3000]), ("llm", "C", rows), ("reduce", "M", [None]))

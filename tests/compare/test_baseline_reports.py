@@ -39,7 +39,7 @@ def document(*blocks: Any, status: str = "succeeded") -> dict[str, Any]:
 
 
 def executed(kind: str, one: Any) -> Any:
-    """Give an execution with this output; one that failed as it is. A model tells that it used no tokens."""
+    """Give an execution with this output; a failed one is given as it is. A model used no tokens."""
     if isinstance(one, dict) and "error" in one:
         return one
     usage = {"prompt_tokens": 0, "completion_tokens": 0}
@@ -106,7 +106,7 @@ def made(made):
 
 @pytest.fixture
 def golden_in_colour(project):
-    """Hold coloured output against `golden/NAME.txt`, with each escape in angle quotes."""
+    """Compare coloured output with `golden/NAME.txt`, which has each escape in angle quotes."""
 
     def hold(name: str, text: str) -> None:
         path = GOLDEN / f"{name}.txt"
@@ -286,7 +286,7 @@ def test_what_counts_as_a_change(stage):
 
 
 def test_a_swapped_comparison_says_the_same(stage):
-    """Whether anything changed does not depend on which of two runs is the recording."""
+    """Whether a run has changed does not depend on which of the two is the recording."""
     swapped = {name: (pair[1], pair[0], *pair[2:]) for name, (pair, _) in KEYS.items()}
     result = stage.play(swapped, ON_CHANGE)
     found = {name: name in told(result) for name in KEYS}
@@ -294,7 +294,7 @@ def test_a_swapped_comparison_says_the_same(stage):
 
 
 def test_a_baseline_of_the_suite_holds_for_its_cases(stage):
-    """A suite's baseline holds in every case, and a case's keys are put over the suite's one by one."""
+    """A suite's baseline is used in every case; a case overrides it key by key."""
     pairs = {
         "inherits": (last({"id": 1, "x": 1}), last({"id": 2, "x": 1})),
         "inherits-change": (last({"id": 1, "x": 1}), last({"id": 2, "x": 2})),
@@ -322,7 +322,7 @@ def test_a_baseline_of_the_suite_holds_for_its_cases(stage):
     ],
 )
 def test_on_change_decides_whether_a_change_fails(stage, written, option, fails):
-    """A change fails a case that passes only where on_change says so, and the option wins over the suite."""
+    """A change fails a passing case only if on_change says so; the option overrides the suite."""
     result = stage.play({"c": (last(1), last(2), *([written] if written else []))}, *option)
     assert result.outcomes == ({"failed": 1} if fails else {"passed": 1})
     assert ("(on_change: fail)" in result.out) == fails
@@ -330,8 +330,8 @@ def test_on_change_decides_whether_a_change_fails(stage, written, option, fails)
 
 
 @pytest.mark.parametrize("source", ["ini", "environment"])
-def test_on_change_may_stand_in_ini_and_environment(stage, source):
-    """The option's ini and environment form do the same."""
+def test_on_change_may_be_set_by_ini_and_environment(stage, source):
+    """The option may be set by ini and by the environment."""
     if source == "ini":
         stage.project = stage.project.having({"pytest.ini": "[pytest]\ndust_on_change = fail\n"})
     else:
@@ -505,7 +505,7 @@ RESULTS: dict[str, tuple[tuple[Any, ...], str]] = {
 
 
 def test_what_is_ignored_of_the_result_is_so_of_the_block_that_gives_it(stage):
-    """An ignored path of the result holds for that block's own output too, and for no other block's."""
+    """An ignored path of the result is ignored in the last block's output too, in no other's."""
     pairs = {name: pair for name, (pair, _) in RESULTS.items()}
     result = stage.play(pairs, ON_CHANGE).example.replacing("s.dust.yaml", "string", "number")
     report = re.sub(r"20\d\d-\d\d-\d\d", "DATE", result.run("--dust-mode=live").report)
@@ -522,7 +522,7 @@ def test_where_each_change_begins(stage):
 
 
 def test_an_inserted_element_shifts_nothing(stage):
-    """Of a map with one more element, that element alone is shown."""
+    """If a map has one more element, only that element is shown."""
     old, new = BEGINS["inserted"][0]
     report = stage.play({"inserted": (old, new)}, ON_CHANGE).report
     assert re.search(r'L +iteration 2 +nothing → \{"output": "x"\}', report)
@@ -531,7 +531,7 @@ def test_an_inserted_element_shifts_nothing(stage):
 
 
 def test_each_input_is_traced_on_its_own(stage):
-    """Where inputs changed in different blocks, the report says for each where it began."""
+    """If inputs changed in different blocks, the report names the first block for each."""
     old = document(("input", "IN", [0], [1], [2]), ("code", "A", [1], [1], [1]), ("llm", "C", [3], [3], [3]))
     new = document(("input", "IN", [0], [1], [2]), ("code", "A", [1], [1], [9]), ("llm", "C", [3], [4], [9]))
     result = stage.play({"c": (old, new)}, ON_CHANGE)
@@ -540,7 +540,7 @@ def test_each_input_is_traced_on_its_own(stage):
 
 
 def test_what_follows_is_folded(stage):
-    """What changed behind the first block is named and counted, not written out."""
+    """Blocks that changed after the first one are named and counted, not shown in full."""
     old = document(IN, A, *(("code", f"B{at}", [at]) for at in range(20)))
     new = document(IN, ("code", "A", [9]), *(("code", f"B{at}", [-1]) for at in range(20)))
     report = stage.play({"c": (old, new)}, ON_CHANGE).report
@@ -551,7 +551,7 @@ def test_what_follows_is_folded(stage):
 
 
 def test_what_changed_on_the_way_alone_is_said_so(stage):
-    """A failed expectation whose result did not change is told with what changed on the way."""
+    """A failed expectation with an unchanged result shows the blocks that changed before it."""
     old, new = document(IN, A, B), document(IN, ("code", "A", [9]), B)
     result = stage.play({"c": (old, new, "marks: []")})
     example = result.example.replacing("s.dust.yaml", "type: string", "type: number")
@@ -560,7 +560,7 @@ def test_what_changed_on_the_way_alone_is_said_so(stage):
 
 
 def test_a_filter_shows_only_its_blocks(made, server):
-    """With a block_filter on both sides the change begins in the first block that it lets through."""
+    """With a block_filter on both sides, the change begins in the first block of the filter."""
     example = made(SUPPORT, REFUND, "block_filter: [LOOKUP, ANSWER]\n")
     server.drift()
     result = example.run("--dust-mode=live", ON_CHANGE)
@@ -569,7 +569,7 @@ def test_a_filter_shows_only_its_blocks(made, server):
 
 @pytest.mark.parametrize(("old", "new"), [("", "[CLASSIFY, ANSWER]"), ("[CLASSIFY, ANSWER]", "")])
 def test_another_filter_on_one_side_says_so(made, server, old, new):
-    """A recording made under another block_filter is not taken for a change of blocks."""
+    """A recording with another block_filter is not reported as changed blocks."""
     lines = [f"block_filter: {names}\n" if names else "" for names in (old, new)]
     example = made(SUPPORT, REFUND, lines[0])
     head, rest = example.files["suite.dust.yaml"].decode().split("input:")
@@ -585,7 +585,7 @@ def test_another_filter_on_one_side_says_so(made, server, old, new):
 
 
 def test_rerecord_shows_what_it_replaces(made, server):
-    """A rerecorded case is held against the cassette that it replaces, and a change does not fail it."""
+    """A rerecorded case is compared with the cassette it replaces; a change does not fail it."""
     example = made(SUPPORT, REFUND)
     server.drift()
     result = example.run("--dust-mode=rerecord", ON_CHANGE)
@@ -597,7 +597,7 @@ def test_rerecord_shows_what_it_replaces(made, server):
 
 
 def test_record_shows_what_a_stale_cassette_said(made, server):
-    """A cassette that no longer fits is compared with the one that record writes in its place."""
+    """A cassette that no longer fits is compared with the one that replaces it."""
     example = made(SUPPORT, REFUND)
     server.save_edited(SUPPORT)
     stale = example.replacing("suite.dust.yaml", server.hash(SUPPORT), server.hash(SUPPORT, "v2"))
@@ -609,7 +609,7 @@ def test_record_shows_what_a_stale_cassette_said(made, server):
 
 
 def test_record_compares_nothing_that_fits(made, server):
-    """Record leaves a cassette that fits, and makes no run to compare."""
+    """Record mode keeps a cassette that fits, and makes no run to compare."""
     example = made(SUPPORT, REFUND)
     server.drift()
     result = example.run("--dust-mode=record", ON_CHANGE)
@@ -618,14 +618,14 @@ def test_record_compares_nothing_that_fits(made, server):
 
 
 def test_replay_is_no_comparison(made, server):
-    """A replayed case is its own baseline, and --dust-on-change does nothing to it."""
+    """A replayed case is not compared, and --dust-on-change has no effect on it."""
     example = made(SUPPORT, REFUND)
     server.drift()
     assert example.offline().run(ON_CHANGE).outcomes == {"passed": 1}
 
 
 def test_live_without_a_recording_compares_nothing(made):
-    """A live run without a cassette passes or fails by its expectations alone."""
+    """A live run without a cassette is judged by its expectations alone."""
     example = made(SUPPORT, REFUND).having({"cassettes/suite/suite.json": None})
     result = example.run("--dust-mode=live", ON_CHANGE)
     assert result.outcomes == {"passed": 1}
@@ -633,7 +633,7 @@ def test_live_without_a_recording_compares_nothing(made):
 
 
 def test_changes_come_from_xdist_workers_too(made, server):
-    """Under xdist the summary and the reports tell of changes as they do without."""
+    """With pytest-xdist the summary and the reports show the same changes."""
     cases = "cases:\n" + "".join(
         f"  - id: {name}\n    input: {{question: {text}}}\n"
         for name, text in (("refund", "Where is my refund?"), ("parcel", "Track my parcel"))
@@ -649,7 +649,7 @@ def test_changes_come_from_xdist_workers_too(made, server):
 
 
 def test_long_texts_differ_by_words(stage):
-    """Of a long text that changed, the words that differ are shown among their neighbours."""
+    """Of a long text, the changed words are shown with the words around them."""
     text = "A refund takes up to 5 working days, and invoices are on the billing page of your account. " * 3
     report = stage.play({"c": (last(text), last(text.replace("5", "7", 1)))}, ON_CHANGE).report
     assert "…refund takes up to [-5-] {+7+} working" in report or "[-5-]{+7+} working days," in report
@@ -669,7 +669,7 @@ HUGE = {
 
 @pytest.mark.parametrize("name", HUGE)
 def test_five_megabytes_end_and_print_a_screen(made, server, name):
-    """Runs of 5 MB are compared; the terminal shows a screen, a file all of it. More in benchmarks/."""
+    """Runs of 5 MB are compared; the terminal shows one screen, a file shows all."""
     old, new, extra = HUGE[name]
     said = [old]
     assert len(json.dumps(old)) > 5_000_000
@@ -689,7 +689,7 @@ def test_five_megabytes_end_and_print_a_screen(made, server, name):
 
 
 def test_the_diff_dir_holds_everything(stage):
-    """The file of --dust-diff-dir holds every changed value, old above new, with those not shown."""
+    """The file of --dust-diff-dir has every changed value, old above new."""
     old, new = ({f"k{at}": f"{word} {at}" for at in range(50)} for word in ("old", "new"))
     pairs = {"c": (last(old, A), last(new, ("code", "A", [9]))), "same": (last(1), last(1))}
     result = stage.play(pairs, "--dust-diff-dir=out/diffs")
@@ -701,7 +701,7 @@ def test_the_diff_dir_holds_everything(stage):
 
 
 def test_no_diff_dir_without_a_change(stage):
-    """Where nothing changed no file is written."""
+    """Without a change no file is written."""
     result = stage.play({"c": (last(1), last(1))}, "--dust-diff-dir=diffs")
     assert not [name for name in result.example.files if name.endswith(".diff")]
 
@@ -732,20 +732,20 @@ GOLDENS = {
 
 @pytest.mark.parametrize("name", GOLDENS)
 def test_a_change_that_fails_reads_well(stage, golden, name):
-    """The report of a change is what people were shown before."""
+    """The report of a change is as in the golden file."""
     golden(name, stage.play({"c": GOLDENS[name]}, ON_CHANGE).out)
 
 
 @pytest.mark.parametrize("name", ["gate_failed", "gate_inputs"])
 def test_a_change_in_colour(stage, golden_in_colour, name):
-    """In colour, the line where it begins stands out."""
+    """In colour, the line where the change begins is highlighted."""
     result = stage.play({"c": GOLDENS[name]}, ON_CHANGE, "--color=yes")
     assert re.search(r"\x1b\[1m[^\n]*it begins in ", result.out)
     golden_in_colour(f"{name}_colour", result.out)
 
 
 def test_a_report_without_failure_in_both(stage, golden):
-    """A change that is only reported stands in the summary, in short."""
+    """A change that is only reported is in the summary, in short."""
     golden("gate_reported", stage.play({"c": GOLDENS["gate_failed"]}).out)
 
 
@@ -768,14 +768,14 @@ def run_of(wire: Any, *, split: bool = True) -> Any:
 
 
 def compared(old: Any, new: Any, held: Baseline, *, plural: bool = True) -> Any:
-    """Hold two runs against each other."""
+    """Compare two runs."""
     return baseline.compare(*(viewed(run, plural=plural) for run in (old, new)), held, "")
 
 
 @bounded
 @given(runs(), rules)
 def test_a_run_is_unchanged_against_itself(wire, held):
-    """Whatever the rules, a run compared with itself has not changed, nor has any of its blocks."""
+    """Whatever the rules, a run compared with itself has no change."""
     found = compared(run_of(wire), run_of(wire, split=False), held)
     assert (found.values, found.blocks) == ((), ())
 
@@ -783,7 +783,7 @@ def test_a_run_is_unchanged_against_itself(wire, held):
 @bounded
 @given(runs(), runs(), rules)
 def test_changed_is_symmetric(one, other, held):
-    """Whether two runs differ does not depend on their order, and neither does which blocks do."""
+    """Whether two runs differ, and in which blocks, does not depend on their order."""
     there, back = compared(run_of(one), run_of(other), held), compared(run_of(other), run_of(one), held)
     assert there.changed == back.changed
     blocks = [{(each.type, each.name, each.input) for each in found.blocks} for found in (there, back)]
@@ -796,7 +796,7 @@ outputs = st.lists(st.integers(0, 1), min_size=2, max_size=5)
 @bounded
 @given(outputs, st.data())
 def test_swapping_unchanged_blocks_moves_no_cause(before, data):
-    """Two blocks that did not change may stand in either order without moving where a change begins."""
+    """The order of two unchanged blocks does not change where a change begins."""
     after = data.draw(st.lists(st.integers(0, 1), min_size=len(before), max_size=len(before)))
     same = [at for at, (old, new) in enumerate(zip(before, after, strict=True)) if old == new]
     if len(same) < 2:

@@ -1,4 +1,4 @@
-"""JSON's equality, and where two values differ."""
+"""Equality of JSON values, and their differences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pytest_dust.model import MISSING, Change
 
 
 def changes(old: Any, new: Any) -> list[Change]:
-    """Where two values differ, as a list."""
+    """The differences between two values, as a list."""
     return list(differences(old, new))
 
 
@@ -59,7 +59,7 @@ UNEQUAL: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("left", "right"), EQUAL, ids=str)
 def test_the_same_json_is_equal(left: Any, right: Any) -> None:
-    """Numbers are equal by value and mappings whatever their order, at every depth."""
+    """Numbers are equal by value, and mappings in any order, at every depth."""
     assert equal(left, right)
     assert equal(right, left)
     assert changes(left, right) == []
@@ -67,7 +67,7 @@ def test_the_same_json_is_equal(left: Any, right: Any) -> None:
 
 @pytest.mark.parametrize(("left", "right"), UNEQUAL, ids=str)
 def test_other_json_is_not_equal(left: Any, right: Any) -> None:
-    """`1` is never `true`, nothing never null, and lists have an order, at every depth."""
+    """`1` is not `true`, a missing value is not null, and lists have an order, at every depth."""
     assert not equal(left, right)
     assert not equal(right, left)
     assert changes(left, right)
@@ -92,21 +92,21 @@ def test_other_json_is_not_equal(left: Any, right: Any) -> None:
     ],
 )
 def test_differences_are_the_smallest_parts(old: Any, new: Any, expected: list[tuple[Any, ...]]) -> None:
-    """Each change is the innermost part that differs, in the old value's order, with MISSING for nothing."""
+    """Each change is the smallest part that differs, in the old value's order; MISSING is no value."""
     assert changes(old, new) == [Change(*each) for each in expected]
 
 
 @pytest.mark.parametrize("at", [0, 3, 6])
 @pytest.mark.parametrize("elements", [list("abcdef"), [{"n": n} for n in range(6)], [[n] for n in range(6)]])
 def test_an_insertion_is_one_change(elements: list[Any], at: int) -> None:
-    """An element put into a list, or taken out of it, is one change; what follows has only moved."""
+    """An element inserted into a list, or removed from it, is one change."""
     longer = [*elements[:at], "new", *elements[at:]]
     assert changes(elements, longer) == [Change((at,), MISSING, "new")]
     assert changes(longer, elements) == [Change((at,), "new", MISSING)]
 
 
 def test_two_insertions_are_two_changes() -> None:
-    """Elements put into different places of a list are found there, not where lists cease to line up."""
+    """Elements inserted at different places of a list are found at these places."""
     found = changes(list("abcdef"), list("aXbcdeYf"))
     assert [(change.path, change.new) for change in found] == [((1,), "X"), ((6,), "Y")]
 
@@ -134,7 +134,7 @@ def _floated(value: Any) -> Any:
 @given(JSON)
 @settings(max_examples=150, deadline=None)
 def test_a_value_is_equal_to_itself_however_written(value: Any) -> None:
-    """Equality is reflexive, through JSON text and through floats, and finds no differences then."""
+    """A value is equal to itself, read from JSON text or with floats, and has no differences then."""
     for other in (value, json.loads(json.dumps(value)), _floated(value)):
         assert equal(value, other)
         assert changes(value, other) == []
@@ -143,7 +143,7 @@ def test_a_value_is_equal_to_itself_however_written(value: Any) -> None:
 @given(JSON, JSON)
 @settings(max_examples=200, deadline=None)
 def test_equality_is_symmetric_and_differences_agree_with_it(left: Any, right: Any) -> None:
-    """Either order gives the same verdict, and there are differences exactly where values are not equal."""
+    """Equality does not depend on the order; values have differences only if they are not equal."""
     same = equal(left, right)
     assert equal(right, left) is same
     assert (changes(left, right) == []) is same
@@ -152,8 +152,8 @@ def test_equality_is_symmetric_and_differences_agree_with_it(left: Any, right: A
 
 @given(st.lists(JSON, max_size=8), st.lists(JSON, max_size=8))
 @settings(max_examples=200, deadline=None)
-def test_every_change_tells_true(old: list[Any], new: list[Any]) -> None:
-    """The two sides of a change are never equal, and each is a part of its own value."""
+def test_every_change_is_a_difference(old: list[Any], new: list[Any]) -> None:
+    """The two sides of a change are never equal, and each is a part of its value."""
     for change in differences(old, new):
         assert change.old is MISSING or change.new is MISSING or not equal(change.old, change.new)
         assert not (change.old is MISSING and change.new is MISSING)
@@ -162,7 +162,7 @@ def test_every_change_tells_true(old: list[Any], new: list[Any]) -> None:
 @given(st.lists(st.integers(), unique=True, max_size=12), st.data())
 @settings(max_examples=100, deadline=None)
 def test_an_insertion_anywhere_is_one_change(elements: list[int], data: st.DataObject) -> None:
-    """Whatever the list, one more element is one change."""
+    """In any list, one more element is one change."""
     at = data.draw(st.integers(0, len(elements)))
     assert changes(elements, [*elements[:at], "new", *elements[at:]]) == [Change((at,), MISSING, "new")]
 
@@ -170,7 +170,7 @@ def test_an_insertion_anywhere_is_one_change(elements: list[int], data: st.DataO
 @given(st.booleans(), st.integers(0, 4))
 @settings(max_examples=30, deadline=None)
 def test_true_is_not_one_inside_lists(value: bool, at: int) -> None:
-    """A boolean that became its number is found, wherever in a list."""
+    """A boolean that became a number is found anywhere in a list."""
     old: list[Any] = [5, 6, 7, 8]
     old.insert(at, value)
     new = [int(each) for each in old]
@@ -181,7 +181,7 @@ def test_true_is_not_one_inside_lists(value: bool, at: int) -> None:
 
 
 def applied(old: Any, found: list[Change]) -> Any:
-    """Give the old value with changes made in it, as their paths say: into lists, those of the new one."""
+    """Give the old value with these changes made in it; indexes are those of the new value."""
     if found and found[0].path == ():
         return found[0].new
     if not found:
@@ -205,7 +205,7 @@ def applied(old: Any, found: list[Change]) -> Any:
 @given(JSON, JSON)
 @settings(max_examples=300, deadline=None)
 def test_differences_are_exact(old: Any, new: Any) -> None:
-    """The old value with its differences made in it is the new one."""
+    """The old value with its differences applied is the new one."""
     assert equal(applied(old, changes(old, new)), new)
 
 
@@ -215,14 +215,14 @@ labels = st.lists(st.sampled_from("abc") | st.integers(0, 3) | st.booleans(), ma
 @given(labels, labels)
 @settings(max_examples=150, deadline=None)
 def test_differences_of_repetitive_lists_are_exact(old: list[Any], new: list[Any]) -> None:
-    """However often the same elements occur, the differences lead from one list to the other."""
+    """Differences are exact in lists with many equal elements."""
     assert equal(applied(old, changes(old, new)), new)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 60), st.integers(0, 40), st.booleans())
 @settings(max_examples=25, deadline=None)
 def test_differences_of_long_lists_are_exact_and_few(seed: int, kinds: int, edits: int, once: bool) -> None:
-    """Of long lists, of whatever repetition, the differences are exact and about as many as the edits."""
+    """Differences of long lists are exact, and about as many as the edits."""
     made = random.Random(seed)
     old: list[Any] = [[made.randrange(10**9 if once else kinds)] for _ in range(3_000)]
     new = list(old)
@@ -237,7 +237,7 @@ def test_differences_of_long_lists_are_exact_and_few(seed: int, kinds: int, edit
 @given(JSON, JSON)
 @settings(max_examples=200, deadline=None)
 def test_without_order_a_shuffled_list_is_the_same(value: Any, other: Any) -> None:
-    """With `unordered`, lists differ where one holds what the other lacks, at every depth."""
+    """With `unordered`, lists differ only if one has what the other lacks, at every depth."""
     turned = _turned(value)
     assert list(differences(value, turned, unordered=True)) == []
     assert not equal(value, other) or not list(differences(value, other, unordered=True))
@@ -246,14 +246,14 @@ def test_without_order_a_shuffled_list_is_the_same(value: Any, other: Any) -> No
 
 
 def _turned(value: Any) -> Any:
-    """The value with each of its lists the other way round."""
+    """The value with each of its lists reversed."""
     if isinstance(value, list):
         return [_turned(each) for each in reversed(value)]
     return {key: _turned(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
-def test_without_order_a_changed_element_is_told_by_its_place() -> None:
-    """With `unordered`, what differs of one element is told at its place in the new list, as it stands."""
+def test_without_order_a_changed_element_has_its_index() -> None:
+    """With `unordered`, a changed element has its index in the new list."""
     old = [{"id": at, "x": 1} for at in range(5)]
     new = [*reversed(old[:3]), {"id": 9, "x": 1}, old[4]]
     assert list(differences(old, new, unordered=True)) == [Change((3, "id"), 3, 9)]
@@ -261,7 +261,7 @@ def test_without_order_a_changed_element_is_told_by_its_place() -> None:
 
 
 def _like(one: object, other: object) -> bool:
-    """Whether two texts are the same but for what follows a stroke."""
+    """Whether two texts are equal up to a slash."""
     return isinstance(one, str) and isinstance(other, str) and one.split("/")[0] == other.split("/")[0]
 
 
@@ -269,16 +269,16 @@ def _like(one: object, other: object) -> bool:
     st.lists(st.one_of(st.text(max_size=3), st.lists(st.text(max_size=2)))), st.randoms(use_true_random=False)
 )
 @settings(max_examples=200, deadline=None)
-def test_without_order_what_is_as_good_as_the_same_is_found(old: list[Any], made: random.Random) -> None:
-    """With `unordered` and texts that are alike, a shuffled list of them is the same, at every depth."""
+def test_without_order_similar_texts_are_found(old: list[Any], made: random.Random) -> None:
+    """With `unordered`, a shuffled list of similar texts has no differences, at every depth."""
     new = [f"{each}/x" if isinstance(each, str) else [f"{text}/x" for text in each][::-1] for each in old]
     made.shuffle(new)
     assert list(differences(old, new, unordered=True, alike=_like)) == []
 
 
 @pytest.mark.parametrize("changed", [0, 1, 3])
-def test_without_order_only_what_is_not_alike_is_told(changed: int) -> None:
-    """Of thousands of elements that are alike or the same in any order, those that changed alone are told."""
+def test_without_order_only_changed_elements_are_differences(changed: int) -> None:
+    """Of thousands of equal or similar elements in any order, only the changed ones are differences."""
     old = [{"id": at, "text": f"text {at}"} for at in range(3_000)]
     new = [{"id": at, "text": f"text {at}/x" if at % 2 else f"text {at}"} for at in range(3_000)]
     for at in range(changed):
@@ -287,8 +287,8 @@ def test_without_order_only_what_is_not_alike_is_told(changed: int) -> None:
     assert {change.path[0] for change in found} == {2_999 - at * 700 for at in range(changed)}
 
 
-def test_without_order_the_search_for_what_is_alike_ends() -> None:
-    """Where nothing is alike, so many elements are held against others and no more, in nested lists too."""
+def test_without_order_the_search_for_similar_elements_ends() -> None:
+    """If nothing is similar, the number of comparisons is bounded, in nested lists too."""
     asked = 0
 
     def never(_one: object, _other: object) -> bool:
@@ -303,27 +303,27 @@ def test_without_order_the_search_for_what_is_alike_ends() -> None:
 
 
 def _near(one: object, other: object) -> bool:
-    """Whether two texts end in digits that differ by one at most."""
+    """Whether the last digits of two texts differ by one at most."""
     return MISSING not in (one, other) and abs(int(str(one)[-1]) - int(str(other)[-1])) <= 1
 
 
 @given(st.lists(st.integers(0, 9), max_size=5), st.lists(st.integers(0, 9), max_size=5))
 @settings(max_examples=200, deadline=None)
 def test_without_order_no_two_similar_elements_are_left_over(one: list[int], other: list[int]) -> None:
-    """With `unordered`, each element takes a similar one that is free: what is left has none that is left."""
+    """With `unordered`, no two of the elements that are left over are similar."""
     old, new = ([f"text {value}" for value in side] for side in (one, other))
     left = list(differences(old, new, unordered=True, alike=_near))
     assert not any(_near(gone.old, come.new) for gone in left for come in left)
 
 
 def test_without_order_no_pair_is_undone() -> None:
-    """With `unordered`, a pair stays even where another pairing would have left nothing over."""
+    """With `unordered`, a pair stays even if another pairing would leave nothing over."""
     old, new = ["text 4", "text 6"], ["text 5", "text 3"]
     assert list(differences(old, new, unordered=True, alike=_near)) == [Change((1,), "text 6", "text 3")]
 
 
 def test_without_order_deep_values_are_compared() -> None:
-    """Whatever depth an answer may have that is read at all, texts that are alike are found in it."""
+    """Similar texts are found at any depth that an answer may have."""
     deep, other = (json.loads("[" * MAX_DEPTH + f'"{text}"' + "]" * MAX_DEPTH) for text in ("a", "a/x"))
     assert list(differences(deep, other, unordered=True, alike=_like)) == []
     assert len(list(differences(deep, other, unordered=True, alike=lambda *_: False))) == 1
@@ -347,8 +347,8 @@ LONG: dict[str, tuple[list[Any], list[Any], int]] = {
 
 
 @pytest.mark.parametrize("name", LONG)
-def test_long_lists_line_up_by_content(name: str) -> None:
-    """Of lists of any length and repetition an edit is one change, and shifts nothing behind it."""
+def test_long_lists_are_aligned_by_content(name: str) -> None:
+    """In long lists with equal elements, an edit is one change and does not shift the others."""
     old, new, count = LONG[name]
     found = changes(old, new)
     assert equal(applied(old, found), new)
@@ -370,8 +370,8 @@ HARD: dict[str, tuple[list[Any], list[Any]]] = {
 
 
 @pytest.mark.parametrize("name", HARD)
-def test_lists_that_hardly_line_up_end_and_are_exact(name: str) -> None:
-    """Lists that no alignment fits are compared too: exactly, and without ever pairing all with all."""
+def test_lists_that_can_hardly_be_aligned_are_compared_exactly(name: str) -> None:
+    """Lists that can hardly be aligned are compared exactly, without comparing all pairs."""
     old, new = HARD[name]
     assert equal(applied(old, changes(old, new)), new)
 
@@ -391,7 +391,7 @@ class Counted(str):
 
 @pytest.mark.parametrize("name", HARD)
 def test_the_work_is_bounded(name: str) -> None:
-    """Elements are looked at a bounded number of times, however lists repeat and cross."""
+    """The number of visits to elements is bounded, for any repetition and order."""
     old, new = ([Counted(each) for each in side] for side in HARD[name])
     Counted.times = 0
     changes(old, new)
@@ -399,7 +399,7 @@ def test_the_work_is_bounded(name: str) -> None:
 
 
 def test_a_deep_value_is_looked_at_once() -> None:
-    """Differences deep down, below list after list, do not make what lies there be read for each of them."""
+    """A deep value is read once, even if there are differences at every level above it."""
     wide = {str(at): [Counted(at)] for at in range(2_000)}
     deep: list[Any] = [{key: list(value) for key, value in wide.items()} for _ in range(2)]
     deep[1]["5"] = ["other"]
@@ -419,7 +419,7 @@ def test_a_deep_value_is_looked_at_once() -> None:
     ids=["wide", "text"],
 )
 def test_large_values_are_compared(old: Any, new: Any) -> None:
-    """Mappings and texts of any size are compared, each part with its own counterpart."""
+    """Mappings and texts of any size are compared."""
     found = list(islice(differences(old, new), 3))
     assert all(change.old != change.new for change in found)
     assert equal(applied(old, changes(old, new)), new)
@@ -427,7 +427,7 @@ def test_large_values_are_compared(old: Any, new: Any) -> None:
 
 @pytest.mark.parametrize("depth", [100, MAX_DEPTH])
 def test_deep_values_are_compared(depth: int) -> None:
-    """Whatever depth an answer may have that is read at all, it can be compared."""
+    """Values of any depth that an answer may have are compared."""
     deep = json.loads("[" * depth + "1" + "]" * depth)
     other = json.loads("[" * depth + "2" + "]" * depth)
     assert equal(deep, deep)
@@ -439,7 +439,7 @@ def test_deep_values_are_compared(depth: int) -> None:
 
 @given(st.lists(JSON, max_size=6), st.lists(JSON, max_size=6))
 def test_what_two_lists_lack_of_each_other_leaves_them_alike(one, other):
-    """Without the places told, both lists hold the same elements as often; with any of them, they do not."""
+    """Without the unmatched elements two lists are equal in any order; each of these is unmatched."""
     gone, more = unmatched(one, other)
     kept = [element for at, element in enumerate(one) if at not in gone]
     rest = [element for at, element in enumerate(other) if at not in more]
@@ -454,7 +454,7 @@ def test_what_two_lists_lack_of_each_other_leaves_them_alike(one, other):
 
 @given(st.lists(JSON, max_size=6), st.lists(JSON, max_size=6))
 def test_what_is_absent_is_equal_to_nothing_there(wanted, value):
-    """Just the wanted elements that equal none of the list's are absent."""
+    """The absent elements are those that equal no element of the list."""
     assert absent(wanted, value) == [
         at for at, one in enumerate(wanted) if not any(equal(one, each) for each in value)
     ]

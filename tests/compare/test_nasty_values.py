@@ -1,4 +1,4 @@
-"""Whatever an answer holds, each matcher gives a verdict, and each report is short."""
+"""Unusual values: each matcher returns a verdict on any answer, and each report is short."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BUILT_IN = Here(table=MATCHERS)
 
 
 def nested(value: Any, levels: int = 190) -> Any:
-    """A value inside of so many lists or mappings."""
+    """Give a value inside of this number of lists or mappings."""
     for _ in range(levels):
         value = {"a": value} if isinstance(value, dict) else [value]
     return value
@@ -77,7 +77,7 @@ fuzzed = settings(max_examples=300, deadline=None, suppress_health_check=list(He
 @fuzzed
 @given(st.sampled_from(sorted(MATCHERS)), ARGUMENTS, VALUES | st.just(MISSING))
 def test_a_matcher_gives_a_short_verdict_on_any_value(name: str, argument: Any, value: Any) -> None:
-    """A matcher refuses its argument when it is bound, or holds, or fails with a reason of bounded length."""
+    """A matcher refuses its argument, or holds, or fails with a reason of bounded length."""
     try:
         (bound,) = bind({name: argument}, BUILT_IN)
     except ArgumentError:
@@ -91,7 +91,7 @@ def test_a_matcher_gives_a_short_verdict_on_any_value(name: str, argument: Any, 
 @fuzzed
 @given(st.sampled_from(sorted(MATCHERS)), ARGUMENTS, VALUES)
 def test_a_failure_is_reported_in_short(name: str, argument: Any, value: Any) -> None:
-    """The report of a failed expectation is bounded and printable, whatever was expected and came."""
+    """The report of a failed expectation is bounded and printable, for any values."""
     try:
         expect = [read("result", {name: argument}, plural=False), read("result.a", 1, plural=False)]
     except ArgumentError:
@@ -107,7 +107,7 @@ def test_a_failure_is_reported_in_short(name: str, argument: Any, value: Any) ->
 
 
 def raising(error: BaseException) -> Here:
-    """A table with a matcher `odd` that raises this."""
+    """Give a table with a matcher `odd` that raises this."""
 
     def holds(_value: Any, _wanted: Any) -> bool:
         raise error
@@ -144,7 +144,7 @@ AROUND = [
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("around", AROUND, ids=str)
 def test_no_matcher_makes_one_hold_that_raises(around: Any, error: Exception) -> None:
-    """A matcher that raises fails with its reason, also where another stands around it; `not` above all."""
+    """A matcher that raises fails with its reason, also inside of another such as `not`."""
     (bound,) = bind(around, raising(error))
     verdict = judge([1, 2], bound)
     assert isinstance(verdict, Broken)
@@ -156,13 +156,13 @@ def test_no_matcher_makes_one_hold_that_raises(around: Any, error: Exception) ->
     "around", [{"not": {"json": {"odd": 1}}}, {"not": {"word_count": {"odd": 1}}}], ids=str
 )
 def test_no_matcher_of_texts_makes_one_hold_that_raises(around: Any) -> None:
-    """The same holds for what is found in a text."""
+    """A matcher that raises fails also for the value of a JSON text."""
     (bound,) = bind(around, raising(OverflowError()))
     assert isinstance(judge("12", bound), Broken)
 
 
 def test_an_alternative_may_hold_though_another_raises() -> None:
-    """Where one of several is enough, one that holds is enough, whatever another raises."""
+    """If one of several must hold, one that holds is enough, even if another raises."""
     here = raising(OverflowError())
     assert judge(1, bind({"any_of": [{"odd": 1}, {"equals": 1}]}, here)[0]) is True
     table = {**MATCHERS, "odd": project("odd", lambda value, _: 1 / value > 0)}
@@ -170,7 +170,7 @@ def test_an_alternative_may_hold_though_another_raises() -> None:
 
 
 def test_what_ends_a_session_ends_it() -> None:
-    """Ctrl-C in a matcher is no verdict."""
+    """Ctrl-C in a matcher ends the session."""
     (bound,) = bind({"not": {"odd": 1}}, raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         judge(1, bound)
@@ -194,7 +194,7 @@ BROKEN = {
 @pytest.mark.parametrize("asked", BROKEN)
 @pytest.mark.parametrize("mode", ["record", "live"])
 def test_a_number_of_400_digits_fails_like_any_other(one, server, asked, mode):
-    """On a number that a library cannot judge, the case fails with the reason, and a recording is kept."""
+    """For a number that a library cannot judge, the case fails with a reason, and the run is recorded."""
 
     def answer(run):
         run["traces"][-1][1][0][0]["value"] = {"label": 10**399}
@@ -214,8 +214,8 @@ def test_a_number_of_400_digits_fails_like_any_other(one, server, asked, mode):
         assert BROKEN[asked] in replayed.report
 
 
-def test_the_suite_of_an_infinite_number_is_told(one):
-    """A length that is infinite is a mistake of the suite, with its place."""
+def test_an_infinite_length_is_a_mistake(one):
+    """An infinite length is a mistake of the suite, with its place."""
     result = one.replacing("a.dust.yaml", "result.label: billing", "result.label: {length: 1e400}").run()
     assert result.outcomes == {"error": 1}
     assert "length: needs a number that is not infinite" in result.out

@@ -1,4 +1,4 @@
-"""`ignore` and `significant_digits` reach any compared path, and reports show values as they were."""
+"""`ignore` and `significant_digits` apply to any compared path, and reports show the original values."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ IGNORES = {
 
 
 def test_ignore_and_digits_reach_any_compared_path(stage):
-    """Whatever a compared path does with a value, what is ignored or rounded in it is so; all else counts."""
+    """For any compared path, ignored and rounded parts are ignored and rounded, and all others count."""
     pairs: dict[str, Any] = {}
     for at, path in enumerate(PATHS):
         for how, ignore in IGNORES.items():
@@ -93,7 +93,7 @@ def test_ignore_and_digits_reach_any_compared_path(stage):
 
 
 def test_one_input_of_several_is_reached(stage):
-    """A path into one of several inputs is reached by patterns for all of them."""
+    """Patterns for all inputs apply to a path into one of them."""
     old, new = (
         document(("code", "LAST", [{"x": {"id": at, "v": 1}}], [{"x": {"id": at, "v": 1}}])) for at in (1, 2)
     )
@@ -105,7 +105,7 @@ def test_one_input_of_several_is_reached(stage):
 
 
 def test_digits_hold_for_what_functions_give(stage):
-    """A number that a function computes is rounded as any other."""
+    """A number that a function computes is rounded like any other."""
     keys = 'baseline: {compare: ["sum(result.items[*].score)"], significant_digits: 2}'
     worse = [{**one, "score": one["score"] / 2} for one in ITEMS]
     pairs = {
@@ -116,7 +116,7 @@ def test_digits_hold_for_what_functions_give(stage):
 
 
 def test_a_path_to_what_is_ignored_compares_nothing(stage):
-    """A compared path that leads to what is ignored finds no change."""
+    """A compared path to an ignored value finds no change."""
     keys = 'baseline: {compare: ["result.items[*].id"], ignore: [id]}'
     result = stage.play({"c": (last({"items": ITEMS}), last({"items": AGAIN}), keys)}, ON_CHANGE)
     assert result.outcomes == {"passed": 1}
@@ -126,7 +126,7 @@ def test_a_path_to_what_is_ignored_compares_nothing(stage):
 
 
 def test_a_report_shows_numbers_as_they_were(stage):
-    """Numbers are compared rounded and shown as they were, in the report, its headline and the diff file."""
+    """Rounded numbers are shown unrounded in the report, its headline and the diff file."""
     old, new = last({"x": 0.12345678, "y": 123_456}), last({"x": 0.22345678, "y": 123_457})
     result = stage.play(
         {"c": (old, new, "baseline: {significant_digits: 3}")}, ON_CHANGE, "--dust-diff-dir=d"
@@ -137,7 +137,7 @@ def test_a_report_shows_numbers_as_they_were(stage):
 
 
 def test_a_report_shows_elements_as_they_were(stage):
-    """An element that came or went is shown with what is ignored of it and with all its digits."""
+    """An added or removed element is shown with its ignored parts and all its digits."""
     old, new = (
         last([{"id": 1, "x": 0.987654321}]),
         last([{"id": 2, "x": 0.987654321}, {"id": 3, "x": 0.555555555}]),
@@ -148,8 +148,8 @@ def test_a_report_shows_elements_as_they_were(stage):
     assert "output[0]" not in report
 
 
-def test_a_place_is_where_the_value_stands(stage):
-    """Where one element of a list is ignored, others are told at the places at which they stand."""
+def test_an_ignored_element_shifts_no_index(stage):
+    """If one element of a list is ignored, changes of others have their own index."""
     old, new = last({"a": [1, 2, 3]}), last({"a": [7, 2, 9]})
     report = stage.play({"c": (old, new, 'baseline: {ignore: ["result.a[0]"]}')}, ON_CHANGE).report
     assert re.search(r"output\.a\[2\] +3 → 9", report)
@@ -165,8 +165,8 @@ SIMILAR = "baseline: {similar: 0.85}"
 
 @pytest.mark.parametrize("rows", [False, True])
 @pytest.mark.parametrize("at", range(len(OLD) + 1))
-def test_similar_texts_line_up_after_an_insertion(stage, at, rows):
-    """In a list that keeps its order, an inserted text is the one change beside texts that are as good."""
+def test_similar_texts_are_aligned_after_an_insertion(stage, at, rows):
+    """In an ordered list of similar texts, an inserted text is the only change."""
     old, new = ([{"n": 1, "text": text} for text in side] if rows else side for side in (OLD, NEW))
     extra = {"n": 2, "text": "Something else."} if rows else "Something else."
     more = [*new[:at], extra, *new[at:]]
@@ -176,8 +176,8 @@ def test_similar_texts_line_up_after_an_insertion(stage, at, rows):
     assert len(re.findall(r"^ +LAST +output", report, re.MULTILINE)) == 2
 
 
-def test_a_text_that_is_not_similar_is_told_beside_others(stage):
-    """Beside an insertion, a text that changed too much is told against the one in whose place it stands."""
+def test_a_text_that_is_not_similar_is_a_change(stage):
+    """Besides an insertion, a text that changed too much is compared with the one in its place."""
     new = ["Something else.", NEW[0], "No.", *NEW[2:]]
     report = stage.play({"c": (last(OLD), last(new), SIMILAR)}, ON_CHANGE).report
     assert re.search(r"LAST +output\[0\] +nothing → \"Something else\.\"", report)
@@ -187,7 +187,7 @@ def test_a_text_that_is_not_similar_is_told_beside_others(stage):
 
 
 def test_the_order_of_similar_texts_counts(stage):
-    """Similar texts that changed places are a change, where the order of lists counts."""
+    """Similar texts in another order are a change, unless the order of lists is ignored."""
     result = stage.play({"c": (last(OLD), last(NEW[::-1]), SIMILAR)}, ON_CHANGE)
     assert result.outcomes == {"failed": 1}
 
@@ -243,7 +243,7 @@ DOCUMENT = {
     ],
 )
 def test_where_what_a_path_finds_comes_from(path, origin):
-    """What a path finds is traced to its place in the document, part by part, as far as it is handed on."""
+    """The result of a path has the origin of each of its parts, unless a function computed it."""
     assert located(path, DOCUMENT).origin == origin
 
 
@@ -266,7 +266,7 @@ values = st.recursive(
 
 
 def put_together(origin: Any, document: Any, found: Any) -> Any:
-    """Give what the places of an origin hold; what was found where there is no place."""
+    """Give the values at the paths of an origin; the value found for a part without one."""
     if origin is None:
         return found
     if isinstance(origin, tuple):
@@ -282,7 +282,7 @@ def put_together(origin: Any, document: Any, found: Any) -> Any:
 @bounded
 @given(jmespaths, st.dictionaries(names, values, min_size=1))
 def test_the_places_hold_what_the_path_finds(path, whole):
-    """Whatever the path and the document, what stands at the places told is what JMESPath finds."""
+    """For any path and document, the values at the origins are those that JMESPath finds."""
     try:
         expected = jmespath.search(path, whole)
     except (jmespath.exceptions.JMESPathError, TypeError, ValueError):
@@ -305,7 +305,7 @@ def test_the_places_hold_what_the_path_finds(path, whole):
     ],
 )
 def test_what_patterns_leave_out(pattern, kept):
-    """A pattern leaves out what its steps lead to, a bare name anywhere; the value stays as it was."""
+    """A pattern leaves out what it matches, a bare name at any depth; the original is kept."""
     value = {"a": {"b": [1], "c": 1}, "b": [{"b": 2}, 3]}
     part = Content().of(value, Patterns([pattern]))
     assert compared(part) == kept
@@ -313,7 +313,7 @@ def test_what_patterns_leave_out(pattern, kept):
 
 
 def test_what_is_left_out_of_parts():
-    """Of a value that is put together, each part has what is left out of it; an unknown part has all."""
+    """Each part of a composed value has its own left-out parts; others have the common ones."""
     left_out = Parts({"a": Patterns([Pattern(("x",))]), 1: None}, Patterns([Pattern(("id",), anywhere=True)]))
     value = {"a": {"x": 1, "id": 2}, "b": {"x": 1, "id": 2}, "id": 3}
     assert compared(Content().of(value, left_out)) == {"a": {"id": 2}, "b": {"x": 1}}
@@ -323,7 +323,7 @@ def test_what_is_left_out_of_parts():
 @bounded
 @given(values, values, st.sampled_from([None, 1, 3]))
 def test_equal_keys_are_equal_content(one, other, digits):
-    """Two values have one key just where what counts of them is the same JSON."""
+    """Two values have equal keys only if their compared content is equal JSON."""
     content = Content(significant_digits=digits)
     parts = [content.of(value) for value in (one, other)]
     keys = [part.key if hasattr(part, "key") else part for part in parts]
@@ -331,7 +331,7 @@ def test_equal_keys_are_equal_content(one, other, digits):
 
 
 def test_a_change_keeps_the_values_as_they_were():
-    """What is told of two values is the values themselves, whatever of them was compared."""
+    """A change has the original values, whatever was left out or rounded."""
     rules = Baseline(significant_digits=2, ignore=(("id",),))
     old, new = (made(("code", "C", [ran(value)])) for value in ({"a": 1.2345, "id": 1}, [{"id": 2}]))
     found = baseline.compare(*(viewed(run, plural=True) for run in (old, new)), rules, "")

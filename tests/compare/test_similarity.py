@@ -42,7 +42,7 @@ def text(letters: str, each: int = 8) -> str:
 
 @given(TEXTS, TEXTS)
 def test_short_texts_have_the_ratio_of_rapidfuzz(one: str, other: str) -> None:
-    """Two texts of one piece have the similarity that the library computes, whatever the shortcuts."""
+    """Two short texts have the similarity that rapidfuzz computes."""
     assert likeness(one, other) == pytest.approx(ratio(one, other) / 100)
 
 
@@ -62,7 +62,7 @@ def test_short_texts_have_the_ratio_of_rapidfuzz(one: str, other: str) -> None:
     ],
 )
 def test_long_texts_have_the_share_of_their_pieces(one: str, other: str, share: float) -> None:
-    """The similarity of long texts is that of their pieces, weighed by length, in either direction."""
+    """The similarity of long texts is that of their pieces, weighted by length, in both orders."""
     assert likeness(one, other) == pytest.approx(share)
     assert likeness(other, one) == pytest.approx(share)
 
@@ -74,7 +74,7 @@ def test_long_texts_have_the_share_of_their_pieces(one: str, other: str, share: 
 def test_pieces_are_of_nearly_equal_length(
     length: int, lengths: list[int], compared: list[tuple[str, str]]
 ) -> None:
-    """A text is cut into pieces of at most ten characters (here), and all of it is compared."""
+    """A text is cut into pieces of nearly equal length, at most ten characters here."""
     likeness("a" * length, "b" * length)
     assert [len(one) for one, _ in compared] == lengths
     assert [len(other) for _, other in compared] == lengths
@@ -97,14 +97,14 @@ def test_pieces_are_of_nearly_equal_length(
 def test_comparing_stops_when_the_least_cannot_be_reached(
     other: str, least: float, pieces: int, compared: list[tuple[str, str]]
 ) -> None:
-    """Pieces are compared only as long as the similarity may still reach the least one."""
+    """Comparing stops once the similarity cannot reach the least one."""
     likeness(text("abcde"), other, least)
     assert len(compared) == pieces
 
 
 @given(TEXTS, TEXTS, st.floats(0, 1))
 def test_the_least_similarity_changes_no_verdict(one: str, other: str, least: float) -> None:
-    """With a least similarity, texts reach it just when they do without; pieces never exceed the whole."""
+    """Texts reach the least similarity with the early stop only if they do without it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(similarity, "PIECE", 6)
         found = likeness(one, other)

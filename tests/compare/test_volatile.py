@@ -1,4 +1,4 @@
-"""What is new in every run is left out of comparisons, known by the type of its block, and told once."""
+"""Values that are new in every run are left out of comparisons, by type of block, and reported once."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ each_type = pytest.mark.parametrize("kind", VALUES)
 
 
 def held(old: Any, new: Any, rules: Baseline = Baseline(), *, plural: bool = True) -> Any:  # noqa: B008
-    """Hold two runs against each other."""
+    """Compare two runs."""
     return baseline.compare(*(viewed(run, plural=plural) for run in (old, new)), rules, "")
 
 
@@ -91,7 +91,7 @@ def last(kind: str, value: Any) -> Any:
 
 @each_type
 def test_what_is_new_in_every_run_is_no_change(kind):
-    """Two runs that differ in nothing but what is new in every run have not changed, nor has any block."""
+    """Two runs that differ only in volatile values have not changed."""
     old, new = last(kind, VALUES[kind](1)), last(kind, VALUES[kind](2))
     found = compared(old, new)
     assert (found.values, found.blocks) == ((), ())
@@ -101,7 +101,7 @@ def test_what_is_new_in_every_run_is_no_change(kind):
 
 @each_type
 def test_all_else_counts(kind):
-    """Beside what is new in every run, what else changed of the same value is a change, and that alone."""
+    """Besides volatile values, any other difference is a change."""
     found = compared(last(kind, VALUES[kind](1)), last(kind, VALUES[kind](2, OTHER[kind])))
     assert found.changed
     assert [len(block.changes) for block in found.blocks] == [len(found.values)]
@@ -110,7 +110,7 @@ def test_all_else_counts(kind):
 
 @each_type
 def test_keep_compares_everything(kind):
-    """With `volatile: keep` the same values are compared whole, and nothing is told as left out."""
+    """With `volatile: keep` these values are compared, and nothing is reported as left out."""
     found = held(last(kind, VALUES[kind](1)), last(kind, VALUES[kind](2)), KEEP)
     assert found.changed
     assert found.left_out == ()
@@ -118,32 +118,32 @@ def test_keep_compares_everything(kind):
 
 @pytest.mark.parametrize("kind", ["code", "database", "browser", "a_new_type", "Curl"])
 def test_another_type_is_compared_whole(kind):
-    """A block of a type that is not known has no volatile parts, however alike its value looks."""
+    """A block of an unknown type has no volatile values, even if its value looks like one with them."""
     found = held(last(kind, curl(1)), last(kind, curl(2)))
     assert {change.path[2] for change in found.values} == {"created", "headers"}
     assert found.left_out == ()
 
 
 def test_a_block_that_is_of_another_type_now_is_compared_whole():
-    """A block that became another type has changed, and its new value is compared with the old one whole."""
+    """A block with another type has changed, and its whole values are compared."""
     rules = Baseline(compare=("blocks.X.outputs",))
     assert held(last("curl", curl(1)), last("code", curl(2)), rules).changed
 
 
-def test_values_that_did_not_differ_are_not_told():
-    """What is volatile but the same in both runs is not told as left out."""
+def test_values_that_did_not_differ_are_not_reported():
+    """Volatile values that are equal in both runs are not reported."""
     assert held(last("curl", curl(1)), last("curl", curl(1, "other"))).left_out == ()
 
 
-def test_a_header_that_only_one_run_has_is_left_out_and_told():
-    """A volatile header that came or went is no change."""
+def test_a_header_that_only_one_run_has_is_left_out():
+    """An added or removed volatile header is not a change."""
     found = held(last("curl", curl(1)), last("curl", curl(1, Age="12")))
     assert not found.changed
     assert found.left_out == ("curl headers.age",)
 
 
 def test_any_other_header_counts():
-    """A header that is the same in every run, as the content type, counts."""
+    """A header that is not volatile, such as the content type, is compared."""
     found = held(last("curl", curl(1)), last("curl", curl(2, location="/elsewhere")))
     assert [change.path[2:] for change in found.values] == [("headers", "location")]
 
@@ -159,7 +159,7 @@ def looping(kind: str, loop: str, values: list[Any], end: Any = 0) -> Any:
 @pytest.mark.parametrize("loop", ["map", "while"])
 @each_type
 def test_iterations_are_no_change_either(kind, loop):
-    """Inside a loop, too, what is new in every run is left out of each iteration, and all else counts."""
+    """In a loop volatile values are left out of each iteration, and all others are compared."""
     value = VALUES[kind]
     old = looping(kind, loop, [value(1), value(2), value(3)])
     assert not compared(old, looping(kind, loop, [value(4), value(5), value(6)])).blocks
@@ -171,7 +171,7 @@ def test_iterations_are_no_change_either(kind, loop):
 
 @pytest.mark.parametrize("loop", ["map", "while"])
 def test_a_filter_may_make_a_loop_the_last(loop):
-    """Where a block inside a loop gives the result, its iterations are compared without what is new."""
+    """If a block in a loop gives the result, its iterations are compared without volatile values."""
     old, new = (
         made_run((loop, "L", [ran([1, 1])] if loop == "map" else [True, True, False]), ("curl", "X", at))
         for at in ([ran(curl(1)), ran(curl(2))], [ran(curl(3)), ran(curl(4))])
@@ -200,7 +200,7 @@ PATHS = [
 
 @pytest.mark.parametrize("path", PATHS)
 def test_every_compared_path_leaves_it_out(path):
-    """Whatever path into the block is compared, what is new in every run is left out of what it finds."""
+    """For any compared path into the block, volatile values are left out."""
     rules = Baseline(compare=(path,))
     old, new = last("curl", curl(1)), last("curl", curl(2))
     assert not held(old, new, rules, plural=False).changed
@@ -209,15 +209,15 @@ def test_every_compared_path_leaves_it_out(path):
 
 @pytest.mark.parametrize("path", ["results", "blocks.X.outputs", "blocks.X.outputs[*].headers", "results[1]"])
 def test_several_inputs_are_each_compared_without_it(path):
-    """With several inputs, each one's value is compared without what is new in every run."""
+    """With several inputs, each one's value is compared without volatile values."""
     old, new = (made_run(("curl", "X", *([ran(curl(at + n))] for n in (0, 3)))) for at in (1, 2))
     found = held(old, new, Baseline(compare=(path,)))
     assert (found.changed, found.blocks) == (False, ())
 
 
 @pytest.mark.parametrize("passed", ["created", "headers.Date", "all"])
-def test_what_a_later_block_passes_on_is_known_again(passed):
-    """Where a later block gives a volatile value of an earlier one as it is, that is no change either."""
+def test_a_value_that_a_later_block_passes_on_is_left_out(passed):
+    """A volatile value that a later block passes on is left out there too."""
 
     def run(at: int, answer: int = 5) -> Any:
         value = curl(at)
@@ -233,8 +233,8 @@ def test_what_a_later_block_passes_on_is_known_again(passed):
     assert [change.path for change in held(run(1), run(2, 6)).values] == [("results", 0, "answer")]
 
 
-def test_what_a_later_text_quotes_is_known_again():
-    """Where a later text quotes a volatile value of an earlier block, that is no change; all else is."""
+def test_a_value_that_a_later_text_quotes_is_left_out():
+    """A volatile value that a later text quotes is left out; the rest of the text is compared."""
 
     def run(at: int, words: str = "was fetched") -> Any:
         value = curl(at)
@@ -247,14 +247,14 @@ def test_what_a_later_text_quotes_is_known_again():
     assert held(run(1), run(1, "came")).changed
 
 
-def test_what_is_short_is_not_known_again():
-    """A short value, such as an age of seconds, is compared in other blocks."""
+def test_a_short_value_is_compared_in_later_blocks():
+    """A short volatile value, such as an age in seconds, is compared in other blocks."""
     old, new = (made_run(("curl", "X", [ran(curl(1, age=age))]), ("code", "C", [age])) for age in ("1", "2"))
     assert held(old, new).changed
 
 
 def test_an_element_that_came_counts():
-    """Scores are left out; a document that only one run found is a change, and told as such."""
+    """Scores are left out, but a document that only one run found is a change."""
     old, new = last("data_source", documents(1)), last("data_source", documents(1) * 2)
     found = held(old, new)
     assert [change.path for change in found.values] == [("results", 0, 1)]
@@ -301,7 +301,7 @@ def fetching(project, server):
 @each_flavor
 @each_type
 def test_a_live_run_is_unchanged(fetching, kind, flavor):
-    """A live run that brings nothing new but what always is passes the gate, and the summary tells of it."""
+    """A live run with new volatile values only passes the gate, and the summary names them."""
     result = fetching(kind, flavor=flavor).run("--dust-mode=live", ON_CHANGE)
     assert result.outcomes == {"passed": 1}
     assert "it begins in" not in result.out
@@ -311,7 +311,7 @@ def test_a_live_run_is_unchanged(fetching, kind, flavor):
 
 @each_type
 def test_keep_brings_it_back(fetching, kind):
-    """With `volatile: keep` the same run has changed, and nothing is told as left out."""
+    """With `volatile: keep` the same run has changed."""
     example = fetching(kind, keys="baseline: {volatile: keep}\n")
     result = example.run("--dust-mode=live", ON_CHANGE)
     assert result.outcomes == {"failed": 1}
@@ -325,7 +325,7 @@ WHOLE = 'baseline: {{compare: [result, "blocks.*.output"], volatile: {}, on_chan
 
 @each_flavor
 def test_an_app_of_such_blocks_is_unchanged(made, flavor):
-    """An app of curl, search and chat blocks has not changed while only what is new in every run has."""
+    """An app of curl, search and chat blocks is unchanged if only volatile values differ."""
     example = made(TRACK, PARCEL, f"flavor: {flavor}\n{WHOLE.format('ignore')}")
     result = example.run("--dust-mode=live")
     assert result.outcomes == {"passed": 1}
@@ -339,7 +339,7 @@ def test_an_app_of_such_blocks_is_unchanged(made, flavor):
 
 
 def test_scores_that_move_are_no_change(made, server):
-    """The scores of a data source may move from run to run; what it finds may not."""
+    """The scores of a data source may differ; the documents it finds may not."""
     example = made(SUPPORT, "input: {question: Where is my refund?}\n", WHOLE.format("ignore"))
     server.move_scores(0.001)
     result = example.run("--dust-mode=live")
@@ -352,7 +352,7 @@ def test_scores_that_move_are_no_change(made, server):
 
 
 def test_a_case_may_take_back_what_its_suite_keeps(project, server):
-    """`volatile: ignore` in a case leaves out again what the suite's `keep` would compare."""
+    """`volatile: ignore` in a case overrides the suite's `keep`."""
     becoming(server, "curl")
     cases = "cases:\n" + "".join(
         f"  - {{id: {name}, input: {{question: Hi}}{more}}}\n"
@@ -365,8 +365,8 @@ def test_a_case_may_take_back_what_its_suite_keeps(project, server):
     assert "a.dust.yaml::kept" in result.report
 
 
-def test_it_is_told_once(project, server):
-    """However many cases leave something out, one line tells what, xdist or not; a replay tells none."""
+def test_it_is_reported_once(project, server):
+    """All cases together give one line about left-out values, with xdist too; a replay gives none."""
     becoming(server, "curl")
     cases = "cases:\n" + "".join(f"  - {{id: c{at}, input: {{question: Hi}}}}\n" for at in range(4))
     example = project.having({"a.dust.yaml": suite(server, SUPPORT, cases)}).using(server)
@@ -379,7 +379,7 @@ def test_it_is_told_once(project, server):
 
 
 def test_a_block_between_is_not_where_it_begins(fetching, server):
-    """Where a later block changes, the change begins there, not in the curl block before it."""
+    """If a later block changes, the change begins there, not in the curl block before it."""
     example = fetching(
         "curl", ("code", "C", lambda env: [env.state["X"]["status"], env.state["X"]["created"], 1])
     )

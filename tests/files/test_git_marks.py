@@ -1,4 +1,4 @@
-"""Merge conflicts and pointers of Git LFS, in whatever file a suite is made of or names."""
+"""Merge conflicts, and pointers of Git LFS and git-annex, in the files of a suite."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MODES = ["--dust-mode=record", "--dust-check"]
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", FILES)
 def test_what_a_suite_names_is_not_read_as_data(project, server, name, mode):
-    """A conflict or a pointer in a dataset or a schema is named, with what to do, and no run is made."""
+    """A conflict or pointer in a dataset or schema is a mistake that says what to do; nothing runs."""
     text, cases, line = FILES[name]
     example = project.having({"a.dust.yaml": suite(server, SUPPORT, cases)}).using(server)
     conflicting = example.having({name: text}).run(mode)
@@ -46,8 +46,8 @@ def test_what_a_suite_names_is_not_read_as_data(project, server, name, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_suite_is_told_what_git_left_in_it(project, server, mode):
-    """A suite with a conflict is told its line, and a suite that is a pointer is told as that."""
+def test_a_suite_with_a_conflict_or_pointer_is_an_error(project, server, mode):
+    """A suite with a conflict has an error with its line; one that is a pointer says so."""
     text = suite(server, SUPPORT, conflict("input: {question: x}", "input: {question: y}"))
     line = text[: text.index("<<<<<<<")].count("\n") + 1
     files = {"a.dust.yaml": text, "b.dust.yaml": LFS}
@@ -62,5 +62,5 @@ def test_a_suite_is_told_what_git_left_in_it(project, server, mode):
     ["a <<<<<<< b", "<<<<<<< a\nno end", "=======\n", "  <<<<<<< x\n=======\n>>>>>>> y\n", "version: 1"],
 )
 def test_what_only_looks_alike_is_read(text):
-    """One line of such signs may stand in a text of data."""
+    """A text may have one line that looks like part of a conflict."""
     assert git_marks.found(text) is None

@@ -1,4 +1,4 @@
-"""Symbolic links: none leads out of the project, and link trees inside a named root are read."""
+"""Symbolic links: none may lead out of the project, and trees of links inside a named root are read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def outside(tmp_path_factory):
 
 
 def linked(example, **targets):
-    """The project on disk with symbolic links, given as names and what each leads to."""
+    """The project on disk with symbolic links, given as names with their targets."""
     example.write()
     for name, target in targets.items():
         path = example.root / name
@@ -41,7 +41,7 @@ def linked(example, **targets):
 
 
 def run(example, *args, cwd="."):
-    """What pytest prints in the project as it stands on disk, links kept."""
+    """Give pytest's output for the project as it is on disk, with its links."""
     with example.monkeypatch.context() as patch:
         patch.chdir(example.root / cwd)
         for name, value in example.environ.items():
@@ -51,7 +51,7 @@ def run(example, *args, cwd="."):
 
 
 def assert_refused(out, target):
-    """The output names where the link leads, and shows nothing of what is there."""
+    """Check that the output names the target of the link, and shows nothing of its content."""
     assert f"a symbolic link leads out of the project, to {os.path.realpath(target)}; " in out
     assert "--rootdir=FOLDER" in out
     for word in (SECRET, "INTERNALERROR", "Traceback"):
@@ -61,7 +61,7 @@ def assert_refused(out, target):
 @pytest.mark.parametrize("options", [(), ("--dust-check",), ("-vv", "--full-trace")], ids=str)
 @pytest.mark.parametrize("name", ["lines.csv", "lines.jsonl"])
 def test_a_dataset_behind_a_link_is_refused(project, server, outside, name, options):
-    """A dataset that a link leads out of the project is not read, and its place is told."""
+    """A dataset that a link leads out of the project is not read; the message names its target."""
     text = suite(server, SUPPORT, TABLE.format(name))
     example = linked(project.having({"a.dust.yaml": text}), **{name: outside / name})
     done, out = run(example, *options)
@@ -71,7 +71,7 @@ def test_a_dataset_behind_a_link_is_refused(project, server, outside, name, opti
 
 
 def test_a_dataset_in_a_linked_folder_is_refused(project, server, outside):
-    """A folder that is a link leads out as a file does."""
+    """A folder that is a link is treated like a file that is one."""
     text = suite(server, SUPPORT, TABLE.format("data/lines.csv"))
     example = linked(project.having({"a.dust.yaml": text}), data=outside)
     assert_refused(run(example)[1], outside / "lines.csv")
@@ -95,7 +95,7 @@ def test_a_schema_behind_a_link_is_refused(project, server, outside):
 
 @pytest.mark.parametrize("form", ["{up}/outside/schema.json", "{absolute}"])
 def test_a_schema_named_outside_is_refused(project, server, tmp_path_factory, form):
-    """A schema's name with `..` or an absolute one is refused where it leads out of the project."""
+    """A schema name that is absolute or has `..` is refused if it leads out of the project."""
     folder = tmp_path_factory.mktemp("elsewhere")
     (folder / "schema.json").write_text(HOSTILE["schema.json"])
     up = os.path.relpath(folder.parent, project.root)
@@ -136,8 +136,8 @@ def test_links_inside_the_project_are_followed(project, server):
     assert done.parseoutcomes() == {"passed": 1}, out
 
 
-def test_a_schema_may_stand_above_its_suite(project, server):
-    """A schema that several suites share may lie anywhere in the project."""
+def test_a_schema_may_be_above_its_suite(project, server):
+    """A schema may be anywhere in the project."""
     text = suite(server, SUPPORT, SCHEMA.format("../../schemas/s.json"))
     files = {"apps/one/a.dust.yaml": text, "schemas/s.json": '{"type": "object"}'}
     assert project.having(files).using(server).run("--dust-mode=record").outcomes == {"passed": 1}
@@ -152,7 +152,7 @@ FOREST = {
 
 @pytest.fixture
 def forest(project, server, tmp_path_factory):
-    """A recorded project, and a tree of folders whose files are links to it, as Bazel lays it out."""
+    """A recorded project, and a tree of folders whose files are links to it, as Bazel makes it."""
     text = suite(server, SUPPORT, BOTH)
     recorded = project.having({**FOREST, "pkg/a.dust.yaml": text}).using(server).run("--dust-mode=record")
     assert recorded.outcomes == {"passed": 1}
@@ -166,7 +166,7 @@ def forest(project, server, tmp_path_factory):
 
 
 def test_a_tree_of_links_is_replayed_inside_a_named_root(forest, server):
-    """Where `--rootdir` names a folder that holds links and targets, suites and cassettes are read."""
+    """If `--rootdir` names a folder with both links and targets, suites and cassettes are read."""
     example, tree = forest
     done, out = run(example, f"--rootdir={tree.parent}", str(tree / "pkg"), cwd=tree)
     assert done.parseoutcomes() == {"passed": 1}, out
@@ -198,7 +198,7 @@ def test_no_recording_is_written_through_a_link(forest, server, mode):
 
 
 def test_only_the_cassettes_may_be_links(forest):
-    """A cassette that alone is a link into the named root is replayed."""
+    """A cassette may be the only link into the named root."""
     example, _ = forest
     (cassette,) = example.cassettes
     moved = example.having({cassette: None, "store/kept.json": example.cassettes[cassette]})
@@ -208,7 +208,7 @@ def test_only_the_cassettes_may_be_links(forest):
 
 @pytest.mark.parametrize("name", ["q.csv", "s.json"])
 def test_a_pipe_in_a_files_place_hangs_nobody(project, server, name):
-    """A named pipe where a dataset or schema is expected is refused without being opened."""
+    """A named pipe in place of a dataset or schema is refused without being opened."""
     text = suite(server, SUPPORT, BOTH)
     files = {**FOREST, "pkg/a.dust.yaml": text}
     example = project.having({path: text for path, text in files.items() if path != f"pkg/{name}"})
@@ -221,7 +221,7 @@ def test_a_pipe_in_a_files_place_hangs_nobody(project, server, name):
 
 
 def test_a_suite_outside_of_the_rootdir_reads_its_own_folder(project, server, tmp_path_factory):
-    """A suite that the command line names outside of the rootdir has its datasets beside it."""
+    """A suite outside of the rootdir may read datasets in its own folder."""
     folder = tmp_path_factory.mktemp("other")
     (folder / "a.dust.yaml").write_text(suite(server, SUPPORT, TABLE.format("q.csv")))
     (folder / "q.csv").write_text(FOREST["pkg/q.csv"])
@@ -242,5 +242,5 @@ def test_a_suite_outside_of_the_rootdir_reads_its_own_folder(project, server, tm
     ],
 )
 def test_what_is_inside(path, folder, inside):
-    """A path is inside a folder where it goes on behind the folder's whole name."""
+    """A path is inside a folder if it continues after the folder's whole name."""
     assert links.is_inside(path, folder) is inside

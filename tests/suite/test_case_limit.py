@@ -1,4 +1,4 @@
-"""A suite file has a bounded number of cases, attempts, values and characters."""
+"""The limits of a suite file: number of cases, attempts, values and characters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIMIT = "a suite file may have 100,000: make fewer, or split the file"
 
 
 def loaded(folder, text, **files):
-    """The cases of a suite beside these files, or the lines that say what is wrong with it."""
+    """Give the cases of a suite beside these files, or the lines of its mistakes."""
     for name, content in files.items():
         (folder / f"{name}.jsonl").write_text(content)
     look_up = references.environment({"DUST_LONG": "x" * 1_000_000}, frozenset())
@@ -34,7 +34,7 @@ def loaded(folder, text, **files):
 
 @pytest.mark.parametrize("options", [(), ("--co",), ("--dust-check",)], ids=str)
 def test_a_matrix_of_a_hundred_million_cases_is_refused(project, options):
-    """Few lines that make 100,000,000 cases are one mistake with that number, told at once."""
+    """A few lines that make 100,000,000 cases are one mistake with that number, found at once."""
     begun = time.process_time()
     result = project.having({"a.dust.yaml": MANY}).run(*options)
     assert result.outcomes == {"error": 1}
@@ -76,21 +76,21 @@ def test_a_matrix_of_a_hundred_million_cases_is_refused(project, options):
     ],
 )
 def test_rows_combinations_and_attempts_multiply(tmp_path, text, told):
-    """What a table, a matrix and a repeat make together is counted, over the whole file."""
+    """Rows, combinations and attempts are multiplied, and added up over the file."""
     rows = {"few": 200, "some": 2000, "many": 150_000}
     found = loaded(tmp_path, text, **{name: '{"n": 100}\n' * count for name, count in rows.items()})
     assert [str(line).split(" (row")[0] for line in found] == [f"t.dust.yaml:{told}"]
 
 
-def test_a_number_too_long_to_show_is_told_by_its_size(tmp_path):
-    """Where combinations have more digits than Python prints, their number is told by its size."""
+def test_a_number_too_long_to_show_is_a_power_of_ten(tmp_path):
+    """A number with more digits than Python prints is shown as a power of ten."""
     lists = ", ".join(f"m{at}: [1, 2]" for at in range(40_000))
     (line,) = loaded(tmp_path, f"matrix: {{{lists}}}\ninput: {{}}\n")
     assert "about 10^12041 combinations give about 10^12041 cases" in line
 
 
-def test_a_file_may_have_what_it_may_have(tmp_path, monkeypatch):
-    """Exactly as many cases as are allowed are read; with one more, the first that is too much is told."""
+def test_a_file_may_have_the_maximum(tmp_path, monkeypatch):
+    """Exactly the allowed number of cases is read; one more is a mistake at that case."""
     monkeypatch.setattr(cases, "MAX_CASES", 12)
     monkeypatch.setattr(case_limit, "MAX_CASES", 12)
     table = "cases:\n  - {id: a, dataset: few.jsonl, matrix: {m: [1, 2]}}\n  - {id: b, input: {}}\n"
@@ -101,7 +101,7 @@ def test_a_file_may_have_what_it_may_have(tmp_path, monkeypatch):
 
 
 def test_a_longer_dataset_is_not_counted_for_ever(tmp_path, monkeypatch):
-    """A dataset is counted up to a bound, and no further."""
+    """Rows of a dataset are counted up to a limit."""
     monkeypatch.setattr(tables, "MAX_COUNTED", 150)
     (tmp_path / "q.jsonl").write_text("{}\n" * 1000)
     table = tables.read("q.jsonl", Here(tmp_path), 100)
@@ -120,7 +120,7 @@ def test_a_longer_dataset_is_not_counted_for_ever(tmp_path, monkeypatch):
     ids=["input", "config", "row", "whole-row", "values"],
 )
 def test_references_do_not_blow_a_file_up(tmp_path, monkeypatch, text):
-    """References that repeat a long text, or rows that repeat many values, are refused by their sum."""
+    """References that repeat a long text or many values are refused by their total size."""
     monkeypatch.setattr(references, "MAX_FILLED", 5 * 1024 * 1024)
     rows = f'{{"q": "{"x" * 10_000}"}}\n' * 600
     found = loaded(tmp_path, text, q=rows, short='{"q": 1}\n' * 1000)
@@ -128,7 +128,7 @@ def test_references_do_not_blow_a_file_up(tmp_path, monkeypatch, text):
 
 
 def test_many_values_are_refused(monkeypatch):
-    """YAML with more values than a bound is refused at the first that is too much."""
+    """YAML with more values than the limit is refused at the first one too many."""
     monkeypatch.setattr(yaml_reader, "MAX_VALUES", 20)
     assert not yaml_reader.read("- 1\n" * 19).problems
     (problem,) = yaml_reader.read("- 1\n" * 30).problems
@@ -137,7 +137,7 @@ def test_many_values_are_refused(monkeypatch):
 
 
 def test_ids_of_long_values_stay_short_and_apart(tmp_path):
-    """Values of a hundred thousand characters give ids that are short and differ."""
+    """Values of a hundred thousand characters give ids that are short and different."""
     one, other = "x" * 100_000, "x" * 100_001
     text = f"cases:\n  - id: a\n    matrix: {{m: [{one}, {other}], n: {TEN}}}\n    input: {{}}\n"
     ids = [case.id for case in loaded(tmp_path, text)]
@@ -152,7 +152,7 @@ def test_ids_of_long_values_stay_short_and_apart(tmp_path):
 
 @pytest.mark.parametrize("number", ["9" * 5000, f"-{'9' * 5000}", "1e999"])
 def test_a_number_that_python_cannot_read_is_a_mistake_of_its_row(tmp_path, number):
-    """A row's number with thousands of digits is told with its line, without Python's own words."""
+    """A row's number with thousands of digits is a mistake with its line, without Python's own words."""
     (line,) = loaded(tmp_path, "dataset: q.jsonl\n", q=f'{{}}\n{{"n": {number}}}\n')
     assert "q.jsonl:2: not JSON: " in line
     assert "is not a number that JSON can hold; quote it to mean text" in line
@@ -170,5 +170,5 @@ def test_a_number_that_python_cannot_read_is_a_mistake_of_its_row(tmp_path, numb
     ],
 )
 def test_the_key_that_makes_most_is_blamed(size, key):
-    """The mistake is told at the key that makes most of the cases."""
+    """The mistake is at the key that contributes most to the number of cases."""
     assert size.key == key

@@ -1,7 +1,7 @@
 """Suite files: every mistake named with its place, and good files as cases.
 
 `broken/NAME.dust.yaml` holds one mistake, `broken/NAME.expected` the whole text its author reads. After a
-message was changed on purpose, `UPDATE_GOLDEN=1 pytest tests/test_suite.py` writes the texts anew:
+message was changed on purpose, `UPDATE_GOLDEN=1 pytest tests/suite/test_cases.py` writes the texts anew:
 read the diff.
 """
 
@@ -38,30 +38,30 @@ GOOD = HEAD + ONE
 
 
 def cases(text: str | bytes, file: str = "answer.dust.yaml") -> list[Case]:
-    """The cases of a suite file with this text."""
+    """Give the cases of a suite file with this text."""
     return suite.load(text if isinstance(text, bytes) else text.encode(), file, LOOK_UP)
 
 
 def mistakes(text: str | bytes, file: str = "answer.dust.yaml") -> str:
-    """The messages of a suite file with mistakes, one a line, without what they show of the file."""
+    """Give the messages of a suite file's mistakes, one a line, without excerpts of the file."""
     with pytest.raises(SuiteError) as caught:
         cases(text, file)
     return "\n".join(problem.line(file) for problem in caught.value.problems)
 
 
 def only(text: str | bytes, file: str = "answer.dust.yaml") -> Case:
-    """The one case of a suite file."""
+    """Give the one case of a suite file."""
     (case,) = cases(text, file)
     return case
 
 
 def lines(text: str) -> list[str]:
-    """The lines of a text as YAML counts them."""
+    """Give the lines of a text as YAML counts them."""
     return re.split("\r\n|[\r\n\x85\u2028\u2029]", text.removeprefix("\ufeff"))
 
 
 def inside(text: str, place: Place) -> bool:
-    """Whether a place is in the text, or right behind the end of one of its lines."""
+    """Tell whether a place is in the text, or right behind the end of one of its lines."""
     return any(
         1 <= place.line <= len(rows) and 1 <= place.column <= len(rows[place.line - 1]) + 1
         for rows in (lines(text), text.splitlines() or [""], text.split("\n"))
@@ -72,8 +72,8 @@ def inside(text: str, place: Place) -> bool:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_mistake_is_told_as_its_golden_text_says(name: str) -> None:
-    """Each mistake of the corpus gives exactly the text that its author was meant to read."""
+def test_a_mistake_has_its_golden_text(name: str) -> None:
+    """Each broken suite of the corpus has exactly the error text of its golden file."""
     with pytest.raises(SuiteError) as caught:
         cases((BROKEN / f"{name}.dust.yaml").read_bytes(), f"{name}.dust.yaml")
     told = f"{caught.value}\n"
@@ -84,13 +84,13 @@ def test_a_mistake_is_told_as_its_golden_text_says(name: str) -> None:
 
 
 def test_every_golden_text_belongs_to_a_file() -> None:
-    """No golden text outlives the broken suite it tells of."""
+    """Every golden text belongs to a broken suite."""
     assert sorted(path.stem for path in BROKEN.glob("*.expected")) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_mistake_stands_inside_its_file(name: str) -> None:
-    """Every mistake of the corpus points at a line and column that its file has, or just behind."""
+def test_a_mistake_is_inside_its_file(name: str) -> None:
+    """Each mistake of the corpus has a line and column in its file, or right behind a line."""
     source = (BROKEN / f"{name}.dust.yaml").read_bytes()
     with pytest.raises(SuiteError) as caught:
         cases(source)
@@ -98,27 +98,27 @@ def test_a_mistake_stands_inside_its_file(name: str) -> None:
 
 
 def test_mistakes_come_sorted_and_each_once() -> None:
-    """A mistake in what all cases share is told once, and mistakes come in the order of the file."""
+    """A mistake in what cases share is reported once, and mistakes are in the order of the file."""
     told = mistakes(HEAD + "expect: {reslut: 1}\ncases:\n" + REFUND + REFUND.replace("refund", "Again", 1))
     places = [tuple(map(int, line.split(":")[1:3])) for line in told.splitlines()]
     assert len(places) == 2
     assert places == sorted(places)
 
 
-def test_no_mistake_tells_the_key() -> None:
-    """The API key stands in no error text, whatever refers to it."""
+def test_no_mistake_shows_the_key() -> None:
+    """The API key is in no error text, whatever refers to it."""
     assert "sk-very-secret" not in mistakes(GOOD + "    description: ${env.DUST_API_KEY}\n")
 
 
 def test_an_empty_text_is_said_to_be_empty() -> None:
-    """A text that is empty is not told to be `text, not text`."""
+    """The message about an empty text is not `text, not text`."""
     told = mistakes(GOOD.replace("id: refund", 'id: ""'))
     assert "text, not text" not in told
     assert "empty" in told
 
 
 def test_an_alias_bomb_in_a_filled_text_stays_small() -> None:
-    """A mistake in a text that many aliases repeat is told once."""
+    """A mistake in a text that many aliases repeat is reported once."""
     config = "config:\n  A: &a {x: '${env.HOME}'}\n" + "".join(f"  B{at}: *a\n" for at in range(500))
     assert len(mistakes(HEAD + config + ONE).splitlines()) == 1
 
@@ -127,7 +127,7 @@ def test_an_alias_bomb_in_a_filled_text_stays_small() -> None:
 
 
 def test_a_file_of_nine_megabytes_is_refused() -> None:
-    """A file that is too large is refused unread, with what is allowed; its size nobody knows."""
+    """A file that is too large is refused unread, with the allowed size."""
     told = mistakes(GOOD + "#" * (9 * 1024 * 1024))
     assert told.startswith("answer.dust.yaml:1:1: the file has more than 8 MB, which no suite may have")
 
@@ -137,23 +137,23 @@ def test_a_file_of_nine_megabytes_is_refused() -> None:
     [b"\x00\x01\x02\x03", b"\x7fELF\x02\x01\x01\x00", b"PK\x03\x04 \x14", bytes(range(128)), b"\x1f\x8b\x08"],
     ids=["zeros", "elf", "zip", "ascii", "gzip"],
 )
-def test_binary_junk_is_told_in_one_line(source: bytes) -> None:
-    """A binary file is one mistake of one line, which shows nothing of the junk."""
+def test_binary_junk_is_one_mistake(source: bytes) -> None:
+    """A binary file is one mistake of one line, which shows nothing of its content."""
     told = mistakes(source)
     assert re.fullmatch(r"answer\.dust\.yaml:\d+:\d+: not [ -~]+", told)
 
 
 @pytest.mark.parametrize("junk", ["\0", "\x1b[2J", "\x7f", "\u2028", "x" * 9_999 + ": : y"], ids=ascii)
 def test_what_is_shown_of_a_file_is_safe_and_short(junk: str) -> None:
-    """The line and the caret under a mistake obey no control character, and are bounded."""
+    """The excerpt under a mistake has no control character, and is bounded."""
     with pytest.raises(SuiteError) as caught:
         cases(f"{GOOD}    descripton: {junk}\n")
     assert all(len(line) < 500 for line in str(caught.value).split("\n"))
     assert all(letter.isprintable() for letter in str(caught.value) if letter != "\n")
 
 
-def test_text_that_is_not_utf8_is_told_where() -> None:
-    """The first byte that is not UTF-8 is pointed at, with what to do."""
+def test_text_that_is_not_utf8_has_its_place() -> None:
+    """The mistake is at the first byte that is not UTF-8, and says what to do."""
     told = mistakes(GOOD.encode() + b"    description: caf\xe9\n")
     assert told == "answer.dust.yaml:6:21: not UTF-8 text; save the file as UTF-8"
 
@@ -166,7 +166,7 @@ def test_the_column_of_a_wrong_byte_counts_characters(before: str) -> None:
 
 
 def test_a_byte_order_mark_is_read_over() -> None:
-    """A file that an editor saved with a byte order mark is read as any other."""
+    """A byte order mark at the beginning of a file is ignored."""
     assert only(b"\xef\xbb\xbf" + GOOD.encode()).id == "refund"
 
 
@@ -178,7 +178,7 @@ def test_line_endings_are_as_the_editor_writes_them(ending: str) -> None:
 
 @pytest.mark.parametrize("file", [".dust.yaml", "...dust.yaml", "support/.dust.yaml"])
 def test_a_file_without_a_name_is_refused(file: str) -> None:
-    """A suite's name comes before its suffix, for it names cassettes."""
+    """A suite needs a name before its suffix, as it names the cassettes."""
     told = mistakes(GOOD, file)
     assert told == f"{file}:1:1: the file needs a name before .dust.yaml, such as answer.dust.yaml"
 
@@ -254,13 +254,13 @@ def test_workspace_and_space_may_be_left_to_the_settings() -> None:
 
 @pytest.mark.parametrize("id_", ["007", "12", "1e5", "1.0", "0x1f", "1_000", "2026-11-02", "no", "null-case"])
 def test_a_case_id_may_look_like_something_else(id_: str) -> None:
-    """An id is the text that the file shows, even where it looks like a number, a date or a word."""
+    """An id is the text in the file, even if it looks like a number, a date or a word."""
     assert only(GOOD.replace("refund", id_, 1)).id == id_
 
 
 @pytest.mark.parametrize("id_", ["1234567e89", "1234567890", "0000000000", "12e4567890"])
 def test_an_app_id_may_look_like_a_number(id_: str) -> None:
-    """An app's id is the text that the file shows, even where its hex digits make a number."""
+    """An app's id is the text in the file, even if its hex digits are a number."""
     assert only(GOOD.replace("9f1d3b5a7c", id_)).app.id == id_
 
 
@@ -287,7 +287,7 @@ def test_config_merges_block_by_block_and_key_by_key(shared: str, own: str, merg
 
 
 def test_one_case_does_not_change_another() -> None:
-    """What a case sets for itself no other case sees."""
+    """The keys of one case have no effect on another."""
     text = (
         HEAD + "config: {A: {x: 1}}\n" + ONE + "    config: {A: {x: 2}}\n" + REFUND.replace("refund", "b", 1)
     )
@@ -295,7 +295,7 @@ def test_one_case_does_not_change_another() -> None:
 
 
 def test_expect_of_the_case_wins_key_by_key() -> None:
-    """The suite's expectations hold for every case but where the case has the same key."""
+    """The suite's expectations are for every case; a case overrides them key by key."""
     case = only(
         HEAD + "expect: {result.a: 1, result.b: 2}\n" + ONE + "    expect: {result.b: 3, result.c: 4}\n"
     )
@@ -322,7 +322,7 @@ def test_marks_add_up() -> None:
     ],
 )
 def test_a_case_overrides_its_suite(key: str, shared: str, own: str, attribute: Any) -> None:
-    """Timeout, hash, filter and flavor of a case stand in place of its suite's."""
+    """Timeout, hash, filter and flavor of a case override its suite's."""
     head = "app: {id: a}\nspecification_hash: latest\n".replace(
         "specification_hash: latest\n", "", key[0] == "s"
     )
@@ -337,26 +337,26 @@ def test_a_case_overrides_its_suite(key: str, shared: str, own: str, attribute: 
     ("written", "flavor"), [("", "blocking"), *((f"flavor: {one}", one) for one in Flavor)]
 )
 def test_a_flavor_is_one_of_three(written: str, flavor: str) -> None:
-    """A case runs by the flavor its file names, blocking where it names none."""
+    """A case has the flavor that its file names, blocking by default."""
     assert only(f"{GOOD}    {written}\n").flavor is Flavor(flavor)
 
 
 @pytest.mark.parametrize("empty", ['""', "''"])
 def test_no_advice_makes_another_mistake(empty: str) -> None:
-    """Where a key must be there, its author is not told to leave it out."""
+    """The advice for a required key is not to leave it out."""
     assert "leave it out" not in mistakes(GOOD.replace("id: refund", f"id: {empty}"))
     assert "leave it out" not in mistakes(GOOD.replace("id: 9f1d3b5a7c", f"id: {empty}"))
     assert "leave it out" in mistakes(GOOD.replace("{id: 9f", f"{{space: {empty}, id: 9f"))
 
 
 def test_an_empty_list_is_not_said_to_be_no_list() -> None:
-    """A list that is empty is not told to be `a list, not a list`."""
+    """The message about an empty list is not `a list, not a list`."""
     told = mistakes(HEAD + "cases: []\n")
     assert told.endswith("not an empty list")
 
 
-def test_a_hash_may_stand_in_the_cases_alone() -> None:
-    """A suite needs no hash where each case has one."""
+def test_only_the_cases_may_have_a_hash() -> None:
+    """A suite needs no hash if each case has one."""
     assert only(f"app: {{id: a}}\n{ONE}    specification_hash: latest\n").specification_hash == "latest"
 
 
@@ -376,7 +376,7 @@ def test_a_hash_may_stand_in_the_cases_alone() -> None:
     ],
 )
 def test_success_is_implied_unless_status_or_error_is_named(expect: str, implied: bool) -> None:
-    """A case expects `status: succeeded` unless it speaks of its status or its error."""
+    """A case expects `status: succeeded` unless its expectations mention status or error."""
     found = only(GOOD + f"    {expect}\n").expect
     assert any(one is SUCCEEDS for one in found) is implied
 
@@ -388,7 +388,7 @@ def test_success_is_not_implied_where_the_suite_names_an_error() -> None:
 
 
 def test_the_file_may_come_from_any_system() -> None:
-    """The name of the short form's case is found behind slashes of either kind."""
+    """The name of a single case is found behind slashes of either kind."""
     assert only(HEAD + "input: {}\n", "support\\greeting.dust.yaml").id == "greeting"
 
 
@@ -433,7 +433,7 @@ def _reads_or_refuses(tree: Any) -> None:
 @given(TREES)
 @settings(max_examples=200, deadline=None)
 def test_any_tree_gives_cases_or_mistakes_inside_the_file(tree: Any) -> None:
-    """Any JSON written as YAML is a suite, or is refused with places in the file; nothing else happens."""
+    """Any JSON value as YAML gives cases, or mistakes with places in the file."""
     _reads_or_refuses(tree)
 
 
@@ -442,7 +442,7 @@ def test_any_tree_gives_cases_or_mistakes_inside_the_file(tree: Any) -> None:
 def test_any_value_of_a_key_gives_cases_or_mistakes_inside_the_file(
     key: str, value: Any, at_top: bool
 ) -> None:
-    """Any JSON behind any key of an otherwise good suite is read, or refused with places in the file."""
+    """Any JSON value of any key is read, or is a mistake with a place in the file."""
     case: dict[str, Any] = {"id": "refund", "input": {}}
     tree: dict[str, Any] = {"app": {"id": "a"}, "specification_hash": "latest", "cases": [case]}
     (tree if at_top else case)[key] = value

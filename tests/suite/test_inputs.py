@@ -1,4 +1,4 @@
-"""The inputs of one run all have the same keys; the service refuses the run otherwise."""
+"""The inputs of one run must have the same keys; otherwise the service refuses the run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SAME = "the service refuses a run whose inputs do not all have the same keys"
 
 
 def told(project, server, cases, files=None, *options):
-    """The lines of mistakes that pytest tells of such a suite, and the service's requests."""
+    """Give the lines of mistakes for such a suite, and the service's requests."""
     example = project.having({"a.dust.yaml": suite(server, SUPPORT, cases), **(files or {})}).using(server)
     result = example.run("--dust-mode=live", *options)
     assert result.outcomes == {"error": 1}, result.out
@@ -23,8 +23,8 @@ def told(project, server, cases, files=None, *options):
 
 
 @pytest.mark.parametrize("options", [(), ("--dust-check",), ("--co",)], ids=str)
-def test_an_input_with_other_keys_is_told_at_its_place(project, server, options):
-    """The input that differs is a mistake at its own line and column, and no run is made."""
+def test_an_input_with_other_keys_is_a_mistake_at_its_place(project, server, options):
+    """An input with other keys is a mistake at its line and column, and no run is made."""
     (line,) = told(project, server, TWO, {}, *options)
     assert line == (
         'a.dust.yaml:5:5: inputs[1] has other keys than inputs[0]: it lacks "question", and it has "qestion" '
@@ -49,7 +49,7 @@ def test_an_input_with_other_keys_is_told_at_its_place(project, server, options)
     ],
 )
 def test_only_the_names_of_keys_count(project, server, written, lines):
-    """Keys are compared by name, whatever their order and values; the odd one among many is told."""
+    """Only names of keys are compared, in any order; of many inputs the odd one is the mistake."""
     case = f"cases:\n  - id: one\n    # inputs\n    inputs: {written}\n"
     if not lines:
         example = project.having({"a.dust.yaml": suite(server, SUPPORT, case)})
@@ -69,7 +69,7 @@ def test_only_the_names_of_keys_count(project, server, written, lines):
     ],
 )
 def test_mappings_of_a_row_count_too(project, server, inputs, words):
-    """Inputs that come from a row are compared as those that are written out, and the row is named."""
+    """Inputs from a row are compared like others, and the mistake names the row."""
     case = f"cases:\n  - id: one\n    dataset: q.jsonl\n    inputs: {inputs}\n"
     (line,) = told(project, server, case, {"q.jsonl": ROWS})
     assert words in line
@@ -77,7 +77,7 @@ def test_mappings_of_a_row_count_too(project, server, inputs, words):
 
 
 def test_mappings_of_a_matrix_count_too(project, server):
-    """Inputs that come from a matrix are compared as those that are written out."""
+    """Inputs from a matrix are compared like others."""
     case = (
         "cases:\n  - id: one\n    matrix: {m: [{question: a}, {label: b}]}\n"
         "    inputs: [{question: Hi}, '${matrix.m}']\n"
@@ -88,13 +88,13 @@ def test_mappings_of_a_matrix_count_too(project, server):
 
 @pytest.mark.parametrize("marks", ["[{skip: later}]", "[{xfail: it fails}]", "[{skipif: ['True']}]"])
 def test_marks_excuse_no_inputs(project, server, marks):
-    """A case that is skipped or expected to fail is refused like any other: it could never run."""
+    """A case that is skipped or expected to fail is refused like any other, as it could never run."""
     (line,) = told(project, server, f"{TWO}marks: {marks}\n")
     assert "inputs[1] has other keys" in line
 
 
 def test_many_odd_inputs_are_few_lines(project, server):
-    """Of many inputs with other keys the first five are told, and the others counted."""
+    """Of many inputs with other keys the first five are reported, the others counted."""
     inputs = ", ".join(["{a: 1}"] * 60 + [f"{{b{at}: 1}}" for at in range(50)])
     lines = told(project, server, f"inputs: [{inputs}]\n")
     assert len(lines) == 6

@@ -98,7 +98,7 @@ BAD = {
 
 
 def validates(text: str) -> bool:
-    """Whether the schema takes the suite."""
+    """Tell whether the schema accepts the suite."""
     value = yaml_reader.read(text).value
     return bool(
         jsonschema.Draft202012Validator(json.loads(SHIPPED.read_text(encoding="utf-8"))).is_valid(value)
@@ -106,7 +106,7 @@ def validates(text: str) -> bool:
 
 
 def loads(text: str, folder: Path = TESTS) -> bool:
-    """Whether the plugin takes the suite."""
+    """Tell whether the plugin accepts the suite."""
     try:
         cases.load(text.encode(), "t.dust.yaml", LOOK_UP, Here(folder, MATCHERS))
     except SuiteError:
@@ -125,7 +125,7 @@ def test_the_shipped_schema_is_the_printed_one(project):
 
 
 def test_the_schema_is_one():
-    """The schema keeps JSON Schema's own rules, and describes every key and matcher."""
+    """The schema is a valid JSON Schema, and describes every key and matcher."""
     schema = json.loads(SHIPPED.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     assert set(schema["$defs"]["matchers"]["properties"]) == set(MATCHERS)
@@ -136,7 +136,7 @@ def test_the_schema_is_one():
 
 @pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.name.removesuffix(".dust.yaml"))
 def test_schema_and_validator_agree_on_broken_suites(path):
-    """Every mistake of the corpus that a JSON Schema can tell is one for the schema, too."""
+    """The schema refuses every broken suite of the corpus that a JSON Schema can refuse."""
     text = path.read_bytes().decode()
     assert not loads(text, path.parent)
     beyond = path.name.removesuffix(".dust.yaml") in set().union(*BEYOND_SCHEMA.values())
@@ -145,23 +145,23 @@ def test_schema_and_validator_agree_on_broken_suites(path):
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_schema_and_validator_agree_on_the_examples(path):
-    """The example suites are good for both."""
+    """Schema and plugin accept the example suites."""
     text = path.read_text(encoding="utf-8")
     assert (validates(text), loads(text, path.parent)) == (True, True)
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_schema_and_validator_agree_on_good_suites(name):
-    """What the plugin takes, the schema takes: every key, every matcher, references and both forms."""
+    """The schema accepts what the plugin accepts: every key and matcher, references and both forms."""
     assert (validates(GOOD[name]), loads(GOOD[name])) == (True, True)
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_schema_and_validator_agree_on_bad_suites(name):
-    """What the plugin refuses for its form, the schema refuses."""
+    """The schema refuses suites that the plugin refuses for their form."""
     assert (validates(BAD[name]), loads(BAD[name])) == (False, False)
 
 
 def test_every_matcher_is_in_a_good_suite():
-    """The good suites leave out no matcher."""
+    """The good suites have every matcher."""
     assert all(f"    {name}: " in GOOD["every matcher"] for name in MATCHERS)

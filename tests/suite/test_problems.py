@@ -1,4 +1,4 @@
-"""Errors that teach: every mistake with its place, its line, what is allowed and the nearest right name."""
+"""Mistakes in suites: each with its place and line, what is allowed, and the nearest right name."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CASE = "cases:\n  - id: one\n    input: {question: Hi}\n"
 
 
 def mistakes(text: str) -> str:
-    """What the author of such a suite reads."""
+    """Give the error text for such a suite."""
     with pytest.raises(SuiteError) as caught:
         cases.load(text.encode(), "t.dust.yaml", references.environment({}, frozenset()))
     return str(caught.value)
 
 
 def blocks(told: str) -> list[list[str]]:
-    """The lines told, one list per mistake."""
+    """Give the lines of the error text, one list per mistake."""
     found: list[list[str]] = []
     for line in told.split("\n"):
         if line.startswith("t.dust.yaml:"):
@@ -33,14 +33,14 @@ def blocks(told: str) -> list[list[str]]:
 
 
 def pointed(block: list[str]) -> str:
-    """What stands above the caret, to the end of the line shown."""
+    """Give the text above the caret, to the end of the line shown."""
     _, line, caret = block
     assert re.fullmatch(r"[ \t]*\^", caret)
     return line[len(caret) - 1 :]
 
 
 def test_all_mistakes_come_at_once_sorted_each_with_its_line():
-    """Every mistake of a file is told, in the file's order, with its line and a caret under the place."""
+    """Every mistake is reported, in the file's order, with its line and a caret under its place."""
     told = blocks(mistakes(
         "app: {id: 9f1d3b5a7c, spcae: x}\nspecification_hash: latest\ntimeout: -1\n"
         "cases:\n  - id: One\n    inptu: {}\n    input: {}\n    expect: {result.label: {contian: a}}\n"
@@ -60,14 +60,14 @@ def test_all_mistakes_come_at_once_sorted_each_with_its_line():
     assert "did you mean contains?" in told[4][0]
 
 
-def test_the_caret_stands_under_the_place_whatever_the_letters():
-    """Letters beyond ASCII before the place count one each, as the column does."""
+def test_the_caret_is_under_the_place_after_any_letters():
+    """Non-ASCII letters before the place count as one column each, also for the caret."""
     (block,) = blocks(mistakes(HEAD + "cases:\n  - {id: one, description: größe 你, inptu: {}, input: {}}\n"))
     assert pointed(block).startswith("inptu")
 
 
-def test_the_caret_stands_under_the_place_behind_tabs():
-    """A tab before the place stands before the caret, too, so that any tab width shows it rightly."""
+def test_the_caret_is_under_the_place_after_tabs():
+    """A tab before the place is also before the caret, so that any tab width shows it right."""
     (block,) = blocks(mistakes(HEAD + "cases:\n  - {id: one,\t\tinptu: {}, input: {}}\n"))
     assert pointed(block).startswith("inptu")
     assert block[2].count("\t") == block[1].count("\t") == 2
@@ -76,7 +76,7 @@ def test_the_caret_stands_under_the_place_behind_tabs():
 @pytest.mark.parametrize("before", [0, 30, 60, 90, 99, 100, 101, 500, 5000])
 @pytest.mark.parametrize("after", [0, 100, 5000])
 def test_a_long_line_shows_the_part_with_the_place(before, after):
-    """Of a line too long to show, the part around the place is shown, in at most a hundred characters."""
+    """Of a long line, at most a hundred characters around the place are shown."""
     case = f"id: one, description: a{'x' * before}, inptu: {{}}, input: {{y: {'z' * after}}}"
     text = f"{HEAD}cases:\n  - {{{case}}}\n"
     (block,) = blocks(mistakes(text))
@@ -85,7 +85,7 @@ def test_a_long_line_shows_the_part_with_the_place(before, after):
 
 
 def test_a_place_in_an_empty_line_shows_none():
-    """A mistake of the whole file that stands in an empty or no line is told without one."""
+    """A mistake at an empty line, or at none, has no excerpt."""
     assert mistakes("").count("\n") == 0
     assert mistakes("\n\n").count("\n") == 0
 
@@ -109,8 +109,8 @@ def test_a_place_in_an_empty_line_shows_none():
         (HEAD + CASE + "    timout: 3\n", "(did you mean timeout?)"),
     ],
 )
-def test_a_misplaced_key_is_told_where_it_belongs(text, told):
-    """A key in the wrong place is told its right one; an unknown one the nearest."""
+def test_a_misplaced_key_says_where_it_belongs(text, told):
+    """The message for a misplaced key says where it belongs; for an unknown one, the nearest key."""
     assert told in mistakes(text)
 
 
@@ -118,8 +118,8 @@ def test_a_misplaced_key_is_told_where_it_belongs(text, told):
     "name", ["mode", "base_url", "concurrency", "cassette_dir", "workspace", "space", "dust_mode"]
 )
 @pytest.mark.parametrize("place", ["", "    "], ids=["suite", "case"])
-def test_an_option_as_a_key_is_told(name, place):
-    """An option's name as a key is told to be an option, or where in `app` it stands."""
+def test_an_option_as_a_key_says_so(name, place):
+    """The message for an option used as a key names the option, or its place in `app`."""
     told = mistakes(HEAD + (CASE if place else "") + f"{place}{name}: x\n" + ("" if place else CASE))
     assert re.search(rf":\d+:\d+: {name} (is no key but an option: --dust-|belongs in app: )", told)
 
@@ -137,7 +137,7 @@ def test_an_option_as_a_key_is_told(name, place):
     ],
 )
 def test_a_wrong_path_says_where_in_it(path, told):
-    """A path that cannot be read names the character; one that no run can answer names what a run has."""
+    """A path that is not JMESPath names the character; a wrong name in it, the right ones."""
     lines = mistakes(HEAD + CASE + f"    expect: {{'{path}': 1}}\n").split("\n")
     assert lines[0].startswith("t.dust.yaml:6:14: ")
     assert told in lines[0]
@@ -164,7 +164,7 @@ def test_a_wrong_path_says_where_in_it(path, told):
     ],
 )
 def test_a_name_that_needs_quotes_is_shown_with_them(path, quoted):
-    """A path with a name that JMESPath does not read is told as it is written with quotes, and is read so."""
+    """A path with a name that needs quotes is shown with quotes, which can be read."""
     key = path.replace("'", "''")
     (block,) = blocks(mistakes(HEAD + CASE + f"    expect: {{'{key}': 1}}\n"))
     assert block[0].endswith(f"; quote the name: {quoted}")
@@ -178,7 +178,7 @@ def test_a_name_that_needs_quotes_is_shown_with_them(path, quoted):
     [("result.list.0", "result.list[0]"), ("result.list.12.x-y", 'result.list[12]."x-y"')],
 )
 def test_an_element_of_a_list_is_shown_in_brackets(path, shown):
-    """A number behind a dot is told to be written in brackets."""
+    """For a number after a dot, the path is shown with brackets."""
     (block,) = blocks(mistakes(HEAD + CASE + f"    expect: {{{path}: 1}}\n"))
     assert block[0].endswith(f"; an element of a list is written in brackets: {shown}")
 
@@ -187,14 +187,14 @@ def test_an_element_of_a_list_is_shown_in_brackets(path, shown):
     "path", ["result..label", "result.label[", "result.", '"', "result.a-", "result[?a > 1]"]
 )
 def test_what_quotes_do_not_mend_gets_no_such_advice(path):
-    """A path that quotes make no better, or that is broken elsewhere, is told without them."""
+    """A path that quotes do not repair is reported without that advice."""
     told = mistakes(HEAD + CASE + f"    expect: {{'{path}': 1}}\n")
     assert "not a JMESPath" in told
     assert ("quote" in told) == (path == "result.a-")
 
 
-def test_paths_of_a_baseline_are_told_to_be_quoted_too():
-    """`baseline.compare` takes paths of the same language, with the same advice."""
+def test_paths_of_a_baseline_get_the_same_advice():
+    """`baseline.compare` has paths of the same language, with the same advice."""
     (block,) = blocks(mistakes(HEAD + "baseline: {compare: [result.my-key]}\n" + CASE))
     assert block[0].startswith("t.dust.yaml:3:22: not a JMESPath")
     assert block[0].endswith('quote the name: result."my-key"')
@@ -209,8 +209,8 @@ def test_paths_of_a_baseline_are_told_to_be_quoted_too():
         ("{any_of: [1, {gt: a}]}", 40, "needs a number"),
     ],
 )
-def test_a_matcher_is_told_at_its_own_place(written, column, told):
-    """A mistake deep in matchers points at the matcher or argument itself."""
+def test_a_mistake_in_a_matcher_has_its_own_place(written, column, told):
+    """A mistake in nested matchers is at the wrong matcher or argument itself."""
     line = mistakes(HEAD + CASE + f"    expect: {{result: {written}}}\n").split("\n")[0]
     assert line.startswith(f"t.dust.yaml:6:{column}: ")
     assert told in line
@@ -226,7 +226,7 @@ def test_a_matcher_is_told_at_its_own_place(written, column, told):
     ],
 )
 def test_a_path_that_finds_nothing_says_how_far_it_got(project, server, path, words):
-    """A path that finds nothing says what stands where it ended, and names blocks in their order."""
+    """A path that finds nothing says what it found last, with blocks in their order."""
     text = suite_of(server, APP, f"input: {{question: Where is my refund?}}\nexpect: {{'{path}': x}}\n")
     result = project.having({"a.dust.yaml": text}).using(server).run("--dust-mode=record")
     assert result.outcomes == {"failed": 1}
@@ -272,8 +272,8 @@ ROW = "cases:\n  - id: one\n"
         (HEAD + CASE + "    expect: {result: {startsWith: x}}\n", ["6:23 starts_with"]),
     ],
 )
-def test_a_misspelt_key_is_told_and_nothing_that_follows_from_it(text, told):
-    """A misspelt key is told once, with the key that is meant; nothing is said to be missing for it."""
+def test_a_misspelt_key_is_one_mistake(text, told):
+    """A misspelt key is one mistake, with the key that is meant; nothing is said to be missing."""
     found = [block[0].split(": ", 1) for block in blocks(mistakes(text))]
     assert [place.removeprefix("t.dust.yaml:") for place, _ in found] == [each.split()[0] for each in told]
     for (_, message), each in zip(found, told, strict=True):
@@ -296,34 +296,34 @@ def test_a_misspelt_key_is_told_and_nothing_that_follows_from_it(text, told):
         ),
     ],
 )
-def test_a_key_that_belongs_into_another_is_told_where(text, told):
-    """A part of another key's value that stands by itself is told where it is written, and only that."""
+def test_a_key_that_belongs_into_another_says_where(text, told):
+    """A key that belongs into another key's value is one mistake, which says where."""
     (block,) = blocks(mistakes(text))
     assert block[0].startswith(f"t.dust.yaml:{told}")
 
 
 def test_an_unknown_key_that_means_nothing_known_excuses_nothing():
-    """Where no key is like the unknown one, what is missing is told as well."""
+    """If no key is like an unknown one, missing keys are reported too."""
     told = mistakes(HEAD + "zzz: 1\n")
     assert 'unknown key "zzz"; a suite has: ' in told
     assert "no cases; give cases: a list" in told
 
 
 def test_both_spellings_of_input_are_one_mistake():
-    """A misspelt inputs beside input is told as misspelt, not as one input too many."""
+    """A misspelt `inputs` beside `input` is reported as misspelt, not as a second input."""
     (block,) = blocks(mistakes(HEAD + CASE + "    inptus: [{}]\n"))
     assert "(did you mean inputs?)" in block[0]
 
 
-def test_a_dataset_that_cannot_be_read_is_told_alone():
-    """References to the rows of a dataset that is refused are no mistakes of their own."""
+def test_a_dataset_that_cannot_be_read_is_one_mistake():
+    """References to rows of a wrong dataset are not reported besides."""
     (block,) = blocks(mistakes(HEAD + "dataset: ../q.csv\ninput: {q: '${row.q}'}\nexpect: {result: 1}\n"))
     assert 'dataset "../q.csv" is not beside the suite' in block[0]
 
 
 @pytest.mark.parametrize("key", ["inptu", "cses", "x" * 900])
 def test_the_cause_is_what_pytest_shows(project, key):
-    """The one line in pytest's summary is the cause, and a long name is cut."""
+    """The line in pytest's summary is the cause, and a long name is cut."""
     text = HEAD + f"{key}: [{{id: one, input: {{}}}}]\n"
     result = project.having({"a.dust.yaml": text}).run()
     assert result.outcomes == {"error": 1}
@@ -333,8 +333,8 @@ def test_the_cause_is_what_pytest_shows(project, key):
     assert len(result.out) < 5000
 
 
-def test_a_misspelt_key_is_told_once_whatever_the_rows(project):
-    """A misspelt key of a case with a dataset is one mistake, though it reads the row."""
+def test_a_misspelt_key_is_one_mistake_for_all_rows(project):
+    """A misspelt key of a case with a dataset is one mistake, even if it refers to the row."""
     files = {"q.csv": "question\nHi\nHo\n"}
     text = HEAD + "cases:\n  - id: one\n    dataset: q.csv\n    inptu: {question: '${row.question}'}\n"
     result = project.having({"a.dust.yaml": text, **files}).run()
@@ -344,7 +344,7 @@ def test_a_misspelt_key_is_told_once_whatever_the_rows(project):
 
 
 @pytest.mark.parametrize("value", ["x", "{id: one}", "3"])
-def test_misspelt_cases_that_are_no_list_are_told_once(value):
-    """What a misspelt key holds is not told to be wrong as well, if it is no list."""
+def test_misspelt_cases_that_are_no_list_are_one_mistake(value):
+    """The value of a misspelt key is not reported besides, if it is no list."""
     (block,) = blocks(mistakes(HEAD + f"cses: {value}\n"))
     assert "(did you mean cases?)" in block[0]

@@ -1,4 +1,4 @@
-"""What ini `dust_redact` and `dust_secrets` hide stands in nothing that a session shows or leaves behind."""
+"""What ini `dust_redact` and `dust_secrets` hide is in no output and no file of a session."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def redacting(*names: str) -> bytes:
 
 
 def answering(server, value):
-    """Let the app answer what `value` makes of its input."""
+    """Let the app answer what `value` returns for its input."""
     server.become(("input", "INPUT", lambda env: env.input), ("code", "ECHO", lambda env: value(env.input)))
 
 
@@ -61,14 +61,14 @@ def answering(server, value):
     ],
 )
 def test_a_redacted_value_is_masked_in_what_blocks_give(redacted, came, kept):
-    """A redacted number or text is masked where it comes back whole; a long one inside of texts too."""
+    """A redacted number or text is masked in outputs as a whole value; a long one inside of texts too."""
     covering = mask({}, (), ("secret",)).covering({"inputs": [{"secret": redacted}]})
     run = {"run": {"traces": [[["code", "A"], [[{"value": came}]]]]}}
     assert covering.answer(run)["run"]["traces"][0][1][0][0]["value"] == kept
 
 
 def test_the_runs_own_numbers_stay():
-    """A redacted number is no count, time or usage of the run."""
+    """A redacted number is not masked in counts, times and usage of the run."""
     covering = mask({}, (), ("secret",)).covering({"secret": [1, ACCOUNT]})
     status = {"blocks": [{"success_count": 1, "error_count": 0}]}
     run = {"created": ACCOUNT, "status": status, "meta": {"token_usage": {"prompt_tokens": 1}}}
@@ -76,7 +76,7 @@ def test_the_runs_own_numbers_stay():
 
 
 def test_a_secret_that_is_a_number_is_masked_as_one():
-    """A variable that ini lists, and that a service gives back as a number, is masked."""
+    """A secret variable that comes back as a number is masked."""
     found = mask({"PIN": "915112"}, ("PIN",), ())
     assert found.answer({"value": {"pin": 915112, "text": "pin 915112"}}) == {
         "value": {"pin": MASKED, "text": "pin ***"}
@@ -97,7 +97,7 @@ def test_a_secret_that_is_a_number_is_masked_as_one():
     ],
 )
 def test_other_spellings_of_a_redacted_text_are_masked(text):
-    """A redacted text is masked in other letters, in addresses and in JSON that is itself a text."""
+    """A redacted text is masked in other case, in addresses, and in JSON inside of a text."""
     covering = mask({}, (), ("email",)).covering({"email": EMAIL})
     assert "lovelace" not in covering.text(text).lower()
 
@@ -129,7 +129,7 @@ def test_a_redacted_text_is_masked_in_addresses(written, escape):
 
 
 def test_a_key_in_other_letters_is_another_text():
-    """A secret from the environment is masked as it is written, and in addresses: its letters matter."""
+    """A secret from the environment is masked in the same case only, and in addresses."""
     found = mask({"TOKEN": "a/Secret+value"}, ("TOKEN",), ())
     assert found.text("x a%2FSecret%2Bvalue a%2fSecret%2bvalue A/SECRET+VALUE") == "x *** *** A/SECRET+VALUE"
 
@@ -151,7 +151,7 @@ expect:
 
 @each_flavor
 def test_redacted_numbers_come_back_masked(project, server, flavor):
-    """A redacted number is in no cassette and no report, and may be expected all the same."""
+    """A redacted number is in no cassette and no report, and can be expected."""
     answering(
         server,
         lambda asked: {
@@ -188,7 +188,7 @@ def test_redacted_numbers_come_back_masked(project, server, flavor):
 
 
 def test_counts_may_be_expected_beside_an_equal_redacted_number(made):
-    """A redacted number hides no count, and expectations of lengths and counts hold as before."""
+    """A redacted number hides no count; expectations of lengths and counts hold as before."""
     cases = """\
 input: {number: 40, limit: 10}
 expect:
@@ -211,7 +211,7 @@ ASKED = f"input: {{question: Where is my refund?, email: {EMAIL}, account: {ACCO
 
 @pytest.mark.parametrize("args", [(), ("--dust-check",), ("-vv",)])
 def test_an_older_recording_shows_nothing_of_what_is_redacted_now(made, args):
-    """A recording made before a value was redacted does not fit, and the report does not show the value."""
+    """A recording made before a value was redacted does not fit, and reports do not show the value."""
     example = made(SUPPORT, ASKED).having({"pytest.ini": redacting("email", "account")}).offline()
     result = example.run(*args)
     assert result.outcomes == {"failed": 1}
@@ -221,7 +221,7 @@ def test_an_older_recording_shows_nothing_of_what_is_redacted_now(made, args):
 
 
 def test_an_older_answer_is_masked_when_it_is_read(project, server):
-    """An answer that was recorded before a value was redacted is shown, and compared, with it masked."""
+    """An answer recorded before a value was redacted is shown and compared with it masked."""
     answering(server, lambda asked: {"to": asked["email"], "number": asked["account"]})
     text = suite(server, SUPPORT, ASKED + "expect: {result.to: nobody}\n")
     old = project.having({"a.dust.yaml": text}).using(server).run("--dust-mode=record").example
@@ -284,7 +284,7 @@ TABLES = {
 
 @pytest.fixture
 def tabled(project, server):
-    """Give a project with one table of cases whose values are redacted."""
+    """Give a project with a table of cases whose values are redacted."""
 
     def make(row):
         names, written, ids = TABLES[row]
@@ -298,7 +298,7 @@ def tabled(project, server):
 
 
 def shown(result, files):
-    """Give all that a run printed, and the names and contents of the files that it left, but for its own."""
+    """Give the output of a run, and the names and contents of the files that it wrote."""
     left = {name: text for name, text in result.example.files.items() if name not in files}
     return "\n".join(
         [result.out, result.err, *left, *(text.decode(errors="replace") for text in left.values())]
@@ -307,7 +307,7 @@ def shown(result, files):
 
 @pytest.mark.parametrize("row", TABLES)
 def test_no_id_and_no_file_name_holds_a_redacted_value(tabled, row):
-    """A case whose row or matrix value is redacted has a neutral id everywhere, and the session says so."""
+    """A case with a redacted row or matrix value has a neutral id, and the session says so."""
     example, ids = tabled(row)
     own = {"a.dust.yaml", "rows.jsonl", "pytest.ini"}
     listed = example.run("--co", "-q")
@@ -329,7 +329,7 @@ def test_no_id_and_no_file_name_holds_a_redacted_value(tabled, row):
 
 
 def test_a_long_or_odd_value_leaves_no_digest_of_itself(project, server):
-    """A redacted value that an id would shorten is replaced whole: no part and no digest of it is left."""
+    """A redacted value that an id would shorten is replaced: no part and no digest of it is shown."""
     long = f"{EMAIL} " * 30
     asked = 'input: {question: "${matrix.q}"}'
     cases = f'cases:\n  - id: t\n    matrix: {{q: ["{long}", "a\\tb"]}}\n    {asked}\n'
@@ -339,7 +339,7 @@ def test_a_long_or_odd_value_leaves_no_digest_of_itself(project, server):
 
 
 def test_workers_say_it_once(tabled):
-    """With pytest-xdist the ids are as neutral, and are told once."""
+    """With pytest-xdist the ids are neutral too, and that is said once."""
     example, ids = tabled("rows")
     result = example.run("--dust-mode=record", "-n", "2", "-v")
     assert result.outcomes == {"passed": len(ids)}
@@ -348,7 +348,7 @@ def test_workers_say_it_once(tabled):
 
 
 def test_a_secret_in_a_matrix_gives_a_neutral_id(project, server):
-    """A secret variable in a matrix gives a numbered case, and no error."""
+    """A secret variable in a matrix gives a case with a number as its id."""
     cases = (
         'cases:\n  - id: t\n    matrix: {key: ["${env.DUST_SHOP}"]}\n    input: {question: "${matrix.key}"}\n'
     )
@@ -363,7 +363,7 @@ def test_a_secret_in_a_matrix_gives_a_neutral_id(project, server):
 
 
 def test_values_that_are_not_redacted_name_their_cases(tabled):
-    """Where nothing is hidden, ids are as they were, and nothing is told."""
+    """If nothing is hidden, ids show the values, and nothing is said."""
     example, _ = tabled("rows")
     result = example.having({"pytest.ini": redacting("phone")}).run("--co", "-q")
     assert f"a.dust.yaml::t[{EMAIL}]" in result.out
@@ -386,8 +386,8 @@ cases:
 
 
 @pytest.mark.parametrize("mode", ["record", "live"])
-def test_a_redacted_value_stands_in_no_report(project, server, mode):
-    """Descriptions, marks, block names, expectations, differences, pending answers: none shows the value."""
+def test_a_redacted_value_is_in_no_report(project, server, mode):
+    """No description, mark, block name, expectation, difference or pending answer shows it."""
     times = iter(range(100))
     server.become(
         ("input", "INPUT", lambda env: env.input),
@@ -428,7 +428,7 @@ BROKEN = {
     ("how", "args"), [*((how, ()) for how in BROKEN), ("a wrong row", ("--dust-check",))]
 )
 def test_a_mistake_in_a_suite_shows_no_redacted_value(project, how, args):
-    """The lines of a suite and the rows of a dataset that a mistake quotes are masked like a report."""
+    """Excerpts of suites and datasets in error texts are masked."""
     files = {
         "a.dust.yaml": f"app: {{id: x}}\nspecification_hash: latest\n{BROKEN[how]}",
         "pytest.ini": redacting("inputs.*.email"),
@@ -480,7 +480,7 @@ expect: {blocks.INPUT.output.email: "${env.DUST_MAIL}"}
 
 @pytest.fixture
 def hiding(project, server):
-    """Give a project whose suite reads a hidden variable, and the same recorded."""
+    """Give a recorded project whose suite reads a hidden variable."""
 
     def make(how):
         ini, text = HIDDEN[how]
@@ -500,7 +500,7 @@ def hiding(project, server):
 
 @pytest.mark.parametrize("how", HIDDEN)
 def test_a_hidden_variable_need_not_be_set_for_a_replay(hiding, how):
-    """A recording whose hidden values came from the environment replays, and checks, without them."""
+    """A recording with hidden values from the environment is replayed and checked without them."""
     example = hiding(how).offline()
     assert example.run().outcomes == {"passed": 1}
     checked = example.run("--dust-check")
@@ -510,7 +510,7 @@ def test_a_hidden_variable_need_not_be_set_for_a_replay(hiding, how):
 @pytest.mark.parametrize("mode", ["record", "rerecord", "live"])
 @pytest.mark.parametrize("how", ["a secret", "a redacted value"])
 def test_a_hidden_variable_must_be_set_to_ask_the_service(hiding, server, how, mode):
-    """Where the service may be asked, an unset variable is an error that names it, and nothing is sent."""
+    """In modes that make requests an unset variable is an error, and nothing is sent."""
     example = hiding(how)
     environ = {name: value for name, value in example.environ.items() if name != "DUST_MAIL"}
     server.requests.clear()
@@ -523,7 +523,7 @@ def test_a_hidden_variable_must_be_set_to_ask_the_service(hiding, server, how, m
 
 
 def test_a_variable_that_is_not_hidden_must_be_set(hiding):
-    """A variable that is neither a secret nor redacted is needed to replay, as its cassette holds it."""
+    """A variable that is not hidden must be set for a replay, as its value is in the cassette."""
     example = hiding("a redacted value").having({"pytest.ini": "[pytest]\n"})
     result = example.offline().run()
     assert "the environment has no DUST_MAIL; set it" in result.report
@@ -531,7 +531,7 @@ def test_a_variable_that_is_not_hidden_must_be_set(hiding):
 
 @pytest.mark.parametrize("key", ["timeout", "dataset", "flavor"])
 def test_a_hidden_variable_is_needed_where_its_value_counts(project, server, key):
-    """A key that is no part of what is asked or expected cannot do without its variable."""
+    """A key that is no part of the request or the expectations needs its variable."""
     case = f'cases:\n  - id: a\n    input: {{question: Hi}}\n    {key}: "${{env.DUST_MAIL}}"\n'
     files = {
         "pytest.ini": "[pytest]\ndust_secrets = DUST_MAIL\n",

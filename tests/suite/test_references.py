@@ -38,7 +38,7 @@ LOOK_UP = environment(ENVIRON, frozenset({"TEAM", "DUST_API_KEY"}))
     ],
 )
 def test_a_reference_becomes_its_value(written: str, filled: str) -> None:
-    """References are filled in once, wherever they stand in a text; `$${` is a literal `${`."""
+    """References are filled in once, anywhere in a text; `$${` is a literal `${`."""
     assert fill(written, LOOK_UP) == (filled, [])
 
 
@@ -60,7 +60,7 @@ def test_a_reference_becomes_its_value(written: str, filled: str) -> None:
     ],
 )
 def test_a_reference_that_cannot_be_filled_in_says_why(written: str, words: list[str]) -> None:
-    """A reference that names nothing readable is one mistake, saying why and what to write."""
+    """A wrong reference is one mistake that says why and what to write."""
     _, ((path, message),) = fill(written, LOOK_UP)
     assert path == ()
     assert all(word in message for word in words)
@@ -68,13 +68,13 @@ def test_a_reference_that_cannot_be_filled_in_says_why(written: str, words: list
 
 
 def test_the_key_is_refused_even_if_the_ini_lists_it() -> None:
-    """No setting makes the API key readable."""
+    """No setting allows a reference to the API key."""
     with pytest.raises(ReferenceProblem, match="the API key may not stand in a suite"):
         LOOK_UP("env.DUST_API_KEY")
 
 
 def test_every_depth_is_filled_and_every_mistake_has_its_path() -> None:
-    """Values at every depth are filled in, keys are not, and all mistakes are told with their paths."""
+    """Values at every depth are filled in, keys are not, and every mistake has its path."""
     written: Any = {"a": ["${env.TEAM}", {"b": "${env.X}"}], "${env.TEAM}": 3, "c": "${x} ${y}", "d": None}
     filled, problems = fill(written, LOOK_UP)
     assert filled == {"a": ["blue", {"b": ""}], "${env.TEAM}": 3, "c": " ", "d": None}
@@ -82,7 +82,7 @@ def test_every_depth_is_filled_and_every_mistake_has_its_path() -> None:
 
 
 def test_filling_changes_nothing_in_place() -> None:
-    """The value given stays as it was."""
+    """Filling in does not change the given value."""
     written: Any = {"a": ["${env.TEAM}"]}
     fill(written, LOOK_UP)
     assert written == {"a": ["${env.TEAM}"]}
@@ -90,8 +90,8 @@ def test_filling_changes_nothing_in_place() -> None:
 
 @given(st.text() | st.text("${}env.TAM x", max_size=30))
 @settings(max_examples=200, deadline=None)
-def test_any_text_is_filled_or_told(text: str) -> None:
-    """Any text is filled in or told wrong; without `${` it stays as it is."""
+def test_any_text_is_filled_in_or_a_mistake(text: str) -> None:
+    """Any text is filled in or a mistake; without `${` it is unchanged."""
     filled, problems = fill(text, LOOK_UP)
     assert isinstance(filled, str)
     assert "${" in text or (filled == text and not problems)

@@ -1,4 +1,4 @@
-"""Whatever stands in suites, datasets, schemas and ids, cases come of it or mistakes with their places."""
+"""Random suites, datasets, schemas and ids give cases, or mistakes with their places."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ keys = (
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:
-    """Give every place in a JSON value, as a mapping or list and a key or index of it."""
+    """Give every place in a JSON value, as a mapping or list with a key or index of it."""
     steps = list(
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     )
@@ -113,7 +113,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 @st.composite
 def misshapen(draw: Any, value: Any, most: int = 3) -> Any:
-    """Give a JSON value in which some places are something else, elsewhere, gone, or of another name."""
+    """Give a JSON value in which some places are changed, moved, removed or renamed."""
     found = json.loads(json.dumps(value))
     for _ in range(draw(st.sampled_from([0, 1, 1, most]))):
         everywhere = places(found)
@@ -158,7 +158,7 @@ PIECES = [
 
 @st.composite
 def written(draw: Any, value: Any) -> bytes:
-    """Give a JSON value as a file that somebody wrote, in JSON or YAML, perhaps with slips of the hand."""
+    """Give a JSON value as JSON or YAML text, perhaps with typing errors."""
     as_yaml = draw(st.booleans())
     text = (
         yaml.safe_dump(value, sort_keys=False)
@@ -173,7 +173,7 @@ def written(draw: Any, value: Any) -> bytes:
 
 
 def as_csv(rows: Any) -> bytes:
-    """Give rows as CSV, as far as they can be."""
+    """Give rows as CSV, as far as possible."""
     names = ["id", "q", "n"]
     kept = [row for row in rows if isinstance(row, dict)]
     out = io.StringIO(newline="")
@@ -215,7 +215,7 @@ def assert_told(error: SuiteError, file: str) -> None:
 @bounded
 @given(suites, beside())
 def test_any_suite_gives_cases_or_mistakes(source, files):
-    """A suite that is misshapen anywhere, over misshapen files, is a list of cases or of mistakes."""
+    """A changed suite with changed files gives cases or mistakes."""
     with TemporaryDirectory() as folder:
         for name, content in files.items():
             Path(folder, name).write_bytes(content)
@@ -234,7 +234,7 @@ def test_any_suite_gives_cases_or_mistakes(source, files):
 @bounded
 @given(st.lists(st.fixed_dictionaries({"id": odd | st.text(max_size=20)}), min_size=1, max_size=5))
 def test_any_ids_of_rows_give_cases_or_mistakes(rows):
-    """Whatever rows are called, each gives a case with an id and a file name of its own, or a mistake."""
+    """Rows with any ids give cases with different ids and file names, or mistakes."""
     with TemporaryDirectory() as folder:
         Path(folder, "q.json").write_text(json.dumps(rows))
         text = json.dumps({**HEAD, "dataset": "q.json", "input": {}})
@@ -248,8 +248,8 @@ def test_any_ids_of_rows_give_cases_or_mistakes(rows):
 
 @settings(bounded, max_examples=2, phases=[Phase.generate])  # making examples smaller takes minutes
 @given(st.lists(suites, min_size=12, max_size=12), beside())
-def test_any_suites_are_collected_or_told(project, server, sources, files):
-    """Any suites are collected, checked, recorded and replayed without an error of ours, and each is told."""
+def test_any_suites_are_collected_or_refused(project, server, sources, files):
+    """Any suites are collected, checked, recorded and replayed without an error of the plugin."""
     suites = {f"{at}.dust.yaml": source for at, source in enumerate(sources)}
     example = project.having({**suites, **files}).using(server).exporting(DUST_X="x", DUST_TIMEOUT="20")
     for options in (["--co", "-q"], ["--dust-check"], ["--dust-mode=record", "-v", "--junitxml=o.xml"], []):

@@ -70,7 +70,7 @@ def load(tmp_path):
 
 @pytest.fixture
 def mistakes(load):
-    """The lines that say what is wrong with such a suite, without what they show of it."""
+    """Give the lines of such a suite's mistakes, without excerpts."""
 
     def read(text: str, files: dict[str, str | bytes] | None = None) -> list[str]:
         with pytest.raises(SuiteError) as caught:
@@ -94,7 +94,7 @@ def test_every_format_gives_the_same_cases(load, kind):
 
 @each_format
 def test_a_case_knows_the_line_of_its_row(load, kind):
-    """A case carries the dataset's name and the line on which its row begins."""
+    """A case has the dataset's name and the line where its row begins."""
     written = {"json": "[\n" + ",\n".join(map(json.dumps, ROWS)) + "\n]\n"}
     written["yaml"] = "".join(f"- {json.dumps(row)}\n" for row in ROWS)
     text = written.get(kind) or WRITERS[kind](ROWS)
@@ -111,18 +111,18 @@ def test_what_dust_exports_is_a_dataset(load):
 
 
 def test_a_suffix_counts_whatever_its_letters(load):
-    """A dataset's suffix is read in upper case, too, as some systems write it."""
+    """A dataset's suffix may be in upper case."""
     assert len(load(ASK.format("Q.JSONL"), {"Q.JSONL": as_jsonl(ROWS)})) == 3
 
 
-def test_a_dataset_may_stand_in_a_folder_beside_the_suite(load):
-    """A dataset's name may lead through folders below the suite's own."""
+def test_a_dataset_may_be_in_a_folder_beside_the_suite(load):
+    """A dataset may be in a folder below the suite's own."""
     assert len(load(ASK.format("data/q.jsonl"), {"data/q.jsonl": as_jsonl(ROWS)})) == 3
 
 
 @pytest.mark.parametrize("before", ["\ufeff", "\n\n", "  \n"], ids=["bom", "empty-lines", "blank-line"])
 def test_byte_order_marks_and_blank_lines_are_read_over(load, before):
-    """Neither a byte order mark nor a blank line of JSON lines is a row."""
+    """A byte order mark or a blank line is not a row."""
     ending = as_jsonl(ROWS).replace("\n", "\r\n") + "\r\n"
     assert [case.id for case in load(ASK.format("q.jsonl"), {"q.jsonl": before + ending})] == IDS
 
@@ -157,8 +157,8 @@ def test_the_short_form_may_have_a_dataset(load):
 # ── references ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_references_stand_anywhere_in_a_case(load):
-    """Every key of a case but its id may read the row and the combination."""
+def test_references_may_be_anywhere_in_a_case(load):
+    """Every key of a case except its id may refer to the row and the combination."""
     text = """cases:
   - id: ask
     description: asks ${row.question}
@@ -191,7 +191,7 @@ def test_references_stand_anywhere_in_a_case(load):
     "value", [None, True, 0, -1.5, 10**30, "", "text", "${row.x}", [1, {"a": None}], {"deep": [[]]}], ids=repr
 )
 def test_a_whole_reference_keeps_the_type(load, value):
-    """A text that is one reference becomes the row's or the matrix's value itself, filled in once."""
+    """A text that is only a reference becomes the value itself, filled in once."""
     text = "cases:\n  - id: a\n    dataset: q.jsonl\n    input: {x: '${row.x}', y: '${row.l.1}'}\n"
     (case,) = load(text, {"q.jsonl": json.dumps({"x": value, "l": [0, value]})})
     assert case.inputs == [{"x": value, "y": value}]
@@ -208,14 +208,14 @@ def test_a_whole_reference_keeps_the_type(load, value):
     [("a", "a"), (1, "1"), (1.5, "1.5"), (True, "true"), (None, "null"), ([1, "ä"], '[1, "ä"]')],
 )
 def test_a_reference_among_text_is_written_as_json(load, value, shown):
-    """Inside a longer text, a text stands as it is and any other value as its JSON."""
+    """In a longer text, a text is inserted as it is and any other value as JSON."""
     text = "cases:\n  - id: a\n    dataset: q.jsonl\n    input: {x: '<${row.x}>'}\n"
     (case,) = load(text, {"q.jsonl": json.dumps({"x": value})})
     assert case.inputs == [{"x": f"<{shown}>"}]
 
 
 def test_an_escaped_reference_stays_literal_in_every_row(load):
-    """`$${` is a literal `${` in cases of tables as anywhere else."""
+    """`$${` is a literal `${` in tables too."""
     text = "cases:\n  - id: a\n    dataset: q.jsonl\n    input: {x: '$${row.x}', y: '$${row.x} ${row.x}'}\n"
     (case,) = load(text, {"q.jsonl": '{"x": 1}'})
     assert case.inputs == [{"x": "${row.x}", "y": "${row.x} 1"}]
@@ -246,7 +246,7 @@ def test_one_input_may_be_a_whole_row(load):
     ],
 )
 def test_a_reference_that_finds_nothing_names_the_row(mistakes, written, words):
-    """A wrong reference says what there is, and which row it failed for."""
+    """A wrong reference says what exists, and in which row it failed."""
     text = f"cases:\n  - id: a\n    dataset: q.csv\n    input: {{x: '${{row.id}} {written}'}}\n"
     told = mistakes(text, {"q.csv": as_csv(ROWS[:1])})
     assert told[0].startswith(f"t.dust.yaml:6:16: {words}")
@@ -268,7 +268,7 @@ def test_a_row_reference_without_a_dataset_is_a_mistake(mistakes):
     ],
 )
 def test_what_makes_the_table_cannot_read_it(mistakes, keys):
-    """`dataset` and `matrix` are read before there are rows, so a reference to them there is a mistake."""
+    """A reference to a row in `dataset` or `matrix` is a mistake, as there are no rows yet."""
     told = mistakes(f"cases:\n  - id: a\n    {keys}\n    input: {{x: 1}}\n", {"q.csv": as_csv(ROWS)})
     assert len(told) == 1
     assert "reads no row or matrix" in told[0]
@@ -278,7 +278,7 @@ def test_what_makes_the_table_cannot_read_it(mistakes, keys):
 
 
 def test_a_matrix_gives_every_combination(load):
-    """Each combination of the values is a case, the last name moving fastest."""
+    """Each combination of the values is a case; the last name varies fastest."""
     text = (
         "cases:\n  - id: a\n    matrix: {m: [x, y], n: [1, true, null, [2]]}\n"
         "    input: {m: '${matrix.m}', n: '${matrix.n}'}\n"
@@ -302,13 +302,13 @@ def test_rows_and_combinations_multiply(load):
 
 
 def test_a_matrix_alone_needs_an_input(mistakes):
-    """A matrix is no input of its own."""
+    """A matrix is not an input."""
     assert "a case without input" in mistakes("cases:\n  - id: a\n    matrix: {m: [x]}\n")[0]
 
 
 @pytest.mark.parametrize("values", ["['1', 1]", "[x, y, x]"])
 def test_combinations_that_share_an_id_are_refused(mistakes, values):
-    """Two combinations with one id are a mistake that speaks of the matrix."""
+    """Two combinations with one id are a mistake of the matrix."""
     told = mistakes(f"cases:\n  - id: a\n    matrix: {{m: {values}}}\n    input: {{x: '${{matrix.m}}'}}\n")
     assert len(told) == 1
     assert told[0].startswith("t.dust.yaml:5:")
@@ -328,13 +328,13 @@ def test_ids_are_the_rows_own_or_its_number(load):
 
 @pytest.mark.parametrize("own", [True, ["x"], {"x": 1}], ids=repr)
 def test_an_id_of_another_type_is_a_mistake_of_the_row(mistakes, own):
-    """A row's id that is neither text nor number is told with the row's line."""
+    """A row's id that is neither text nor number is a mistake with the row's line."""
     (told,) = mistakes("dataset: q.jsonl\n", {"q.jsonl": as_jsonl([{}, {"id": own}])})
     assert "q.jsonl:2: the row's id is a text or a number" in told
 
 
 def test_duplicate_ids_name_the_row(mistakes):
-    """A second row with an id that one before it has is a mistake with its line, numbers included."""
+    """A second row with the same id is a mistake with its line, also for numbers."""
     rows = [{"id": "x"}, {"id": "r4"}, {"id": "x"}, {}]
     told = mistakes("dataset: q.jsonl\n", {"q.jsonl": as_jsonl(rows)})
     found = [re.search(r'a second row gives the id "(.+)".*\(row (.+)\)', line) for line in told]
@@ -343,7 +343,7 @@ def test_duplicate_ids_name_the_row(mistakes):
 
 @pytest.mark.parametrize("id_", ["refund", "a[r17]", "a[gpt-4o-mini]", "a[v1.2_x]", "a[[x]]", "a[..]"])
 def test_a_plain_id_is_its_file_name(id_):
-    """An id of small letters, digits and `._-` names its cassette as it stands."""
+    """An id of lower-case letters, digits and `._-` is the name of its cassette."""
     assert file_names.case_file(id_) == id_
 
 
@@ -399,7 +399,7 @@ def test_odd_ids_give_different_file_names():
 
 
 def test_long_and_unprintable_ids_are_shortened_and_stay_apart(load):
-    """An id of a thousand characters, or with a line break, gives one that can be shown."""
+    """Long ids and ids with line breaks become printable, short and different ones."""
     rows = [{"id": "x" * 1000}, {"id": "x" * 1001}, {"id": "a\nb"}, {"id": "a\tb"}, {"id": "\x1b[31m"}]
     ids = [case.id for case in load("dataset: q.jsonl\n", {"q.jsonl": as_jsonl(rows)})]
     assert len(set(ids)) == len(rows)
@@ -457,8 +457,8 @@ def test_long_and_unprintable_ids_are_shortened_and_stay_apart(load):
         ("other.csv", "x", "cannot read dataset q.csv beside the suite: No such file or directory"),
     ],
 )
-def test_a_bad_row_is_told_with_file_and_line(mistakes, name, content, told):
-    """What is wrong with a dataset is one mistake at `dataset:`, which names the dataset's file and line."""
+def test_a_bad_row_has_file_and_line(mistakes, name, content, told):
+    """A mistake in a dataset is reported at `dataset:`, with the dataset's file and line."""
     wanted = "q.csv" if name == "other.csv" else name
     (line,) = mistakes(f"cases:\n  - id: a\n    dataset: {wanted}\n", {name: content})
     assert line.startswith("t.dust.yaml:5:14: ")
@@ -467,7 +467,7 @@ def test_a_bad_row_is_told_with_file_and_line(mistakes, name, content, told):
 
 
 def test_a_folder_is_no_dataset(mistakes):
-    """A folder in a dataset's place is told as such."""
+    """A folder in place of a dataset is a mistake that says so."""
     (line,) = mistakes("dataset: q.csv\n", {"q.csv/keep": ""})
     assert "cannot read dataset q.csv beside the suite: Is a directory" in line
 
@@ -475,8 +475,8 @@ def test_a_folder_is_no_dataset(mistakes):
 @pytest.mark.parametrize(
     "name", ["/etc/q.csv", "../q.csv", "a/../../q.csv", "..\\q.csv", "C:q.csv", "\\\\x\\q.csv"]
 )
-def test_a_dataset_stands_beside_its_suite(mistakes, name):
-    """No absolute name, and none that leads up, is a dataset's."""
+def test_a_dataset_is_beside_its_suite(mistakes, name):
+    """A dataset's name may not be absolute, nor lead to a folder above."""
     (line,) = mistakes(f"dataset: '{name}'\n")
     assert line == f't.dust.yaml:3:10: dataset "{name}" is not beside the suite; move the file there'
 
@@ -488,7 +488,7 @@ def test_a_name_that_no_file_can_have_is_a_mistake(mistakes, name):
 
 
 def test_a_huge_dataset_is_refused_with_its_bound(load, tmp_path):
-    """A dataset larger than 64 MB is refused, read no further than that."""
+    """A dataset larger than 64 MB is refused, and not read further."""
     with (tmp_path / "q.csv").open("wb") as file:
         file.truncate(65 * 1024 * 1024)
     with pytest.raises(SuiteError, match=r"dataset q\.csv is larger than 64 MB; split it"):
@@ -496,7 +496,7 @@ def test_a_huge_dataset_is_refused_with_its_bound(load, tmp_path):
 
 
 def test_many_bad_rows_stay_few_lines(mistakes):
-    """A mistake that a thousand rows make in one place is told for the first five, and then counted."""
+    """A mistake of a thousand rows in one place is reported for five rows; the others are counted."""
     text = "dataset: q.jsonl\ninput: {x: '${row.y}'}\ntimeout: ${row.t}\n"
     told = mistakes(text, {"q.jsonl": '{"x": 1, "t": "x"}\n' * 1000})
     assert len(told) == 12
@@ -506,21 +506,21 @@ def test_many_bad_rows_stay_few_lines(mistakes):
 
 
 def test_values_of_rows_are_checked_as_if_written(mistakes):
-    """A row's value that a key cannot have is a mistake at the key, with the row's line."""
+    """A row's value that a key does not allow is a mistake at the key, with the row's line."""
     text = "dataset: q.jsonl\ninput: {x: 1}\nexpect: {result: {gt: '${row.x}'}}\n"
     (told,) = mistakes(text, {"q.jsonl": '{"x": 1}\n{"x": "1"}\n'})
     assert told == "t.dust.yaml:5:23: gt: needs a number, not text (row q.jsonl:2)"
 
 
-def test_a_mistake_without_reference_is_told_once(mistakes):
-    """What is wrong in a case whatever its row is told once and without a row."""
+def test_a_mistake_without_reference_is_reported_once(mistakes):
+    """A mistake that does not depend on the row is reported once, without a row."""
     told = mistakes("dataset: q.csv\ninptu: {}\ntimeout: -1\n", {"q.csv": as_csv(ROWS)})
     assert len(told) == 2
     assert "row" not in " ".join(line.split("; ", 1)[0] for line in told)
 
 
-def test_a_mistake_in_expect_that_reads_no_row_is_told_once(mistakes):
-    """An expectation that is the same for all rows is read once, and its mistake names no row."""
+def test_a_mistake_in_expect_without_reference_is_reported_once(mistakes):
+    """A wrong expectation without reference is reported once, without a row."""
     (told,) = mistakes(
         "dataset: q.csv\ninput: {q: '${row.id}'}\nexpect: {reslut: 1}\n", {"q.csv": as_csv(ROWS)}
     )
@@ -573,7 +573,7 @@ CASES = ["question[r1-gpt-4o]", "question[r1-GPT/4]", "question[17-gpt-4o]", "qu
 
 @pytest.fixture
 def table(project, server):
-    """A project with a table of four cases, two of which fail, and the service at hand."""
+    """A project with a table of four cases, two of which fail, and the local service."""
     files = {"t.dust.yaml": suite_of(server, APP, TABLE), "questions.jsonl": QUESTIONS}
     return project.having(files).using(server)
 
@@ -593,7 +593,7 @@ def test_each_generated_case_has_its_own_cassette(table, server):
 
 
 def test_a_failure_names_the_row(table):
-    """The report of a failed row names the suite's line and the row's, and a command that runs it alone."""
+    """The report of a failed row names the suite's and the row's line, and a command for this row."""
     result = table.run("--dust-mode=record", "-k", "17 and gpt")
     assert "t.dust.yaml:4 (questions.jsonl:2)   recorded" in result.report
     chosen = result.example.offline().run("t.dust.yaml::question[17-GPT/4]")
@@ -611,7 +611,7 @@ def test_a_generated_case_can_be_chosen(table, case):
 
 
 def test_keywords_choose_rows(table):
-    """`-k` goes by the row's id and by the matrix's values."""
+    """`-k` selects by the row's id and by the matrix's values."""
     assert table.run("-k", "r1", "--co", "-q").out.count("::") == 2
     assert table.run("-k", "gpt-4o", "--co", "-q").out.count("::") == 2
 
@@ -624,7 +624,7 @@ def test_a_table_is_shared_among_processes(table):
 
 
 def test_a_changed_row_does_not_fit_its_cassette(table):
-    """When a row's text changes, its case alone fails and names what moved."""
+    """If a row's text changes, only its case fails, and the report names the change."""
     recorded = table.run("--dust-mode=record").example.offline()
     result = recorded.replacing("questions.jsonl", "Where is my refund?", "My refund?").run("-k", "r1")
     assert result.outcomes == {"failed": 2, "deselected": 2}
@@ -632,7 +632,7 @@ def test_a_changed_row_does_not_fit_its_cassette(table):
 
 
 def test_a_row_that_is_left_out_moves_no_other(table):
-    """Rows with ids of their own keep their cassettes when a row before them goes."""
+    """Rows with their own ids keep their cassettes if a row before them is removed."""
     recorded = table.run("--dust-mode=record").example.offline()
     second = QUESTIONS.splitlines(keepends=True)[1]
     result = recorded.having({"questions.jsonl": second}).run()
@@ -642,7 +642,7 @@ def test_a_row_that_is_left_out_moves_no_other(table):
 
 
 def test_bad_rows_are_a_collection_error(table):
-    """A bad row stops its suite alone, in one error without a traceback."""
+    """A bad row is one error of its suite, without a traceback; other suites run."""
     result = table.having({"questions.jsonl": QUESTIONS + "{\n"}).run()
     assert result.outcomes == {"error": 1}
     assert re.search(r"^t\.dust\.yaml:5:14: questions\.jsonl:3: not JSON: .+$", result.out, re.MULTILINE)
@@ -668,7 +668,7 @@ _TABLE = st.lists(st.dictionaries(_NAME, _VALUE, max_size=4), min_size=1, max_si
 
 
 def told(kind, content):
-    """What a suite over this dataset gives: ids and inputs."""
+    """Give the ids and inputs of a suite with this dataset."""
     with TemporaryDirectory() as folder:
         path = Path(folder, f"q.{kind}")
         path.write_text(content, encoding="utf-8", newline="")
@@ -680,7 +680,7 @@ def told(kind, content):
 @settings(max_examples=60, deadline=None)
 @given(_TABLE)
 def test_any_rows_give_the_same_cases_in_any_format(rows):
-    """Any JSON rows are the same cases as an array, as lines, indented and as YAML."""
+    """Any JSON rows give the same cases as array, as lines, indented, and as YAML."""
     wanted = [(f"t[r{at}]", [{"row": row}]) for at, row in enumerate(rows, 1)]
     assert told("json", json.dumps(rows)) == wanted
     assert told("json", json.dumps(rows, indent=1, ensure_ascii=False)) == wanted
@@ -691,14 +691,14 @@ def test_any_rows_give_the_same_cases_in_any_format(rows):
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.fixed_dictionaries({"q": _TEXT, "a": _TEXT}), min_size=1, max_size=4))
 def test_any_rows_of_text_give_the_same_cases_as_csv(rows):
-    """Any rows of texts are the same cases as CSV and as JSON."""
+    """Any rows of texts give the same cases as CSV and as JSON."""
     assert told("csv", as_csv(rows)) == told("json", json.dumps(rows))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(sorted(WRITERS)), st.text(max_size=60) | st.text('[]{},:"\n -ab1', max_size=60))
 def test_any_text_as_a_dataset_gives_cases_or_mistakes(kind, content):
-    """Whatever stands in a dataset, a suite over it gives cases, or mistakes with places."""
+    """A suite with any text as dataset gives cases, or mistakes with places."""
     problems = ()
     try:
         told(kind, content.encode("utf-8", "replace").decode())

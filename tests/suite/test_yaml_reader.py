@@ -1,4 +1,4 @@
-"""YAML as JSON would read it, with places, whatever the text."""
+"""YAML read as JSON values, with the place of every key and value."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ cases:
 
 
 def value(text: str) -> Any:
-    """The value of a text without mistakes."""
+    """Give the value of a text without mistakes."""
     document = yaml_reader.read(text)
     assert document.problems == ()
     return document.value
 
 
 def problem(text: str) -> tuple[int, int, str]:
-    """The one mistake of a text: line, column, message."""
+    """Give the one mistake of a text: line, column, message."""
     document = yaml_reader.read(text)
     (found,) = (*document.problems, *document.too_large)
     return (*found.place, found.message)
 
 
 def inside(text: str, place: Place) -> bool:
-    """Whether a place is in the text, or right behind the end of one of its lines."""
+    """Tell whether a place is in the text, or right behind the end of one of its lines."""
     yaml_lines = re.split("\r\n|[\r\n\x85\u2028\u2029]", text)
     return any(
         1 <= place.line <= len(rows) and 1 <= place.column <= len(rows[place.line - 1]) + 1
@@ -101,14 +101,14 @@ SCALARS: dict[str, Any] = {
 
 @pytest.mark.parametrize(("written", "read"), SCALARS.items(), ids=SCALARS)
 def test_a_plain_scalar_is_what_json_would_make_of_it(written: str, read: Any) -> None:
-    """Only JSON's numbers and words, and `~`, are more than text."""
+    """Only JSON's numbers and words, and `~`, are not texts."""
     found = value(f"key: {written}\n")["key"]
     assert (found, type(found)) == (read, type(read))
 
 
 @pytest.mark.parametrize("written", ["12", "1.0", "true", "null", "yes", "2026-11-02", "12:30", "~", "0x1F"])
 def test_a_key_is_text_whatever_it_looks_like(written: str) -> None:
-    """Keys are the texts that the file shows, since JSON has no other keys."""
+    """Keys are always texts, as in JSON."""
     assert value(f"{written}: 1\n") == {written: 1}
 
 
@@ -138,7 +138,7 @@ def test_a_key_is_text_whatever_it_looks_like(written: str) -> None:
     ],
 )
 def test_a_document_is_its_value(text: str, read: Any) -> None:
-    """Empty things are null, block and flow style say the same, and JSON is YAML."""
+    """Empty values are null, block and flow style are the same, and JSON is YAML."""
     assert value(text) == read
 
 
@@ -152,12 +152,12 @@ def test_a_document_is_its_value(text: str, read: Any) -> None:
     ids=["mapping", "scalar", "redefined"],
 )
 def test_an_alias_is_the_value_of_its_anchor(text: str, read: Any) -> None:
-    """Anchors and aliases are read, the nearest anchor before the alias counting."""
+    """An alias has the value of the nearest anchor before it."""
     assert value(text) == read
 
 
 def test_an_alias_of_a_number_keeps_how_it_is_written() -> None:
-    """The text of a number is known where an alias repeats it, since ids may look like numbers."""
+    """An alias of a number has the text of the number, as ids may look like numbers."""
     assert yaml_reader.read("a: &x 1e5\nb: *x\n").written(("b",)) == "1e5"
 
 
@@ -188,33 +188,33 @@ MISTAKES: dict[str, tuple[str, tuple[int, int, str]]] = {
 
 
 @pytest.mark.parametrize(("text", "told"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_told_with_its_place(text: str, told: tuple[int, int, str]) -> None:
-    """What JSON has no equal of is a mistake, told where it stands and with what to do."""
+def test_a_mistake_has_its_place(text: str, told: tuple[int, int, str]) -> None:
+    """YAML that JSON has no equal of is a mistake, with its place and what to do."""
     assert problem(text) == told
 
 
 @pytest.mark.parametrize("tag", ["!!str", "!!python/object/apply:os.system", "!own", "!<tag:x,2026:y>", "!"])
 @pytest.mark.parametrize("tagged", ["1", "[1]", "{a: 1}"], ids=["scalar", "list", "mapping"])
 def test_a_tag_is_refused(tag: str, tagged: str) -> None:
-    """No tag is read, on no kind of value, and nothing is made of it."""
+    """A tag is a mistake on any kind of value, and no object is made from it."""
     line, column, message = problem(f"a: {tag} {tagged}\n")
     assert (line, column) == (1, 4)
     assert "tags are not read" in message
 
 
 def test_a_tag_is_shown_as_written() -> None:
-    """A tag is shown as the file has it, so that its author finds it."""
+    """A tag is shown as the file has it."""
     assert problem("a: !!str 1\n")[2].startswith("tag !!str")
 
 
 def test_mistakes_that_can_be_read_over_come_together() -> None:
-    """Duplicate keys, tags and merge keys do not hide one another."""
+    """Duplicate keys, tags and merge keys are all reported."""
     found = yaml_reader.read("a: 1\na: 2\nb: !x 3\n<<: 4\n").problems
     assert [tuple(one.place) for one in found] == [(2, 1), (3, 4), (4, 1)]
 
 
 def test_a_recursive_alias_is_refused() -> None:
-    """An alias inside of its own anchor is a mistake that says so, and does not make a ring."""
+    """An alias inside of its own anchor is a mistake that says so."""
     line, column, message = problem("a: &a [1, *a]\n")
     assert (line, column) == (1, 11)
     assert message.startswith("*a ")
@@ -222,7 +222,7 @@ def test_a_recursive_alias_is_refused() -> None:
 
 
 def test_an_alias_bomb_is_refused_at_once() -> None:
-    """Aliases that would multiply into billions of values are refused where they pass the bound."""
+    """Aliases that would make billions of values are refused at the limit."""
     text = f"a0: &a0 [{', '.join('x' * 10)}]\n"
     text += "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
     line, _, message = problem(text)
@@ -241,8 +241,8 @@ def test_many_aliases_are_no_bomb() -> None:
     [("&k a: 1\nb: *k\n", {"a": 1, "b": "a"}), ("a: &x b\n*x : 1\n", {"a": "b", "b": 1})],
     ids=["anchored-key", "alias-as-key"],
 )
-def test_a_key_with_anchor_or_alias_is_read_or_told_as_what_it_is(text: str, read: Any) -> None:
-    """An anchor or alias at a key is read, or refused as such; it is not said to be unknown or a list."""
+def test_a_key_may_have_an_anchor_or_alias(text: str, read: Any) -> None:
+    """An anchor or alias at a key is read, or refused as what it is."""
     document = yaml_reader.read(text)
     if document.problems:
         told = document.problems[0].message
@@ -267,14 +267,14 @@ DEEP = 100_000
     ],
     ids=["open-lists", "lists", "mappings", "block-lists", "keys", "block-mappings"],
 )
-def test_depth_is_told_and_never_crashes(text: str) -> None:
+def test_too_deep_nesting_is_one_mistake(text: str) -> None:
     """Nesting of any depth is one mistake."""
     line, column, _ = problem(text)
     assert inside(text, Place(line, column))
 
 
 def test_the_depth_allowed_is_read() -> None:
-    """Nesting up to the bound is read, one more is told."""
+    """Nesting up to the limit is read, one level more is a mistake."""
     assert value("[" * yaml_reader.MAX_DEPTH + "]" * yaml_reader.MAX_DEPTH) is not None
     told = problem("[" * 65 + "]" * 65)
     assert told == (1, 65, "nested deeper than 64 levels; make it flatter")
@@ -282,8 +282,8 @@ def test_the_depth_allowed_is_read() -> None:
 
 @pytest.mark.parametrize("character", ["\x00", "\x07", "\x1b", "\x7f", "\ufffe", "\uffff"], ids=ascii)
 @pytest.mark.parametrize("before", ["a: 1\nb: x", "a: é日\nb: ü"], ids=["ascii", "non-ascii"])
-def test_a_control_character_is_told_where_it_stands(character: str, before: str) -> None:
-    """A character that no YAML may hold is pointed at, whatever letters come before it."""
+def test_a_control_character_has_its_place(character: str, before: str) -> None:
+    """A control character is a mistake at its place, whatever letters come before it."""
     line, column, message = problem(f"{before}{character}y\n")
     assert (line, column) == (2, len(before.split("\n")[1]) + 1)
     assert message.startswith("not text")
@@ -305,8 +305,8 @@ def test_a_control_character_is_told_where_it_stands(character: str, before: str
     ],
     ids=ascii,
 )
-def test_what_has_no_end_is_told_inside_the_file(text: str) -> None:
-    """A bracket or quote without its end is a mistake with a place that the file has."""
+def test_what_has_no_end_has_a_place_in_the_file(text: str) -> None:
+    """A bracket or quote without its end is a mistake with a place in the file."""
     line, column, message = problem(text)
     assert inside(text, Place(line, column))
     assert message.startswith("not YAML: ")
@@ -349,7 +349,7 @@ PLACES: dict[str, tuple[tuple[str | int, ...], tuple[int, int], tuple[int, int]]
 def test_every_value_and_key_has_its_place(
     path: tuple[str | int, ...], at: tuple[int, int], key_at: tuple[int, int]
 ) -> None:
-    """A path leads to the line and column, in characters, of its value or key, or the nearest above."""
+    """Every value and key has its line and column, in characters; for others it is the nearest above."""
     document = yaml_reader.read(PLACED)
     assert document.problems == ()
     assert document.place(path) == at
@@ -370,7 +370,7 @@ def test_every_value_and_key_has_its_place(
     ],
 )
 def test_a_number_keeps_how_it_is_written(path: tuple[str | int, ...], written: str | None) -> None:
-    """The text of a number is kept as the file spells it; nothing else has one."""
+    """A number has its text as the file spells it; no other value has one."""
     assert yaml_reader.read("a: 1e5\nb: [1.0, '7', 007]\nc: {d: 12}\n").written(path) == written
 
 
@@ -401,7 +401,7 @@ def _has_merge_key(tree: Any) -> bool:
 @example("😀", None)
 @settings(max_examples=200, deadline=None)
 def test_json_is_read_as_json(tree: Any, indent: int | str | None) -> None:
-    """Whatever Python's json writes, keys of usual length given, is read as the same value."""
+    """JSON text written by Python is read as the same value, if its keys are not too long."""
     text = json.dumps(tree, indent=indent)
     assert "\x7f" in text or _same(value(text), tree)
 
@@ -410,14 +410,14 @@ def test_json_is_read_as_json(tree: Any, indent: int | str | None) -> None:
 @example("a\x85b")
 @settings(max_examples=150, deadline=None)
 def test_json_in_plain_letters_is_read_as_json(tree: Any) -> None:
-    """Letters of any script may stand unescaped; those that YAML cannot hold are told, none is changed."""
+    """Unescaped letters are read; those that YAML does not allow are mistakes."""
     text = json.dumps(tree, ensure_ascii=False)
     document = yaml_reader.read(text)
     assert document.problems or _same(document.value, tree)
 
 
 def test_a_quoted_merge_key_is_a_key() -> None:
-    """`"<<"` in quotes is a key like any other, as in JSON."""
+    """`"<<"` in quotes is a key like any other."""
     assert value('{"<<": 1}') == {"<<": 1}
 
 
@@ -431,7 +431,7 @@ def _value_or_problems_inside(text: str) -> None:
 @given(st.text(max_size=60) | st.text("ab:-[]{},'\"\n\r\t &*!|>#%@`?<~$0.1", max_size=60))
 @settings(max_examples=500, deadline=None)
 def test_any_text_gives_a_value_or_places_inside_it(text: str) -> None:
-    """Any text whatsoever is a document or has mistakes with places in it, never an exception."""
+    """Any text is a document or has mistakes with places in it."""
     _value_or_problems_inside(text)
 
 
@@ -448,7 +448,7 @@ def test_any_text_gives_a_value_or_places_inside_it(text: str) -> None:
 )
 @settings(max_examples=400, deadline=None)
 def test_a_mutated_suite_gives_a_value_or_places_inside_it(edits: list[tuple[int, int, str]]) -> None:
-    """A good suite with slips of the keyboard is read, or has mistakes with places in it."""
+    """A suite with typing errors is read, or has mistakes with places in it."""
     text = GOOD
     for at, cut, put in edits:
         text = text[:at] + put + text[at + cut :]
