@@ -1,4 +1,4 @@
-"""What a reader cannot see or cannot tell from something else is escaped where it matters, and only there."""
+"""Characters that are invisible or look alike are escaped where it matters, and only there."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ ORDINARY = {
 
 @pytest.mark.parametrize("text", ORDINARY.values(), ids=ORDINARY)
 def test_ordinary_text_stays_readable(text):
-    """Text of any language, with its marks, joiners, emoji and blanks, is shown as it is."""
+    """Text of any language, with its marks, joiners, emoji and blanks, is not escaped."""
     assert safe(text) == text
     assert contrast(text, f"{text} etc.")[0] == json.dumps(text, ensure_ascii=False)
 
@@ -84,7 +84,7 @@ DECEIVING = {
 
 @pytest.mark.parametrize(("text", "shown"), DECEIVING.values(), ids=DECEIVING)
 def test_what_deceives_is_always_escaped(text, shown):
-    """What steers, hides, or turns the direction of writing is written as JSON escapes it, anywhere."""
+    """Characters that control a terminal, are invisible, or turn the direction are always escaped."""
     assert safe(text) == shown
     assert json.loads(f'"{shown}"') == text
 
@@ -101,7 +101,7 @@ def test_what_deceives_is_always_escaped(text, shown):
     ],
 )
 def test_names_hide_nothing(name, shown):
-    """In a name, odd blanks and accents apart from their letters are escaped too."""
+    """In a name, unusual blanks and combining accents are escaped too."""
     assert safe_name(name) == shown
 
 
@@ -127,7 +127,7 @@ PAIRS = {
 
 @pytest.mark.parametrize(("old", "new", "old_shown", "new_shown"), PAIRS.values(), ids=PAIRS)
 def test_what_looks_the_same_is_told_apart(old, new, old_shown, new_shown):
-    """Two texts that look the same are shown with what differs escaped, and nothing else."""
+    """Two texts that look the same are shown with the differing characters escaped, and no others."""
     shown = apart(old, new)
     assert reader(shown[0]) != reader(shown[1])
     if old_shown is not None:
@@ -150,7 +150,7 @@ VISIBLE = [
 
 @pytest.mark.parametrize(("old", "new"), VISIBLE)
 def test_what_looks_different_is_not_escaped(old, new):
-    """Two texts that a reader tells apart are shown as they are."""
+    """Two texts that look different are not escaped."""
     assert apart(old, new) == (old, new)
 
 
@@ -166,7 +166,7 @@ def test_what_looks_different_is_not_escaped(old, new):
     ],
 )
 def test_why_a_text_is_no_part_of_another(part, whole, escape):
-    """Where only what cannot be seen keeps a text from being part of another, it is escaped in both."""
+    """If only invisible or similar characters keep a text from being part of another, both are escaped."""
     found = escape_that_tells(part, whole)
     assert found is escape or escape is None
     if escape is not safe:
@@ -177,7 +177,7 @@ def test_why_a_text_is_no_part_of_another(part, whole, escape):
 
 
 def reader(text: str) -> str:
-    """Give what a reader makes out of a text: nothing invisible, all blanks alike, accents on letters."""
+    """Give a text as it looks: nothing invisible, all blanks alike, accents on letters."""
     seen = "".join(char for char in text if unicodedata.category(char) not in ("Cf", "Cc", "Cs"))
     seen = re.sub("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u034f\u3164\u115f\u1160\uffa0]", "", seen)
     seen = "".join(" " if unicodedata.category(char) == "Zs" else char for char in seen)
@@ -197,7 +197,7 @@ long_texts = st.builds(lambda word, count, text: f"{word} " * count + text, text
 @example("a", "a\u200b")
 @example("x" * 300, "x" * 300 + NBSP)
 def test_two_texts_never_look_the_same(old, new):
-    """Whatever two different texts hold, a reader sees in a report that they differ."""
+    """Any two different texts look different in a report."""
     if old != new:
         for shown in (contrast(old, new), contrast([old], [new]) if len(old) + len(new) < 150 else ("", "x")):
             assert reader(shown[0]) != reader(shown[1])
@@ -206,7 +206,7 @@ def test_two_texts_never_look_the_same(old, new):
 @bounded
 @given(texts, texts, st.integers(0, 5))
 def test_words_that_differ_never_look_the_same(one, other, at):
-    """Word by word, too, what was removed and what was added never look the same."""
+    """In a diff by words, the removed and the added words never look the same."""
     words = [f"word{n}" for n in range(20)]
     old, new = (" ".join([*words[:at], text, *words[at:]]) for text in (one, other))
     told = by_words(old, new)
@@ -221,7 +221,7 @@ def test_words_that_differ_never_look_the_same(one, other, at):
 @bounded
 @given(texts, texts)
 def test_lines_of_a_diff_never_look_the_same(old, new):
-    """In a diff file the lines of two texts that differ never all look the same."""
+    """In a diff file, the lines of two different texts never all look the same."""
     comparison = Comparison("2026-11-25", (Change(("result",), old, new),), (), 1)
     lines = list(full("a.dust.yaml::c", comparison_record(comparison)))
     sides = [[line[2:] for line in lines if line.startswith(sign)] for sign in ("- ", "+ ")]
@@ -233,7 +233,7 @@ def test_lines_of_a_diff_never_look_the_same(old, new):
 @bounded
 @given(st.text() | texts)
 def test_a_safe_text_is_safe(text):
-    """A safe text has nothing left that steers or hides, and making it safe again changes nothing."""
+    """A safe text has no deceiving characters, and making it safe again changes nothing."""
     shown = safe(text)
     assert safe(shown) == shown
     assert not any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in shown)
@@ -257,12 +257,12 @@ SPACES = {
 
 @pytest.mark.parametrize(("new", "shown"), SPACES.values(), ids=SPACES)
 def test_white_space_that_differs_is_shown(new, shown):
-    """Where white space is what differs, it is shown as JSON escapes it."""
+    """White space in which two texts differ is escaped."""
     assert shown in by_words(TEXT, new)
 
 
 def test_other_line_ends_are_shown():
-    """A text whose lines end otherwise is told by its first ends, and the rest counted."""
+    """Of different line ends, the first are shown and the rest are counted."""
     lines = "".join(f"line {at} of a letter\n" for at in range(12))
     told = by_words(lines, lines.replace("\n", "\r\n"))
     assert r"of a letter [-\nline-]{+\r\nline+} 1" in told
@@ -284,7 +284,7 @@ LIVE: dict[str, tuple[str, str, str]] = {
 
 
 def test_a_report_shows_what_differs(stage):
-    """A live change that a reader could not see is shown in the report, and in the diff file."""
+    """A change of invisible characters is shown in the report and in the diff file."""
     pairs = {name: (last(old), last(new)) for name, (old, new, _) in LIVE.items()}
     result = stage.play(pairs, ON_CHANGE, "--dust-diff-dir=d")
     assert result.outcomes == {"failed": len(LIVE)}
@@ -319,7 +319,7 @@ EXPECTED: dict[str, tuple[Any, str, str, str]] = {
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_an_expectation_shows_what_differs(stage, name):
-    """Expected and actual are never the same to the eye where an expectation fails."""
+    """The expected and the actual value of a failed expectation never look the same."""
     expect, given_, expected, actual = EXPECTED[name]
     value = json.loads(given_) if given_.startswith("[") else given_
     result = stage.play({"c": (last(value), last(value))})
@@ -330,7 +330,7 @@ def test_an_expectation_shows_what_differs(stage, name):
 
 
 def test_names_in_a_report_hide_nothing(stage):
-    """Names of blocks and keys are shown with what hides in them."""
+    """Invisible characters in the names of blocks and keys are escaped."""
     old, new = ({f"a{NBSP}b": {f"k{ZERO}": at}} for at in (1, 2))
     pairs = {"c": (last(old), last(new))}
     result = stage.play(pairs, ON_CHANGE)
@@ -339,7 +339,7 @@ def test_names_in_a_report_hide_nothing(stage):
 
 
 def test_the_service_cannot_deceive(one, server):
-    """What the service says in an error is shown with what hides in it or turns it round."""
+    """Invisible characters in an error of the service are escaped."""
     said = f"re\u00adfused \u202edetrevni{ZERO}{TAG}"
     server.say(json.dumps({"error": {"type": "x", "message": said}}), status=400)
     result = one.run("--dust-mode=record", "--junitxml=out.xml")
@@ -348,7 +348,7 @@ def test_the_service_cannot_deceive(one, server):
 
 
 def test_a_mistake_of_a_suite_shows_what_hides(project, server):
-    """A key that looks right and is not is told with what hides in it."""
+    """A wrong key of a suite that looks like a right one is shown with its invisible characters escaped."""
     text = suite(server, SUPPORT, f"input: {{question: Hi}}\nexp{ZERO}ect: {{status: succeeded}}\n")
     result = project.having({"a.dust.yaml": text}).run()
     assert r'unknown key "exp\u200bect"' in result.out
@@ -356,7 +356,7 @@ def test_a_mistake_of_a_suite_shows_what_hides(project, server):
 
 
 def test_ids_of_rows_hide_nothing(project, server):
-    """Two rows whose ids look the same give two cases that do not, each with a cassette of its own."""
+    """Two rows whose ids look the same give two cases whose ids do not, each with its own cassette."""
     ids = ["a b", f"a{NBSP}b", "é", f"e{MARK}", "x", f"x{ZERO}", "x\ufe0f", "\u202ex", "日本"]
     rows = "".join(json.dumps({"id": id_, "question": "refund"}) + "\n" for id_ in ids)
     case = "cases:\n  - id: q\n    dataset: q.jsonl\n    input: {question: Hi}\n"
@@ -371,7 +371,7 @@ def test_ids_of_rows_hide_nothing(project, server):
 
 
 def test_the_list_of_apps_hides_nothing(project, server):
-    """An app's name is listed with what hides in it."""
+    """Invisible characters in the name of a listed app are escaped."""
     listed = {"apps": [{"sId": "a1", "name": f"Sup{ZERO}port{NBSP}\u202eppa", "savedSpecification": None}]}
     server.say(json.dumps(listed))
     result = project.using(server).run("--dust-apps")

@@ -1,4 +1,4 @@
-"""Dust answers some blocks from its own cache: where it may have is told, and fresh runs leave it out."""
+"""Dust answers some blocks from its own cache: reports name them, and fresh runs turn it off."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ CASE = "input: {question: Hi}\nexpect: {status: succeeded}\n"
 
 
 def run_of(*blocks, idle=()):
-    """Give a run in which these blocks ran, and some stood in a loop that never turned."""
+    """Give a run in which these blocks ran, and others were in a loop without iterations."""
     traces = [[[kind, name], [[] if name in idle else [ran(1)]]] for kind, name in blocks]
     return wire.parse(answer(traces), 0.0)
 
 
 def test_the_cache_is_on_for_five_types_of_blocks():
-    """Unless told otherwise, llm, chat, curl, search and browser blocks may be answered from the cache."""
+    """By default, llm, chat, curl, search and browser blocks may be answered from the cache."""
     assert may_have_answered({}, run_of(*BLOCKS)) == tuple(NAMES)
 
 
@@ -62,17 +62,17 @@ def test_the_cache_is_on_for_five_types_of_blocks():
     ],
 )
 def test_what_turns_the_cache_off_for_a_block(kind, block, on):
-    """Only `use_cache: false` does, and `use_stream: true` in llm and chat blocks, as the service has it."""
+    """Only `use_cache: false` and, in llm and chat blocks, `use_stream: true` turn the cache off."""
     assert may_have_answered({"B": block}, run_of((kind, "B"))) == (("B",) if on else ())
 
 
 def test_a_block_that_never_ran_answered_nothing():
-    """A block without executions came from no cache."""
+    """A block without executions has no answer from the cache."""
     assert may_have_answered({}, run_of(("llm", "A"), ("llm", "B"), idle=["B"])) == ("A",)
 
 
-def test_what_a_filter_hides_may_have_been_answered_too():
-    """Of a filtered answer, known blocks count, and configured ones that can only be of a cached type."""
+def test_blocks_that_a_filter_leaves_out_count_too():
+    """For a filtered answer, known blocks count, and configured ones that must be of a cached type."""
     config = {
         "X": {"model_id": "m"},
         "Y": {"data_sources": []},
@@ -104,7 +104,7 @@ def test_fresh_config(config, known, sent):
 
 @pytest.mark.parametrize("specification", [None, "x", {}, [], [None, 3], [{"type": "llm"}]])
 def test_a_saved_specification_may_be_anything(specification):
-    """What is no list of blocks has none; a block without a name is one that no config fits."""
+    """A specification that is no list has no blocks; a block without a name fits no config."""
     assert {name for _, name in blocks_in(specification)} <= {"None"}
 
 
@@ -162,7 +162,7 @@ each_way = pytest.mark.parametrize("way", FRESH)
 
 @each_way
 def test_a_fresh_run_reaches_what_is_saved(stand, way):
-    """Blocks that no suite configures are known by the app's saved specification; the cassette still fits."""
+    """Blocks without a config are known from the app's saved specification; the cassette still fits."""
     args, extra = FRESH[way]
     result = stand.having(extra).run("--dust-mode=record", *args)
     assert all(config == dict.fromkeys(NAMES, OFF) for config in stand.sent())
@@ -175,7 +175,7 @@ def test_a_fresh_run_reaches_what_is_saved(stand, way):
 
 @each_way
 def test_a_fresh_run_reaches_what_was_recorded(stand, way):
-    """Where nobody may list the app, its blocks are known by the last recording."""
+    """If the app cannot be listed, its blocks are known from the last recording."""
     args, extra = FRESH[way]
     stand.listed = False
     recorded = stand.having(extra).run("--dust-mode=record").example
@@ -190,7 +190,7 @@ def test_a_fresh_run_reaches_what_was_recorded(stand, way):
 
 @each_way
 def test_a_fresh_run_merges_over_the_suites_config(stand, way):
-    """The rest of a block's config is sent as the suite has it, and so is that of other blocks."""
+    """The rest of a block's config, and that of other blocks, is sent as in the suite."""
     args, extra = FRESH[way]
     config = "config: {LLM: {model_id: m, use_cache: true}, CURL: {use_cache: true}}\n"
     stand.having(extra + config).run("--dust-mode=live", *args)
@@ -200,7 +200,7 @@ def test_a_fresh_run_merges_over_the_suites_config(stand, way):
 
 @each_way
 def test_a_fresh_run_that_cannot_know_the_blocks_says_so(stand, way):
-    """With neither listing nor recording, configured blocks are reached, and the others named at the end."""
+    """Without listing and recording, the cache is off for configured blocks; others are named at the end."""
     args, extra = FRESH[way]
     stand.listed = False
     result = stand.having(f"{extra}config: {{LLM: {{model_id: m}}}}\n").run("--dust-mode=live", *args)
@@ -213,7 +213,7 @@ def test_a_fresh_run_that_cannot_know_the_blocks_says_so(stand, way):
 
 
 def test_a_fresh_run_of_another_version_reaches_its_blocks(stand):
-    """Blocks that only the saved version has are reached when that version is tried."""
+    """The cache is off for blocks that only the saved version has, when that version is run."""
     recorded = stand.having().run("--dust-mode=record").example
     stand.blocks = [*BLOCKS, ("llm", "NEW")]
     stand.sent()
@@ -222,21 +222,21 @@ def test_a_fresh_run_of_another_version_reaches_its_blocks(stand):
 
 
 def test_the_fixture_reaches_them_too(stand):
-    """A run from Python is fresh like any other."""
+    """A run in a Python test is fresh like that of a case."""
     test = 'def test_it(dust):\n    dust.run(app="9f1d3b5a7c", input={"question": "Hi"})\n'
     stand.project.having({"test_it.py": test}).run("--dust-mode=live", "--dust-fresh")
     assert stand.sent() == [dict.fromkeys(NAMES, OFF)]
 
 
-def test_without_fresh_nobody_is_asked_and_nothing_is_added(stand):
-    """A plain live run sends the suite's config as it stands, and asks for no listing."""
+def test_without_fresh_nothing_is_listed_and_nothing_is_added(stand):
+    """A live run without --dust-fresh sends the suite's config unchanged, and lists no apps."""
     stand.having().run("--dust-mode=live")
     assert [request.method for request in stand.server.requests] == ["POST"]
     assert stand.sent() == [{}]
 
 
 def test_a_report_of_attempts_says_what_the_cache_may_have_answered(stand):
-    """Where attempts could not be kept from the cache, their report does not claim that they were."""
+    """If the cache could not be turned off for all attempts, their report says so."""
     stand.listed = False
     case = CASE.replace("{status: succeeded}", "{result.label: y}")
     result = stand.having("repeat: {runs: 2}\n", case).run("--dust-mode=live")
@@ -275,7 +275,7 @@ def told(result):
     ],
 )  # fmt: skip
 def test_the_summary_names_blocks_and_what_to_write(stand, extra, args, names):
-    """One line names the blocks and the config to write; it is silent where there is nothing to say."""
+    """One line names the blocks and the config to write; there is none if no block is cached."""
     result = stand.having(extra).run(*args)
     assert ("Dust's cache" in result.out) == bool(names)
     if names:
@@ -286,20 +286,20 @@ def test_the_summary_names_blocks_and_what_to_write(stand, extra, args, names):
 
 
 def test_what_the_summary_advises_works(stand):
-    """A suite with the config that the summary advises is silent."""
+    """A suite with the config that the summary advises has no such line."""
     first = stand.having().run("--dust-mode=live")
     _, written = told(first)
     assert "Dust's cache" not in stand.having(f"config: {written}\n").run("--dust-mode=live").out
 
 
 def test_a_replay_says_nothing_of_the_cache(stand):
-    """A replayed answer came from its cassette."""
+    """A replayed run has no such line."""
     recorded = stand.having().run("--dust-mode=record").example
     assert "Dust's cache" not in recorded.offline().run().out
 
 
 def test_an_app_without_such_a_block_has_nothing_cached(project, server):
-    """Where an app has no block with a cache, there is no line on the cache."""
+    """An app without blocks that have a cache has no such line."""
     text = suite(server, HALVE, "cases:\n  - {id: half, input: {number: 100, limit: 10}}\n")
     result = project.having({"halve.dust.yaml": text}).using(server).run("--dust-mode=live")
     assert result.outcomes == {"passed": 1}
@@ -307,7 +307,7 @@ def test_an_app_without_such_a_block_has_nothing_cached(project, server):
 
 
 def test_each_app_has_a_line():
-    """With several apps, each line names its own, and many blocks are counted."""
+    """With several apps, each has a line that names it, and of many blocks some are only counted."""
     case = replace(PLAIN_RECORD, app="a1", cached=("A",))
     many = replace(PLAIN_RECORD, app="b2", cached=tuple(f"B{at}" for at in range(10)), fresh=True)
     (line,) = cached([case, case, replace(PLAIN_RECORD, app="c3")])
