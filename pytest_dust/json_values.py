@@ -1,4 +1,4 @@
-"""JSON text read strictly: only what can be written as text again and read as the same value."""
+"""Read JSON text strictly: only values that can be written as JSON text and read again unchanged."""
 
 from __future__ import annotations
 
@@ -11,44 +11,45 @@ from typing import Any
 from pytest_dust.model import Path
 
 MAX_DIGITS = 4300
-"""Digits of a whole number that every Python reads by default."""
+"""Maximum number of digits of an integer that every Python reads by default."""
 INFINITE = float("inf")
 MAX_DEPTH = 200
-"""Levels of nesting in an answer; no app comes near it, and Python's stack holds it."""
+"""Maximum depth of nesting, far above that of real answers and far below the limit of Python's stack."""
 
 
 class NumberError(ValueError):
-    """JSON text has a number that cannot be written as JSON again: NaN, infinite, or of too many digits."""
+    """JSON text has a number that cannot be written back to JSON: NaN, infinite, or of too many digits."""
 
-    def __init__(self, number: OddNumber) -> None:
-        """Name the number."""
-        super().__init__(f"it holds {number}, which JSON text cannot give back")
+    def __init__(self, number: UnwritableNumber) -> None:
+        """Keep the number, and name it in the message."""
+        super().__init__(f"it holds {number}, which cannot be written back to JSON")
         self.number = number
 
 
 @dataclass(frozen=True, slots=True)
-class OddNumber:
-    """Such a number as it is written."""
+class UnwritableNumber:
+    """A number that cannot be written back to JSON, as text."""
 
     text: str
 
     def __str__(self) -> str:
-        """The number, cut where it is long."""
+        """Return the number, shortened."""
         return self.text if len(self.text) <= 24 else f"{self.text[:12]}… ({len(self.text):,} characters)"
 
 
 def decode(text: str) -> Any:
-    """The value of a JSON text; raises NumberError for an odd number and ValueError for what is not JSON."""
+    """Return the value of a JSON text; raises NumberError, or ValueError if it is no JSON."""
     try:
         return _STRICT.decode(text)
     except json.JSONDecodeError:
         raise
     except ValueError:
-        raise _number_error(decode_loosely(text)) from None  # a text that is not JSON besides raises here
+        # Raises JSONDecodeError if the text is no JSON for other reasons.
+        raise _number_error(decode_loosely(text)) from None
 
 
 def decode_at(text: str, at: int) -> tuple[Any, int]:
-    """The JSON value that begins at an index of a text, and the index behind it; raises as `decode` does."""
+    """Return the JSON value that starts at an index of a text, and the index after it; raises as `decode`."""
     try:
         return _STRICT.raw_decode(text, at)
     except json.JSONDecodeError:
@@ -58,27 +59,27 @@ def decode_at(text: str, at: int) -> tuple[Any, int]:
 
 
 def _number_error(value: Any) -> NumberError:
-    _, number = next(odd_numbers(value))
+    _, number = next(unwritable_numbers(value))
     return NumberError(number)
 
 
 def decode_loosely(text: str) -> Any:
-    """JSON text as a value with an OddNumber for each number that `decode` refuses."""
+    """Return the value of a JSON text, with an UnwritableNumber for each number that `decode` refuses."""
     return _LOOSE.decode(text)
 
 
-def odd_numbers(value: Any, path: Path = ()) -> Iterator[tuple[Path, OddNumber]]:
-    """The odd numbers in a value, and where they stand."""
-    if isinstance(value, OddNumber):
+def unwritable_numbers(value: Any, path: Path = ()) -> Iterator[tuple[Path, UnwritableNumber]]:
+    """Yield the unwritable numbers in a value, each after its path."""
+    if isinstance(value, UnwritableNumber):
         yield path, value
         return
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, part in parts:
-        yield from odd_numbers(part, (*path, step))
+        yield from unwritable_numbers(part, (*path, step))
 
 
 def ordered(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """The value with the keys of every mapping sorted, as cassettes keep it and runs are read.
+    """Return a value with the keys of every mapping sorted, as in cassettes and runs.
 
     Raises RecursionError for a value nested deeper than MAX_DEPTH.
     """
@@ -101,7 +102,7 @@ def _fraction(text: str) -> float:
 def _whole(text: str) -> int:
     if len(text) > MAX_DIGITS:
         raise ValueError
-    return int(text)  # a ValueError where the environment lets Python read fewer digits
+    return int(text)  # raises ValueError if Python is set to read fewer digits
 
 
 def _constant(_text: str) -> Any:
@@ -109,22 +110,22 @@ def _constant(_text: str) -> Any:
 
 
 def _loosely(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """A reader of numbers that gives an OddNumber where `read` refuses."""
+    """Return a function that reads a number, or returns an UnwritableNumber if `read` raises."""
 
     def loose(text: str) -> Any:
         try:
             return read(text)
         except ValueError:
-            return OddNumber(text)
+            return UnwritableNumber(text)
 
     return loose
 
 
 _BOUNDED = 0 < sys.get_int_max_str_digits() <= MAX_DIGITS
-"""Whether Python itself refuses longer whole numbers, in a third of the time that `_whole` takes."""
+"""True if Python itself refuses longer integers, which takes a third of the time of `_whole`."""
 _STRICT = json.JSONDecoder(
     parse_float=_fraction, parse_int=None if _BOUNDED else _whole, parse_constant=_constant
 )
 _LOOSE = json.JSONDecoder(
-    parse_float=_loosely(_fraction), parse_int=_loosely(_whole), parse_constant=OddNumber
+    parse_float=_loosely(_fraction), parse_int=_loosely(_whole), parse_constant=UnwritableNumber
 )

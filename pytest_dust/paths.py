@@ -82,7 +82,7 @@ def compile_path(path: str) -> ParsedResult:
         _check_tree(parsed.parsed)
         _beginnings(parsed.parsed)
     except JMESPathError as error:
-        raise PathError(_explained(path, error) + _quoting(path)) from None
+        raise PathError(_syntax_error(path, error) + _quoting_hint(path)) from None
     except PathError:
         raise
     except (RecursionError, ValueError):
@@ -139,7 +139,7 @@ def show_step(step: str | int, *, first: bool = False) -> str:
     return name if first else f".{name}"
 
 
-def _explained(path: str, error: Any) -> str:
+def _syntax_error(path: str, error: Any) -> str:
     position = getattr(error, "lex_position", None)
     if not path.strip():
         return "a path is empty; write what to look at, such as result or blocks.NAME.output"
@@ -150,7 +150,7 @@ def _explained(path: str, error: Any) -> str:
     return f"not a JMESPath: unexpected {path[position]!r} at character {position + 1} of the path"
 
 
-def _quoting(path: str) -> str:
+def _quoting_hint(path: str) -> str:
     """Return a hint with the path's odd names quoted, if that makes it a JMESPath; else an empty text."""
     if len(path) > MAX_QUOTED:
         return ""

@@ -1,4 +1,4 @@
-"""Numbers that cannot be written as JSON again are refused; all other values are kept unchanged."""
+"""Numbers that cannot be written back to JSON are refused; all other values are kept unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from conftest import BARE, SUPPORT, dust_server
 from pytest_dust.cassettes import binding
 from pytest_dust.cassettes import format as cassette
 from pytest_dust.dust import refusals
-from pytest_dust.json_values import NumberError, decode, decode_loosely, odd_numbers, ordered
+from pytest_dust.json_values import NumberError, decode, decode_loosely, ordered, unwritable_numbers
 from pytest_dust.model import App, Event, Exchange, Flavor, Reply, RunRequest
 
 LONG = "9" * 4301
@@ -31,7 +31,7 @@ REQUEST = RunRequest(App("w", "v", "a"), "latest", {}, [{}], None)
 
 @each_odd
 @pytest.mark.parametrize("form", ["{}", "[1, {}]", '{{"a": {{"b": [{}]}}}}'])
-def test_an_odd_number_is_refused(text, form):
+def test_an_unwritable_number_is_refused(text, form):
     """NaN, infinity and a number longer than Python reads are refused anywhere in a value."""
     with pytest.raises(NumberError):
         decode(form.format(text))
@@ -45,10 +45,10 @@ def test_what_is_no_json_besides_is_no_json(text):
             decode(broken)
 
 
-def test_the_places_of_odd_numbers_are_known():
-    """Every odd number of a text is found with its path, in the order of the text."""
+def test_the_places_of_unwritable_numbers_are_known():
+    """Every unwritable number of a text is found with its path, in the order of the text."""
     value = decode_loosely('{"b": [1, NaN], "a": {"c": 1e400}, "d": "NaN"}')
-    assert [(path, number.text) for path, number in odd_numbers(value)] == [
+    assert [(path, number.text) for path, number in unwritable_numbers(value)] == [
         (("b", 1), "NaN"),
         (("a", "c"), "1e400"),
     ]
@@ -130,9 +130,9 @@ def test_what_arrives_is_given_back(text):
     try:
         value = ordered(decode(text))
     except NumberError:
-        assert any(odd_numbers(decode_loosely(text)))
+        assert any(unwritable_numbers(decode_loosely(text)))
         return
-    assert not any(odd_numbers(decode_loosely(text)))
+    assert not any(unwritable_numbers(decode_loosely(text)))
     for again in kept(value):
         assert repr(again) == repr(value)
         assert again == value
@@ -144,7 +144,9 @@ def test_a_recording_that_holds_such_a_number_is_told():
         binding.bound(REQUEST), [Reply(Flavor.BLOCKING, (Exchange("POST", "/", 200, {}, 7.5),), 0)], ""
     )
     for odd in ("Infinity", "1e400", LONG):
-        with pytest.raises(cassette.CassetteError, match=r"is not JSON: it holds .*cannot give back"):
+        with pytest.raises(
+            cassette.CassetteError, match=r"is not JSON: it holds .*cannot be written back to JSON"
+        ):
             cassette.loads(text.replace(b"7.5", odd.encode()))
 
 
@@ -171,9 +173,9 @@ PLACES = [
 @pytest.mark.parametrize(("text", "number", "place"), PLACES, ids=range(len(PLACES)))
 def test_where_such_a_number_stands_is_said(text, number, place):
     """The message names the number, its block and input if they are known, and the path."""
-    words = str(refusals.odd_number(text))
+    words = str(refusals.unwritable_number(text))
     assert words.startswith(
-        f"the service's answer holds {number}, a number that JSON text cannot give back, {place}; "
+        f"the service's answer holds {number}, a number that cannot be written back to JSON, {place}; "
     )
     assert "it was refused, as no recording could hold it" in words
 
@@ -190,7 +192,9 @@ def test_an_answer_with_such_a_number_is_refused(one, server, text, mode, flavor
     example = one.flavoured(flavor).replacing("a.dust.yaml", "{result.label: billing}", "{status: succeeded}")
     result = example.run(f"--dust-mode={mode}")
     assert result.outcomes == {"failed": 1}
-    assert "cannot give back, in block ANSWER (code), input 1, at value" in " ".join(result.report.split())
+    assert "cannot be written back to JSON, in block ANSWER (code), input 1, at value" in " ".join(
+        result.report.split()
+    )
     assert "Traceback" not in result.report
     assert result.example.cassettes == {}
 
@@ -207,7 +211,7 @@ def test_a_listing_with_such_a_number_is_refused(project, server):
     server.say(json.dumps(listing))
     result = project.using(server).run("--dust-apps")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "holds Infinity, a number that JSON text cannot give back, at apps[1].size" in result.err
+    assert "holds Infinity, a number that cannot be written back to JSON, at apps[1].size" in result.err
 
 
 def test_a_saved_specification_with_such_a_number_spoils_no_recording(one, server):

@@ -64,10 +64,12 @@ class Network:
             context.deadline, context.on_update = began + live_run.timeout, publish
             if context.seconds_left <= 0:
                 raise refusals.timed_out(live_run.timeout)  # cancelled while its thread started
-            talk = Conversation(connection, live_run.request, live_run.flavor, context, live_run.timeout)
-            exchanges = talk.run()
-            took = round(clock.seconds() - began - talk.waited, 3)  # as precise as in a cassette
-            return Reply(live_run.flavor, exchanges, took, talk.waited)
+            conversation = Conversation(
+                connection, live_run.request, live_run.flavor, context, live_run.timeout
+            )
+            exchanges = conversation.run()
+            took = round(clock.seconds() - began - conversation.waited, 3)  # as precise as in a cassette
+            return Reply(live_run.flavor, exchanges, took, conversation.waited)
 
         return _task(live_run.timeout, make, context)
 
@@ -84,12 +86,12 @@ class Network:
         Without a body it sends a GET request, again after failures that may pass; with one, a single POST.
         """
         context = transport.RequestContext(deadline=clock.seconds() + timeout, mask=mask)
-        talk = Conversation(self._service(), request, Flavor.POLL, context, timeout)
+        conversation = Conversation(self._service(), request, Flavor.POLL, context, timeout)
         pool: WorkerPool[Json, Update] = WorkerPool(1)
 
         def answer(publish: Callable[[Update], None]) -> Json:
             context.on_update = publish
-            return (talk.post(path, body) if body else talk.get(path)).body
+            return (conversation.post(path, body) if body else conversation.get(path)).body
 
         task = _task(timeout, answer, context)
         return pool.wait(pool.submit([task]), relay(None))[0]

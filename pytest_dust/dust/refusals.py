@@ -11,7 +11,7 @@ import httpx
 from pytest_dust.constants import KEY_VARIABLE
 from pytest_dust.dust.wire import Crash
 from pytest_dust.errors import ServiceError
-from pytest_dust.json_values import decode, decode_loosely, odd_numbers
+from pytest_dust.json_values import decode, decode_loosely, unwritable_numbers
 from pytest_dust.model import Exchange, Flavor, Json, Path, RunRequest, Tokens
 
 MAX_PATH = 120
@@ -69,7 +69,7 @@ def bad_key() -> ServiceError:
 def bad_proxy(names: Sequence[str], reason: str) -> ServiceError:
     """The environment names a proxy that cannot be used."""
     return ServiceError(
-        f"no proxy can be used that {_listed(names)} names: {_shown(reason)}; "
+        f"no proxy can be used that {_joined(names)} names: {_one_line(reason)}; "
         "give one such as http://proxy.example:3128, or unset it"
     )
 
@@ -77,7 +77,7 @@ def bad_proxy(names: Sequence[str], reason: str) -> ServiceError:
 def bad_exceptions(names: Sequence[str], reason: str) -> ServiceError:
     """The environment lists hosts without a proxy in a form that cannot be read."""
     return ServiceError(
-        f"{_listed(names) or 'the proxy settings of the system'} cannot be used: {_shown(reason)}; "
+        f"{_joined(names) or 'the proxy settings of the system'} cannot be used: {_one_line(reason)}; "
         "give names and addresses with commas between them, those of IPv6 without brackets and without /"
     )
 
@@ -85,7 +85,7 @@ def bad_exceptions(names: Sequence[str], reason: str) -> ServiceError:
 def bad_certificates(named: str, reason: str) -> ServiceError:
     """The environment names a file of certificates or TLS keys that cannot be used."""
     named = named or "the list of certificates to trust"
-    return ServiceError(f"{named} cannot be used: {_shown(reason)}; correct it, or unset it")
+    return ServiceError(f"{named} cannot be used: {_one_line(reason)}; correct it, or unset it")
 
 
 def proxy_refused(proxy: str, reason: str) -> ServiceError:
@@ -209,7 +209,7 @@ def refused(
     who = "the service"
     if proxy and not _type(exchange.body):
         who, check = f"the service, or the proxy {proxy},", f"check the proxy; if it was the service: {check}"
-    error = ServiceError(f"{who} answered {exchange.status} {_said(exchange.body)} ({where}); {check}")
+    error = ServiceError(f"{who} answered {exchange.status} {_description(exchange.body)} ({where}); {check}")
     error.status = exchange.status
     return error
 
@@ -229,7 +229,7 @@ def _check(exchange: Exchange, request: RunRequest, flavor: Flavor | None) -> st
 
 def _by_type(kind: str, exchange: Exchange) -> str:
     status = exchange.status
-    if kind == "workspace_not_found" and "relocat" in _said(exchange.body):
+    if kind == "workspace_not_found" and "relocat" in _description(exchange.body):
         return f"the workspace has moved: {_REGIONS}"
     if kind == "app_not_found" and status == httpx.codes.FORBIDDEN:
         return _UNREADABLE
@@ -258,13 +258,13 @@ def no_json(exchange: Exchange, base_url: str) -> ServiceError:
     )
 
 
-def odd_number(text: str) -> ServiceError:
+def unwritable_number(text: str) -> ServiceError:
     """An answer or an event holds a number that could be recorded but not replayed."""
     document = decode_loosely(text)
-    found = list(odd_numbers(document))
+    found = list(unwritable_numbers(document))
     path, number = next((each for each in found if "results" not in each[0][:2]), found[0])
     return _spent(
-        f"the service's answer holds {number}, a number that JSON text cannot give back, "
+        f"the service's answer holds {number}, a number that cannot be written back to JSON, "
         f"{_place(document, path)}; it was refused, as no recording could hold it: "
         "let the app return null or a text there"
     )
@@ -301,16 +301,16 @@ def _dotted(path: Path) -> str:
 
 def _reason(error: httpx.HTTPError) -> str:
     """Return the message of the HTTP library, without bytes that it may quote: they may hold secrets."""
-    return _shown(re.split(r": b(?:ytearray\()?['\"]", str(error))[0]) or type(error).__name__
+    return _one_line(re.split(r": b(?:ytearray\()?['\"]", str(error))[0]) or type(error).__name__
 
 
-def _shown(text: str) -> str:
+def _one_line(text: str) -> str:
     """Return a text on one line, without passwords in addresses, shortened to 200 characters."""
     line = re.sub(r"//[^/@\s]*@", "//…@", " ".join(text.split())).removesuffix(".")
     return f"{line[:200]}…" if len(line) > 200 else line
 
 
-def _listed(names: Sequence[str]) -> str:
+def _joined(names: Sequence[str]) -> str:
     return " and ".join(names)
 
 
@@ -328,7 +328,7 @@ def _type(body: Json) -> str:
     return ""
 
 
-def _said(body: Json) -> str:
+def _description(body: Json) -> str:
     """Return type and message of the service's own error, or the beginning of any other answer."""
     error = body.get("error") if isinstance(body, Mapping) else None
     if isinstance(error, Mapping):

@@ -147,14 +147,14 @@ def replaying() -> httpx.BaseTransport:
     def play(request: httpx.Request) -> httpx.Response:
         router.calls.clear()  # else respx keeps the calls of all cases in memory
         route.calls.clear()
-        return _next(request)
+        return _replay(request)
 
     route = router.route()
     route.mock(side_effect=play)
     return httpx.MockTransport(router.handler)
 
 
-def _next(request: httpx.Request) -> httpx.Response:
+def _replay(request: httpx.Request) -> httpx.Response:
     context: RequestContext = request.extensions[CONTEXT]
     exchange = next(context.exchanges, None)
     asked = f"{request.method} {request.url.raw_path.decode('ascii')}"
@@ -188,7 +188,7 @@ class _Normalising(httpx.BaseTransport):
         self._service = base_url.host, base_url.port or PORTS[base_url.scheme]
         self._proxy = ""
         for name in LOGGERS:
-            logging.getLogger(name).addFilter(_divert)
+            logging.getLogger(name).addFilter(_publish_record)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         context: RequestContext = request.extensions[CONTEXT]
@@ -197,7 +197,7 @@ class _Normalising(httpx.BaseTransport):
         context.tunnelling = False
         began = clock.seconds()
         try:
-            response = _sent(self._client, request)
+            response = _send(self._client, request)
         except httpx.TransportError as error:
             if context.tunnelling:  # the proxy failed, so nothing has reached the service
                 raise httpx.ConnectError(str(error), request=request) from None
@@ -225,7 +225,7 @@ class _Normalising(httpx.BaseTransport):
         self._client.close()
 
 
-def _sent(client: httpx.Client, request: httpx.Request) -> httpx.Response:
+def _send(client: httpx.Client, request: httpx.Request) -> httpx.Response:
     """Return the response, with its body unread; raises httpx.HTTPError whatever goes wrong."""
     try:
         return client.send(request, stream=True)
@@ -238,7 +238,7 @@ def _sent(client: httpx.Client, request: httpx.Request) -> httpx.Response:
         raise httpx.TransportError(reason, request=request) from None
 
 
-def _divert(record: logging.LogRecord) -> bool:
+def _publish_record(record: logging.LogRecord) -> bool:
     """Filter of log records: publish those of a run as its updates, masked, and let others pass.
 
     The run's thread runs beside other cases, whose captured logs would hold its records.
@@ -367,27 +367,27 @@ def _is_kept(data: Any) -> bool:
 
 
 def _data(text: str) -> Any:
-    """Return an event's JSON value, or its text if it is no JSON; raises ServiceError for an odd number."""
+    """Return an event as JSON, or as text if it is no JSON; raises ServiceError for an unwritable number."""
     try:
         return decode(text)
     except NumberError:
         data = decode_loosely(text)
         if _is_kept(data):
-            raise refusals.odd_number(text) from None
+            raise refusals.unwritable_number(text) from None
         return data
     except ValueError:
         return text
 
 
 def _read(response: httpx.Response, content: bytearray, kind: str, context: RequestContext) -> Any:
-    """Return a reply's body as a cassette stores it; raises ServiceError for an odd number."""
+    """Return a reply's body as a cassette stores it; raises ServiceError for an unwritable number."""
     text = _text(content)
     content.clear()  # so that bytes, text and value of a large answer are not in memory together
     try:
         value = _parsed(text, kind)
     except NumberError:
         if response.status_code == httpx.codes.OK:
-            raise refusals.odd_number(text) from None
+            raise refusals.unwritable_number(text) from None
         value = text
     return _masked(value, text, context)
 
