@@ -167,6 +167,8 @@ def test_a_proxy_carries_a_run(one, server):
     assert server.runs == 1
 
 
+PATIENCE = httpx.Timeout(10, connect=0.3)
+"""Enough for a proxy on a busy machine; no wait for an address that nothing answers at."""
 HTTP, HTTPS = "http://service.test", "https://service.test"
 SEMANTICS = [
     (HTTP, {"HTTP_PROXY": "P"}),
@@ -207,10 +209,10 @@ def test_the_variables_mean_what_they_mean_to_httpx(monkeypatch, url, environ):
         for name, value in given.items():
             monkeypatch.setenv(name, value)
         with httpx.Client() as theirs, suppress(httpx.TransportError):
-            theirs.post(url, timeout=0.3)
+            theirs.post(url, timeout=PATIENCE)
         by_httpx = len(proxy.asked)
         with http_client.client(url) as ours, suppress(httpx.TransportError):
-            ours.post(url, timeout=0.3)
+            ours.post(url, timeout=PATIENCE)
         assert len(proxy.asked) - by_httpx == by_httpx
 
 
