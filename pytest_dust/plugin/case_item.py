@@ -78,12 +78,14 @@ class DustItem(Item):
 
     def runtest(self) -> None:
         """Run the case; raises CaseFailed if an expectation does not hold, NoRun if there is no verdict."""
-        self.answer, self.record = None, self._blank()  # a plugin may run the item again
+        self.answer = None  # a plugin may run the item again
+        check = self.config.getoption("dust_check")
+        self.record = self._blank(RunSource.CHECKED if check else RunSource.WITHOUT_A_RUN)
         try:
-            if self.config.getoption("dust_check"):
-                self._check()
+            if check:
+                self._check(self.record)
             else:
-                self._run()
+                self._run(self.record)
         except DustError as error:
             raise NoRun(str(error)) from None
         finally:
@@ -93,23 +95,22 @@ class DustItem(Item):
         if not self.record.passed:
             raise CaseFailed(self.masked(case_report.headline(self.record)))
 
-    def _check(self) -> None:
+    def _check(self, blank: CaseRecord) -> None:
         """Compare the case with its cassette, and run nothing; raises DustError."""
         from pytest_dust.report.from_outcome import with_trouble
         from pytest_dust.run.source import check
 
-        self.record = self._blank(RunSource.CHECKED)
         try:
             check(self.asked, self.cassette, self.shared.read_ahead.take)
         except DustError as error:
-            self.record = with_trouble(self.record, str(error), Tokens(), RunSource.CHECKED)
+            self.record = with_trouble(blank, str(error), Tokens(), RunSource.CHECKED)
             raise
 
-    def _run(self) -> None:
+    def _run(self, blank: CaseRecord) -> None:
         """Run the case and judge it; raises DustError if there is no verdict."""
         from pytest_dust.run.case_run import CaseRun
 
-        case_run = CaseRun(self.asked, self.cassette, self._blank())
+        case_run = CaseRun(self.asked, self.cassette, blank)
         try:
             with progress(self.config, self.shared.live.progress) as watch:
                 case_run.run(self.shared.context, self.jobs, watch)
@@ -118,7 +119,7 @@ class DustItem(Item):
 
     # ── the record ───────────────────────────────────────────────────────────────────────────────
 
-    def _blank(self, source: RunSource = RunSource.WITHOUT_A_RUN) -> CaseRecord:
+    def _blank(self, source: RunSource) -> CaseRecord:
         """The case's record before it has run."""
         settings, case = self.shared.settings, self.case
         return CaseRecord(
@@ -143,7 +144,7 @@ class DustItem(Item):
 
     def item_record(self, error: BaseException | None) -> ItemRecord:
         """What the item leaves behind: masked, and no larger than reports need; `error` is what it raised."""
-        record = self.record or self._blank()
+        record = self.record or self._blank(RunSource.WITHOUT_A_RUN)
         expected = isinstance(error, CaseFailed | NoRun)
         headline = self.masked(case_report.headline(record)) if expected else ""
         return ItemRecord((kept(record, self.asked.mask),), headline=headline)

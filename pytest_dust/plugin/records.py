@@ -83,7 +83,9 @@ class Records:
         settings = self._config.stash[SETTINGS]
         typed = settings.sources["on-change"].startswith("--")
         processes = [*self._processes, *([self._process()] if self._own else [])]
-        cases = (replace(case, rerun=rerun) for item, rerun in self._items for case in item.cases)
+        cases = (
+            replace(case, rerun=True) if rerun else case for item, rerun in self._items for case in item.cases
+        )
         drifts = (item.drift for item, rerun in self._items if item.drift is not None and not rerun)
         session = SessionRecord(
             mode=str(settings.mode),

@@ -34,10 +34,9 @@ MAX_FAILURES = 50
 
 def kept(record: CaseRecord, mask: Mask) -> CaseRecord:
     """The record as a session keeps it: bounded, with all secrets in its texts masked."""
-    short = bounded(record)
-    if not (short.failed_or_changed or short.description):
-        return short
-    return with_texts(short, mask.text)
+    if not (record.failed_or_changed or record.description):
+        return record  # as most are: it holds nothing large, and no text of an answer
+    return with_texts(bounded(record), mask.text)
 
 
 def with_texts(record: _T, change: Callable[[str], str]) -> _T:
