@@ -316,6 +316,11 @@ def test_without_order_no_two_similar_elements_are_left_over(one: list[int], oth
     assert not any(_near(gone.old, come.new) for gone in left for come in left)
 
 
+def test_without_order_similar_elements_at_one_index_are_paired_first() -> None:
+    """With `unordered`, similar elements at the same index are a pair before any others."""
+    assert list(differences(["text 5", "text 3"], ["text 4", "text 2"], unordered=True, alike=_near)) == []
+
+
 def test_without_order_no_pair_is_undone() -> None:
     """With `unordered`, a pair stays even if another pairing would leave nothing over."""
     old, new = ["text 4", "text 6"], ["text 5", "text 3"]

@@ -322,8 +322,9 @@ b:
 f: >
   g
 日本: 5
-in: {x: &y [*x]}
-out: [*y]
+in: &y [*x]
+out: {x: {y: *y}}
+text: [&s one, *s]
 """
 PLACES: dict[str, tuple[tuple[str | int, ...], tuple[int, int], tuple[int, int]]] = {
     "root": ((), (1, 1), (1, 1)),
@@ -338,8 +339,10 @@ PLACES: dict[str, tuple[tuple[str | int, ...], tuple[int, int], tuple[int, int]]
     "in-alias": (("b", 1, "d"), (4, 10), (4, 7)),
     "after-alias": (("f",), (6, 4), (6, 1)),
     "wide": (("日本",), (8, 5), (8, 1)),
-    "alias-in-alias": (("out", 0, 0), (9, 13), (9, 13)),
-    "in-alias-in-alias": (("out", 0, 0, "d"), (4, 10), (4, 7)),
+    "alias-in-alias": (("out", "x", "y", 0), (9, 9), (9, 9)),
+    "in-alias-in-alias": (("out", "x", "y", 0, "d"), (4, 10), (4, 7)),
+    "absent-in-alias": (("b", 1, "d", "z"), (4, 10), (4, 10)),
+    "absent-below-alias-of-text": (("text", 1, "z"), (11, 16), (11, 16)),
     "absent": (("b", 1, "z"), (5, 5), (5, 5)),
     "absent-below": (("日本", "z", 3), (8, 5), (8, 5)),
 }
