@@ -104,7 +104,7 @@ class Here:
 def bind(written: Any, here: Here) -> tuple[Bound, ...]:
     """The matchers for a literal, or for a mapping of matchers; raises ArgumentError for a wrong one."""
     if not isinstance(written, dict):
-        return (_bound("equals", written, here),)
+        return (Bound("equals", written, written, here.table["equals"].holds),)  # most are literals
     if not written:
         raise ArgumentError("an empty mapping expects nothing; give matchers, or equals: {}")
     bound: list[Bound] = []

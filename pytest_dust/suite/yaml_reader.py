@@ -32,7 +32,7 @@ MAX_VALUES = 1_000_000
 """Maximum number of values in a file: more take seconds to read, and a gigabyte of memory."""
 
 _Mark: TypeAlias = Any
-"""The beginning of an event, as libyaml gives it; converted to a Place only when one is asked for."""
+"""The beginning of an event, as libyaml gives it."""
 
 _WORDS: dict[str, Json] = {"null": None, "~": None, "": None, "true": True, "false": False}
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB]..)\\u([dD][c-fC-F]..)")
@@ -45,16 +45,16 @@ _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?P<fraction>\.\d+)?(?P<exponent>[eE][-+]
 class Document:
     """A YAML document: its value, its mistakes, and the place of each key and value.
 
-    Places are kept by path, as tuples of texts and numbers cost the garbage collector nothing: a tree with a
-    node for each value made reading a suite of 10,000 cases 50 % slower.
+    Places are kept by path, in plain tuples, which the garbage collector does not visit again: a tree with an
+    object for each value made reading a suite of 10,000 cases 50 % slower.
     """
 
     value: Json
     problems: tuple[Problem, ...]
     too_large: tuple[Problem, ...]
     """The numbers too large for a float: mistakes, unless they are read as the texts they are written as."""
-    _keys: dict[Path, _Mark]
-    _values: dict[Path, _Mark]
+    _keys: dict[Path, tuple[int, int]]
+    _values: dict[Path, tuple[int, int]]
     _written: dict[Path, str]
     _aliases: dict[Path, Path]
 
@@ -62,11 +62,11 @@ class Document:
         """The place of the value at `path`, or of its key; if there is none, the nearest place above it."""
         at = self._of_anchor(path)
         if key and at in self._keys:
-            return _place(self._keys[at])
+            return _from_0(*self._keys[at])
         while path and at not in self._values:
             path = path[:-1]
             at = self._of_anchor(path)
-        return _place(self._values[at]) if path else Place(1, 1)
+        return _from_0(*self._values[at]) if path else Place(1, 1)
 
     def written(self, path: Path) -> str | None:
         """The text of the number at `path` as the file spells it (`007e1`); None for anything else."""
@@ -155,8 +155,9 @@ class _Builder:
     root: Json = None
     problems: list[Problem] = field(default_factory=list)
     too_large: list[Problem] = field(default_factory=list)
-    keys: dict[Path, _Mark] = field(default_factory=dict)
-    values: dict[Path, _Mark] = field(default_factory=dict)
+    keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    values: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    """Line and column of each key and value, counted from 0."""
     written: dict[Path, str] = field(default_factory=dict)
     """The texts of numbers."""
     aliases: dict[Path, Path] = field(default_factory=dict)
@@ -224,10 +225,10 @@ class _Builder:
         """Take the next key of a mapping, as text whatever it looks like: JSON has no other keys."""
         path = top.path + (text,)  # noqa: RUF005  # likewise
         if text in top.value:
-            first = _place(self.keys[path])
-            self._problem(mark, f'duplicate key "{text}", first on line {first.line}; remove one')
+            first = self.keys[path][0] + 1
+            self._problem(mark, f'duplicate key "{text}", first on line {first}; remove one')
         else:
-            self.keys[path] = mark
+            self.keys[path] = (mark.line, mark.column)
         top.key = text
 
     def _open(self, value: dict[str, Json] | list[Json], event: Any) -> None:
@@ -289,7 +290,7 @@ class _Builder:
             return
         top = self._stack[-1]
         path = top.next_path()
-        self.values[path] = mark
+        self.values[path] = (mark.line, mark.column)
         if written is not None:
             self.written[path] = written
         if isinstance(top.value, list):
@@ -313,7 +314,11 @@ class _Builder:
 
 
 def _place(mark: _Mark) -> Place:
-    return Place(mark.line + 1, mark.column + 1)
+    return _from_0(mark.line, mark.column)
+
+
+def _from_0(line: int, column: int) -> Place:
+    return Place(line + 1, column + 1)
 
 
 def _joined(pair: re.Match[str]) -> str:
