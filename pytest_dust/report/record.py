@@ -158,6 +158,12 @@ class AttemptRecord:
         """Whether anything changed that counts."""
         return self.comparison is not None and self.comparison.changed
 
+    @property
+    def differs(self) -> bool:
+        """Whether the run differs from its recording in any way, also one that does not count."""
+        one = self.comparison
+        return one is not None and bool(one.values or one.blocks or one.left_out or one.not_compared)
+
 
 @dataclass(frozen=True, slots=True)
 class CaseRecord:
@@ -232,7 +238,7 @@ class CaseRecord:
     @property
     def failed_or_changed(self) -> bool:
         """Whether there is anything to report of the case, but that it passed."""
-        return not self.passed or any(attempt.failures or attempt.comparison for attempt in self.attempts)
+        return not self.passed or any(attempt.failures or attempt.differs for attempt in self.attempts)
 
     @property
     def title(self) -> str:
