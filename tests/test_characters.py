@@ -8,10 +8,10 @@ import unicodedata
 from typing import Any
 
 import pytest
+from answers import bounded
 from hypothesis import example, given
 from hypothesis import strategies as st
-from test_baseline_reports import ON_CHANGE, Stage, last
-from test_wire import bounded
+from stages import ON_CHANGE, Stage, last
 
 from conftest import SUPPORT, suite
 from pytest_dust.characters import apart, escape_that_tells, in_ascii, looks, safe, safe_name

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from faults import Faults
-from test_service_faults import free_port
+from raw_servers import free_port
 
 from conftest import dust_server, stable
 from pytest_dust import clock

@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 import pytest
+from answers import bounded
 from hypothesis import given
 from hypothesis import strategies as st
-from test_wire import bounded
 
 from conftest import SUPPORT, dust_server, suite
 from pytest_dust import cookies

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from answers import bounded
 from hypothesis import given
 from hypothesis import strategies as st
-from test_wire import bounded
 
 from pytest_dust.cassettes import binding
 from pytest_dust.compare.equality import differences

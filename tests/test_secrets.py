@@ -7,12 +7,11 @@ import re
 
 import pytest
 from faults import Faults
+from leaks import holds_no
 
 from conftest import CASE, KEY, QUOTE, SUPPORT, Service, suite
 from pytest_dust.model import Flavor
 
-HALVES = (KEY[:20], KEY[-20:])
-"""What of the key is enough to know it by."""
 LOUD = (
     "-vvv",
     "-rA",
@@ -29,14 +28,6 @@ LOUD = (
 )
 MODES = ("record", "rerecord", "live")
 each_flavor = pytest.mark.parametrize("flavor", Flavor)
-
-
-def holds_no(result, *secrets):
-    """Search every byte that a run left behind, printed or written."""
-    places = {"stdout": result.out.encode(), "stderr": result.err.encode(), **result.example.files}
-    for secret in secrets or HALVES:
-        found = [name for name, data in places.items() if secret.encode() in data + name.encode()]
-        assert not found, list(found)
 
 
 # ── the key ──────────────────────────────────────────────────────────────────────────────────────

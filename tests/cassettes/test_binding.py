@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from test_format import REQUEST, loaded, moved
+from recordings import REQUEST, loaded, moved
 
 from pytest_dust.cassettes import binding
 from pytest_dust.cassettes.format import Cassette

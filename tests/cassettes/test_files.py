@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_format import REPLY, written
+from recordings import REPLY, written
 
 from conftest import BARE, unwritable
 from pytest_dust.cassettes import files as cassette_files

@@ -7,9 +7,9 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+from answers import bounded
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from test_wire import bounded
 
 from pytest_dust.cassettes.files import folder_of
 from pytest_dust.cassettes.places import earlier_places, place

@@ -10,11 +10,11 @@ from typing import Any
 
 import jmespath
 import pytest
+from answers import bounded, ran
 from hypothesis import given
 from hypothesis import strategies as st
-from test_baseline import made
-from test_baseline_reports import ON_CHANGE, Stage, document, last
-from test_wire import bounded, ran
+from made_runs import made
+from stages import ON_CHANGE, Stage, document, last
 
 from pytest_dust.compare import baseline
 from pytest_dust.compare.content import Content, compared, original

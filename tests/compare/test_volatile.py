@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_baseline import compared, names
-from test_baseline import made as made_run
-from test_wire import ran
+from answers import ran
+from made_runs import compared, names
+from made_runs import made as made_run
 
 from conftest import ANY_CONFIG, SUPPORT, TRACK, suite
 from pytest_dust.compare import baseline, volatile

@@ -6,9 +6,9 @@ from itertools import chain
 from typing import Any
 
 import pytest
+from answers import bounded, exchange, told, untimed
 from hypothesis import given
 from hypothesis import strategies as st
-from test_wire import bounded, exchange, told, untimed
 
 from conftest import HALVE, dust_server
 from pytest_dust.dust import wire

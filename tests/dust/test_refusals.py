@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from answers import answer, end, exchange, ran
 from faults import Faults
-from test_service_faults import each_flavor, refused
-from test_wire import answer, end, exchange, ran
+from raw_servers import each_flavor, refused
 
 from conftest import SUPPORT, config_of
 from pytest_dust.dust import refusals, wire

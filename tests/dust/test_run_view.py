@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from answers import ANSWERS, answer, bounded, ran, server_steps, spoilt_answers
 from hypothesis import given, settings
-from test_wire import ANSWERS, answer, bounded, ran, server_steps, spoilt_answers
 
 from conftest import dust_server
 from pytest_dust.dust import wire

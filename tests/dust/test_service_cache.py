@@ -7,8 +7,8 @@ import re
 from dataclasses import replace
 
 import pytest
+from answers import answer, ran
 from faults import Faults
-from test_wire import answer, ran
 
 from conftest import HALVE, PLAIN_RECORD, SUPPORT, dust_server, suite
 from pytest_dust.dust import wire

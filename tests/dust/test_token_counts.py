@@ -6,8 +6,8 @@ import json
 import re
 
 import pytest
+from answers import answer, ran
 from faults import Faults
-from test_wire import answer, ran
 
 from conftest import filled
 from pytest_dust.model import Flavor, Tokens

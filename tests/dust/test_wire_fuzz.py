@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from live_runs import APPS, asking, kept
+from live_runs import INPUTS as STEADY
 from misbehaving_server import published
-from test_flavors import APPS, asking, kept
-from test_flavors import INPUTS as STEADY
 
 from conftest import KEY, dust_server
 from pytest_dust.dust import run_view as views

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from test_json_schema import LOOK_UP, loads, validates
+from suite_texts import LOOK_UP, loads, validates
 
 from conftest import dust_server
 from pytest_dust.suite import cases

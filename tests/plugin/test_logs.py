@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from faults import Faults
-from test_service_faults import each_flavor
+from raw_servers import each_flavor
 
 from conftest import CASE, KEY, SUPPORT, suite
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from faults import Faults
-from test_modes import started
+from processes import started
 
 from conftest import SUPPORT, dust_server, filled, suite
 from pytest_dust.dust.network import LiveRun, Network

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 import pytest
-from test_flavors import on_terminal
+from live_runs import on_terminal
 
 from conftest import SUPPORT, suite
 from pytest_dust.report.progress import Progress

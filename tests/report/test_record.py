@@ -9,9 +9,9 @@ from typing import Any
 
 import jsonschema
 import pytest
+from answers import bounded
 from hypothesis import given
 from hypothesis import strategies as st
-from test_wire import bounded
 
 from conftest import PLAIN_RECORD, SUPPORT, config_of, suite
 from pytest_dust.model import CassetteFiles, Expected, Repeat, Status, Tokens

@@ -8,9 +8,9 @@ import time
 import unicodedata
 
 import pytest
+from answers import bounded
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_wire import bounded
 
 from pytest_dust.model import MISSING, Change
 from pytest_dust.report.misses import MAX_FIELDS, misfit, missing, unreadable

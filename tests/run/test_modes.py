@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
+from processes import started
 
 from conftest import (
-    BARE,
     HALVE,
     KEY,
-    OTHERS_PLUGINS,
     QUOTE,
     SOURCES,
     SUMMARISE,
@@ -294,20 +291,6 @@ def test_a_case_that_moves_between_the_plain_and_the_list_form_keeps_its_cassett
 
 
 # ── recording ────────────────────────────────────────────────────────────────────────────────────
-
-
-def started(example, *args):
-    """Start pytest in a project without waiting for it."""
-    example.write()
-    code = (
-        "import signal, sys, pytest\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "sys.exit(pytest.main())\n"
-    )
-    environment = {**BARE, "PYTEST_ADDOPTS": OTHERS_PLUGINS, **example.environ}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    command = [sys.executable, "-c", code, *args]
-    return subprocess.Popen(command, cwd=example.root, env=environment, **pipes)
 
 
 def stopped(process, server, number, after=lambda server: server.runs):

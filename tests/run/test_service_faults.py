@@ -6,13 +6,11 @@ import gzip
 import re
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 import xml.etree.ElementTree as ET
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -21,24 +19,15 @@ from faults import Faults
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from test_flavors import asking, run, seen
+from live_runs import asking, run, seen
+from raw_servers import HEAD, each_flavor, endless, free_port, raw, refused
 
 from conftest import BARE, KEY, OTHERS_PLUGINS, SUPPORT, Service, dust_server
 from pytest_dust.dust.conversation import retry_after
 from pytest_dust.dust.network import Network
-from pytest_dust.errors import ServiceError
-from pytest_dust.model import Flavor
 
 SOON = 5
 """Seconds within which a busy machine ends what would otherwise take minutes."""
-each_flavor = pytest.mark.parametrize("flavor", Flavor)
-
-
-def refused(network, server, flavor="blocking", timeout=5.0):
-    """Give the words with which a run is refused."""
-    with pytest.raises(ServiceError) as caught:
-        seen(run(network, request := asking(server), flavor, timeout), request)
-    return str(caught.value)
 
 
 # ── the rate limit ───────────────────────────────────────────────────────────────────────────────
@@ -137,13 +126,6 @@ def test_a_rate_limit_without_end_fails_within_the_timeout(network, server):
 
 
 # ── what is repeated, and what never ─────────────────────────────────────────────────────────────
-
-
-def free_port():
-    """Give a port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_a_refused_connection_is_tried_again():
@@ -506,49 +488,7 @@ def test_an_answer_nested_within_reason_works(network, server, flavor):
     assert seen(run(network, request := asking(server), flavor), request)["status"] == "succeeded"
 
 
-@contextmanager
-def raw(*answers):
-    """A server that gives each connection the next of some answers, byte for byte; gives its address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve():
-        for answer in answers:
-            connection, _ = listener.accept()
-            with connection:
-                head = b""
-                while b"\r\n\r\n" not in head:
-                    head += connection.recv(65536)
-                if callable(answer):
-                    answer(connection)
-                else:
-                    connection.sendall(answer)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        thread.join(10)
-        listener.close()
-
-
-def endless(head, piece):
-    """Give an answer that never ends, until the other side hangs up."""
-
-    def send(connection):
-        connection.sendall(head)
-        try:
-            for _ in range(100_000):
-                connection.sendall(piece)
-        except OSError:
-            return
-        raise AssertionError
-
-    return send
-
-
 BOMB = gzip.compress(b"x" * 300 * 1024 * 1024, 1)
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nConnection: close\r\n"
 LINE = b"x" * 65536
 FLOODS = {
     "a body": endless(HEAD % b"application/json" + b"\r\n", LINE),

@@ -16,8 +16,8 @@ import pytest
 from faults import Faults
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_flavors import asking, run, seen
-from test_service_faults import HEAD, each_flavor, endless, raw, refused
+from live_runs import asking, run, seen
+from raw_servers import HEAD, each_flavor, endless, raw, refused
 
 from conftest import KEY, dust_server
 from pytest_dust.cassettes import files

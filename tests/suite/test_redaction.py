@@ -7,7 +7,7 @@ import re
 from urllib.parse import quote
 
 import pytest
-from test_secrets import holds_no
+from leaks import holds_no
 
 from conftest import HALVE, SUPPORT, suite
 from pytest_dust.masking import MASKED, mask
