@@ -1,4 +1,4 @@
-"""The values that walk through the house, all frozen: suite, case, request, run, difference, outcome."""
+"""The frozen values that modules pass to one another: case, request, run, change, outcome."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Problem(NamedTuple):
 
 
 class Flavor(StrEnum):
-    """By which of the service's three roads a run comes."""
+    """How a run is requested: its answer comes at once, as a stream, or is asked for until the run ends."""
 
     BLOCKING = "blocking"
     STREAM = "stream"
@@ -39,7 +39,7 @@ class Flavor(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A Dust app's address; workspace and space are None where neither suite nor settings name them."""
+    """A Dust app's address; workspace and space are None if neither suite nor settings name them."""
 
     workspace: str | None
     space: str | None
@@ -48,7 +48,7 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A pytest mark as a suite wrote it, and where."""
+    """A pytest mark of a suite, with its place."""
 
     name: str
     args: tuple[Json, ...]
@@ -57,7 +57,7 @@ class Mark:
 
 
 class Missing:
-    """The one value that stands for `a path found nothing here`."""
+    """Type of MISSING, the value of a path that finds nothing."""
 
     def __repr__(self) -> str:
         """Name the value in assertions and debuggers."""
@@ -79,7 +79,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A matcher with its argument: as the suite wrote it, and as checked and prepared."""
+    """A matcher with its argument: as the suite wrote it, and as it was checked and prepared."""
 
     name: str
     written: Json
@@ -113,24 +113,24 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """How a run is held against its recording; None where neither suite nor case says."""
+    """How a run is compared with its recording; None if neither suite nor case says."""
 
     compare: tuple[str, ...] = ()
-    """Paths whose values make a change; the results where there are none."""
+    """Paths whose values count; without any, the results count."""
     ignore: tuple[tuple[str, ...], ...] = ()
     """Paths left out, as steps; `*` is any one step."""
     similar: float | None = None
     significant_digits: int | None = None
     unordered: bool = False
     volatile: str | None = None
-    """`keep` compares what is new in every run, too; `ignore`, the default, leaves it out."""
+    """`keep` also compares what is new in every run; `ignore`, the default, leaves it out."""
     on_change: str | None = None
     """`fail` or `report`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """How often a case is run, and how many of its attempts must pass."""
+    """How many runs a case has, and how many of them must pass."""
 
     runs: int
     min_pass: int
@@ -179,7 +179,7 @@ class Case(RunRequest):
 
 
 class Specification(NamedTuple):
-    """The blocks of an app as they were saved when a run was recorded."""
+    """The blocks of an app as they were saved at Dust when a run was recorded."""
 
     blocks: Json
     ran: bool
@@ -195,9 +195,9 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One HTTP request and its normalised reply, as a cassette keeps them.
+    """One HTTP request and its reply, as a cassette keeps them.
 
-    A reply has a body, or the events of a stream; a stream that broke off has those that came.
+    A reply has a body, or the events of a stream; a stream that broke off has the events until then.
     """
 
     method: str
@@ -210,9 +210,9 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the service said to one case: its exchanges and how long they took, in seconds.
+    """The service's exchanges for one run.
 
-    `waited` are the seconds for which the service's rate limit made the run wait.
+    `duration` is in seconds; `waited` are the seconds for which the service's rate limit delayed the run.
     """
 
     flavor: Flavor
@@ -235,23 +235,23 @@ class Execution:
     value: Json
     error: str | None = None
     usage: Mapping[str, int | None] | None = field(default_factory=dict)
-    """None, or None for a kind, where the service does not tell it."""
+    """None, or None for a kind, if the service does not report it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A block's executions in the normal form: `executions[input][iteration]`, none of them skipped."""
+    """A block's executions, as `executions[input][iteration]`; skipped ones are left out."""
 
     type: str
     name: str
     executions: tuple[tuple[Execution, ...], ...]
     loop: str = ""
-    """The kind of loop whose iterations these are, `map` or `while`; nothing outside of loops."""
+    """The type of loop whose iterations these are, `map` or `while`; empty outside of loops."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockStatus:
-    """What the service says of a block apart from its executions."""
+    """What the service reports of a block beside its executions."""
 
     type: str
     name: str
@@ -259,12 +259,12 @@ class BlockStatus:
     success_count: int
     error_count: int
     duration: float | None = None
-    """Seconds between its running and its end, as a stream showed them."""
+    """Seconds between its start and its end; only streams report them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run in the one normal form that all flavours of the wire give."""
+    """A run, in the same form for all flavors."""
 
     id: str | None
     specification_hash: str | None
@@ -277,7 +277,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class ViewedRun:
-    """A run and its run view, the document that `expect` sees; `plural` for the names of several inputs."""
+    """A run and its run view, the document that `expect` sees; `plural` if it has the names for `inputs`."""
 
     run: Run
     view: dict[str, Any]
@@ -286,7 +286,7 @@ class ViewedRun:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An expectation that does not hold: what was expected, what came, and why that does not do."""
+    """An expectation that does not hold: what was expected, what was found, and why it does not match."""
 
     path: str
     expected: Expected
@@ -297,7 +297,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One place where two JSON values differ; `old` or `new` is MISSING where it was added or removed."""
+    """One place where two JSON values differ; `old` is MISSING if it was added, `new` if it was removed."""
 
     path: Path
     old: object
@@ -308,7 +308,7 @@ class Change:
 class BlockChange:
     """How one block's executions differ between two runs, for one input where there are several.
 
-    The block is a cause where nothing before it changed for that input.
+    The block is a cause if no block before it changed for that input.
     """
 
     type: str
@@ -321,9 +321,9 @@ class BlockChange:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A run held against its recording, or why it was not compared.
+    """A run compared with its recording, or why it was not compared.
 
-    `values` are the changes that count; `blocks` those on the way, in execution order, of `total` blocks.
+    `values` are the changes that count; `blocks` the changed blocks in execution order, of `total` blocks.
     """
 
     recorded_at: str
@@ -332,9 +332,9 @@ class Comparison:
     total: int
     not_compared: str = ""
     lost: tuple[str, ...] = ()
-    """Paths of baseline.compare that find nothing on either side, and how far each gets."""
+    """Paths of baseline.compare that find nothing in either run, and how far each leads."""
     left_out: tuple[str, ...] = ()
-    """What differed and was left out, as it is new in every run, such as `curl headers.date`."""
+    """What differs and was left out, as it is new in every run, such as `curl headers.date`."""
 
     @property
     def changed(self) -> bool:
@@ -343,7 +343,7 @@ class Comparison:
 
 
 class Source(StrEnum):
-    """Where a case's run came from."""
+    """Where a case's run comes from."""
 
     REPLAYED = "replayed"
     RECORDED = "recorded"
@@ -352,19 +352,21 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The tokens that runs used, as far as the service told them, and of how many runs it did not."""
+    """The tokens that runs used, and of how many runs they are unknown."""
 
-    told: int = 0
+    known: int = 0
+    """Number of tokens, as far as the service reports them."""
     unknown: int = 0
+    """Number of runs of which the service does not report all tokens."""
 
     def __add__(self, other: Tokens) -> Tokens:
         """The tokens of both."""
-        return Tokens(self.told + other.told, self.unknown + other.unknown)
+        return Tokens(self.known + other.known, self.unknown + other.unknown)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One run of a case: the expectations that failed, and what changed since the recording."""
+    """One run of a case: its failed expectations, and what changed since the recording."""
 
     run: Run
     tokens: Tokens
@@ -386,7 +388,7 @@ class Attempt:
 class Outcome:
     """A case that ran, once or as often as it is repeated.
 
-    `waited` are the seconds for which the service's rate limit made the attempt wait that waited longest.
+    `waited` is the longest time, in seconds, for which the service's rate limit delayed an attempt.
     """
 
     source: Source

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import httpx
 
+from pytest_dust.wording import first_names
+
 PIECE = 64 * 1024
 """Maximum size of a decompressed piece in bytes."""
 MOST = 3
@@ -29,7 +31,7 @@ def decoded(parts: Iterator[bytes], encodings: Sequence[str], stage: Stage) -> I
     """
     names = [name for name in (each.strip().lower() for each in encodings) if name not in ("", "identity")]
     if len(names) > MOST or any(name not in WINDOWS for name in names):
-        shown = ", ".join(names[:MOST]) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
+        shown = first_names(names, MOST)
         raise httpx.DecodingError(f"it is encoded as {shown}, and gzip or deflate was asked for")
     parts = stage(parts)
     for name in reversed(names):

@@ -108,10 +108,10 @@ def timed_out(seconds: float, block: str = "") -> ServiceError:
     )
 
 
-def _spent(text: str, told: int = 0) -> ServiceError:
+def _spent(text: str, known: int = 0) -> ServiceError:
     """Return the error of a run that was or may have been made, with the tokens known to be used."""
     error = ServiceError(text)
-    error.spent = Tokens(told, unknown=1)
+    error.spent = Tokens(known, unknown=1)
     return error
 
 

@@ -29,4 +29,4 @@ def of_run(reply: Reply, run: Run, block_filter: Sequence[str] | None, known: Se
     shown = run_view.tokens([run])
     hidden_types = [kind for kind, name in known if name not in block_filter]
     without_model = bool(hidden_types) and MODEL_TYPES.isdisjoint(hidden_types)
-    return shown if without_model else Tokens(shown.told, 1)
+    return shown if without_model else Tokens(shown.known, 1)

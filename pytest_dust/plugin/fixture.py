@@ -174,8 +174,8 @@ class Dust:
             outcome = self._outcome(case)
         except DustError as error:  # raised anew: its text masked, and no traceback of ours above it
             raise type(error)(self._session.masked(str(error), self._asked(case).mask)) from None
-        seen: RunView = _viewed(view(outcome.attempts[0].run, plural=case.plural), RunView)
-        return seen
+        run: RunView = _viewed(view(outcome.attempts[0].run, plural=case.plural), RunView)
+        return run
 
     def _asked(self, case: Case) -> CaseRequest:
         from pytest_dust.run.case_request import case_request

@@ -93,12 +93,12 @@ class Scheduler:
         if ask is None:
             return []
         tests = (item for item in items if workers.uses_fixture(item) and not is_skipped(item))
-        return [told for told in map(ask, tests) if told is None or told.runs]
+        return [each for each in map(ask, tests) if each is None or each.runs]
 
     def _announce(
         self, config: pytest.Config, estimates: list[Estimate], tests: list[Estimate | None]
     ) -> None:
-        known = [*estimates, *(told for told in tests if told)]
+        known = [*estimates, *(each for each in tests if each)]
         runs, tokens = sum(each.runs for each in known), sum(each.tokens for each in known)
         unknown = sum(each.unknown for each in known)
         parts = [f"{plural(runs, 'run')}{about(Tokens(tokens, unknown))}"] if runs else []

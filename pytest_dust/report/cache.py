@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_dust.characters import safe
-from pytest_dust.wording import plural
+from pytest_dust.wording import first_names, plural
 
 if TYPE_CHECKING:
     from pytest_dust.report.record import CaseRecord
@@ -25,14 +25,10 @@ def cached(cases: Sequence[CaseRecord]) -> Iterator[str]:
         of_app = f" of app {app}" if len(apps) > 1 else ""
         fresh = "" if all(case.fresh for case in own) else ", or give --dust-fresh"
         yield (
-            f"dust: {plural(len(own), 'case')}{of_app} may have come from Dust's cache ({_named(names)}); "
+            f"dust: {plural(len(own), 'case')}{of_app} may have come from Dust's cache "
+            f"({first_names(names, MAX_NAMED)}); "
             f"to ask anew, write config: {_config(names)} in the suite{fresh}"
         )
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + more
 
 
 def _config(names: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from pytest_dust.characters import safe, safe_name
 from pytest_dust.report.record import BlockDriftRecord, DriftRecord
 from pytest_dust.report.values import contrast, show_path
 from pytest_dust.report.words import by_words
+from pytest_dust.wording import first_names
 
 MAX_CHANGES = 12
 MAX_BLOCKS = 3
@@ -139,5 +140,4 @@ def _how_known(drift: DriftRecord) -> str:
 
 def _blocks(blocks: Sequence[BlockDriftRecord]) -> str:
     """The first blocks, and what became of them."""
-    more = f" and {len(blocks) - MAX_BLOCKS} more" if len(blocks) > MAX_BLOCKS else ""
-    return ", ".join(f"{safe_name(each.name)} {each.kind}" for each in blocks[:MAX_BLOCKS]) + more
+    return first_names([f"{safe_name(each.name)} {each.kind}" for each in blocks], MAX_BLOCKS)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from pytest_dust.wording import as_typed, plural
+from pytest_dust.wording import as_typed, first_names, plural
 
 if TYPE_CHECKING:
     from pytest_dust.model import CassetteFiles
@@ -57,8 +57,7 @@ def _pruned(files: CassetteFiles, folder: str) -> Iterator[str]:
 
 
 def _named(paths: Sequence[str], folder: str) -> str:
-    names = [_shown(path, folder) for path in paths[:MAX_NAMED]]
-    return ", ".join(names) + (f" and {len(paths) - MAX_NAMED:,} more" if len(paths) > MAX_NAMED else "")
+    return first_names([_shown(path, folder) for path in paths], MAX_NAMED)
 
 
 def _shown(path: str, folder: str) -> str:

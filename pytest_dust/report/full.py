@@ -30,8 +30,8 @@ def full(title: str, comparison: ComparisonRecord) -> Iterator[str]:
         named = f"{safe_name(block.name)} ({safe_name(block.type)})"
         yield f"{named}, block {block.position} of {comparison.block_total}{where}"
         for change in block.changes:
-            if told := came_or_went(change):
-                yield told
+            if whole := came_or_went(change):
+                yield whole
                 continue
             yield from _change(show_path(change.path), change)
 
@@ -39,9 +39,9 @@ def full(title: str, comparison: ComparisonRecord) -> Iterator[str]:
 def _change(path: str, change: ChangeRecord) -> Iterator[str]:
     yield ""
     yield path
-    told = [_told(*pair) for pair in zip_longest(_lines(change.before), _lines(change.after))]
+    pairs = [_shown(*pair) for pair in zip_longest(_lines(change.before), _lines(change.after))]
     for sign, at in (("-", 0), ("+", 1)):
-        yield from (f"{sign} {pair[at]}" for pair in told if pair[at] is not None)
+        yield from (f"{sign} {pair[at]}" for pair in pairs if pair[at] is not None)
 
 
 def _lines(side: object) -> list[str]:
@@ -51,7 +51,7 @@ def _lines(side: object) -> list[str]:
     return (side if isinstance(side, str) else _encoder(side).encode(side)).split("\n")
 
 
-def _told(old: str | None, new: str | None) -> tuple[str | None, str | None]:
+def _shown(old: str | None, new: str | None) -> tuple[str | None, str | None]:
     """Two lines of the same place, safe to print; if they differ, they do not look the same."""
     if old is None or new is None or old == new:
         return old and safe(old), new and safe(new)

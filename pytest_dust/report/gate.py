@@ -33,8 +33,8 @@ def by_app(runs: Sequence[CaseRecord]) -> Iterator[str]:
         begins = Counter(_begins(run) for run in own if run.comparison and run.comparison.changed)
         changed = sum(begins.values())
         where = ", ".join(f"{count:,} in {block}" for block, count in begins.most_common(MAX_LISTED))
-        told = f", beginning {where}" if where else ""
-        yield f"dust: app {app}: {len(own) - changed:,} unchanged, {changed:,} changed{told}{less}"
+        begin = f", beginning {where}" if where else ""
+        yield f"dust: app {app}: {len(own) - changed:,} unchanged, {changed:,} changed{begin}{less}"
 
 
 def partly_compared(app: str, runs: Sequence[CaseRecord]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pytest_dust.report.files import file_lines
 from pytest_dust.report.gate import by_app
 from pytest_dust.report.record import CaseRecord, RunSource, SessionRecord, SurplusRuns
 from pytest_dust.report.tokens import in_all, uncounted, used
-from pytest_dust.wording import plural
+from pytest_dust.wording import first_names, plural
 
 MAX_LISTED = 10
 """Cases named under one heading; more are counted."""
@@ -71,9 +71,8 @@ def _left_out(cases: Sequence[CaseRecord]) -> Iterator[str]:
     compared = (attempt.comparison for case in cases for attempt in case.attempts if attempt.comparison)
     names = list(dict.fromkeys(safe(name) for each in compared for name in each.left_out))
     if names:
-        more = f" and {len(names) - MAX_LISTED:,} more" if len(names) > MAX_LISTED else ""
-        listed = ", ".join(names[:MAX_LISTED])
-        yield f"dust: not compared, as new in every run: {listed}{more} (baseline.volatile: keep compares it)"
+        listed = first_names(names, MAX_LISTED)
+        yield f"dust: not compared, as new in every run: {listed} (baseline.volatile: keep compares it)"
 
 
 def _repeated(cases: Sequence[CaseRecord]) -> Iterator[str]:
@@ -117,18 +116,16 @@ def _surplus(runs: SurplusRuns) -> Iterator[str]:
 def _pending(files: Sequence[str]) -> Iterator[str]:
     """Where answers are kept that are in no cassette."""
     if files:
-        more = f" and {len(files) - MAX_NAMED:,} more" if len(files) > MAX_NAMED else ""
         are = "is" if len(files) == 1 else "are"
-        where = f"{', '.join(files[:MAX_NAMED])}{more}"
+        where = first_names(files, MAX_NAMED)
         yield f"dust: {plural(len(files), 'answer')} {are} in no cassette, but kept: {where}"
 
 
 def _renamed(suites: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Which cases have a number in place of an id that would show a secret."""
     for suite, ids in sorted(suites.items())[:MAX_LISTED]:
-        more = f" and {len(ids) - MAX_NAMED:,} more" if len(ids) > MAX_NAMED else ""
         yield (
-            f"dust: {suite}: {', '.join(ids[:MAX_NAMED])}{more}: numbered, "
+            f"dust: {suite}: {first_names(ids, MAX_NAMED)}: numbered, "
             "as a secret or redacted value would stand in the id"
         )
     if len(suites) > MAX_LISTED:

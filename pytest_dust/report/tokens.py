@@ -9,19 +9,19 @@ from pytest_dust.wording import plural
 def used(tokens: Tokens) -> str:
     """The tokens of one case: `73 tokens`, `at least 73 tokens` or `unknown tokens`."""
     if not tokens.unknown:
-        return plural(tokens.told, "token")
-    return f"at least {plural(tokens.told, 'token')}" if tokens.told else "unknown tokens"
+        return plural(tokens.known, "token")
+    return f"at least {plural(tokens.known, 'token')}" if tokens.known else "unknown tokens"
 
 
 def in_all(tokens: Tokens) -> str:
     """The tokens of a session: `412 tokens used`, and for how many runs they are unknown."""
-    return f"{tokens.told:,} tokens used{_unknown(tokens)}"
+    return f"{tokens.known:,} tokens used{_unknown(tokens)}"
 
 
 def about(tokens: Tokens) -> str:
     """The tokens that a session will use, by its recordings; empty if they hold none."""
-    if tokens.told:
-        return f", about {plural(tokens.told, 'token')} by the recordings{_unknown(tokens)}"
+    if tokens.known:
+        return f", about {plural(tokens.known, 'token')} by the recordings{_unknown(tokens)}"
     return f", tokens{_unknown(tokens).removeprefix(',')} by the recordings" if tokens.unknown else ""
 
 

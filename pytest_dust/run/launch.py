@@ -90,7 +90,7 @@ def _task(
         except Exception as error:
             repetitions.failed = error
             if isinstance(error, DustError) and error.spent:
-                context.budget.note(error.spent.told, error.spent.unknown)
+                context.budget.note(error.spent.known, error.spent.unknown)
             raise
 
     return Task(make, task.seconds, task.stop, task.timeout_error)
@@ -103,7 +103,7 @@ def _read(reply: Reply, request: RunRequest, budget: Budget, known: Sequence[Blo
         hidden = None if request.block_filter is None else known
         used = token_counts.of_run(reply, run, request.block_filter, known)
         made = MadeRun(reply, run, used, service_cache.may_have_answered(request.config, run, hidden))
-        budget.note(made.tokens.told, made.tokens.unknown)
+        budget.note(made.tokens.known, made.tokens.unknown)
     except DustError:
         raise
     except Exception as error:  # noqa: BLE001  # raised again once the answer, which is paid for, is kept

@@ -54,4 +54,4 @@ def recorded(cassette: Cassette | None) -> Estimate:
     pairs = zip(cassette.replies, runs, strict=True)
     used = sum((token_counts.of_run(reply, run, filtered, saved) for reply, run in pairs), Tokens())
     blocks = dict.fromkeys((*saved, *service_cache.blocks_of(runs)))
-    return Estimate(len(runs), used.told, used.unknown, tuple(blocks))
+    return Estimate(len(runs), used.known, used.unknown, tuple(blocks))
