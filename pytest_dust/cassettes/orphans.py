@@ -293,7 +293,7 @@ def _remove(path: Path, *, is_cassette: bool) -> str:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        return error.strerror or "it cannot be told why"
+        return error.strerror or "the system gives no reason"
     with suppress(OSError):  # the folder is not empty, or is left
         path.parent.rmdir()
     return ""

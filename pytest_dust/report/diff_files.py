@@ -81,7 +81,7 @@ class Differences:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, text.encode("utf-8", "backslashreplace"))
         except OSError as error:
-            raise ServiceError(_unwritten(path, error.strerror or "it cannot be told why")) from None
+            raise ServiceError(_unwritten(path, error.strerror or "the system gives no reason")) from None
 
 
 def _part(name: str) -> str:

@@ -46,7 +46,7 @@ def passed_line(drift: DriftRecord) -> str:
 
 
 def _doubt(drift: DriftRecord) -> str:
-    return f"nobody can tell whether the app {drift.app} is still what is pinned:"
+    return f"it is unknown whether the app {drift.app} is still the pinned version:"
 
 
 def _drifted(drift: DriftRecord) -> Iterator[str]:

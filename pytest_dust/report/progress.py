@@ -56,7 +56,7 @@ def _clock(seconds: float) -> str:
 
 @contextmanager
 def progress(
-    config: pytest.Config, told: Callable[[], Progress]
+    config: pytest.Config, current: Callable[[], Progress]
 ) -> Iterator[Callable[[Sequence[Event]], None] | None]:
     """Yield the callback that a waiting case calls at each tick; None if the output is no terminal.
 
@@ -75,8 +75,8 @@ def progress(
         running = [name for name in map(_running, (event.data for event in events)) if name]
         for each in running if verbose else ():
             block = f"… {each}  "
-            tail.show(f"{block}{told()}")
-        tail.show(f"{block}{told()}")
+            tail.show(f"{block}{current()}")
+        tail.show(f"{block}{current()}")
 
     try:
         yield watch

@@ -101,7 +101,7 @@ def _without_effect(session: SessionRecord) -> Iterator[str]:
     """Say that --dust-on-change=fail does nothing where no live run is compared."""
     if session.cases and session.on_change == "fail" and session.mode != "live":
         nothing = session.mode == "replay"
-        what = "0 compared" if nothing else "changes of new recordings are told and do not fail"
+        what = "0 compared" if nothing else "changes of new recordings are reported and do not fail"
         yield f"dust: {what}: --dust-on-change=fail is for live runs (--dust-mode=live)"
 
 

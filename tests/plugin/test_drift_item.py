@@ -317,7 +317,7 @@ def test_without_recorded_blocks_and_hash_nobody_can_tell(pinned, server):
     server.delete_saved_run(SUPPORT)
     result = asking(forgetting(pinned))
     assert result.outcomes["failed"] == 1
-    assert f"nobody can tell whether the app {SUPPORT} is still what is pinned" in result.report
+    assert f"it is unknown whether the app {SUPPORT} is still what is pinned" in result.report
     assert "its last run in Dust is deleted" in result.report
     assert "record a case of it again (--dust-mode=rerecord)" in result.report
     mended = forgetting(pinned).run("--dust-mode=rerecord").example
@@ -471,7 +471,7 @@ def test_lost_access_says_so(pinned, server):
     server.misbehave(Faults.error(403, "workspace_auth_error"), times=None, on="GET")
     result = pinned.run("--dust-drift")
     assert result.outcomes == {"passed": 2, "failed": 1}
-    assert f"nobody can tell whether the app {SUPPORT} is still what is pinned" in result.report
+    assert f"it is unknown whether the app {SUPPORT} is still what is pinned" in result.report
     assert "the service answered 403 workspace_auth_error" in result.report
     assert "the key may not use this app" in result.report
     assert "Traceback" not in result.report
