@@ -312,12 +312,12 @@ def test_without_recorded_blocks_the_hash_tells_and_says_so(pinned):
     assert "--dust-mode=rerecord" in line
 
 
-def test_without_recorded_blocks_and_hash_nobody_can_tell(pinned, server):
+def test_without_recorded_blocks_and_hash_it_is_unknown(pinned, server):
     """Where there are neither recorded blocks nor a hash, the item fails and says how to mend that."""
     server.delete_saved_run(SUPPORT)
     result = asking(forgetting(pinned))
     assert result.outcomes["failed"] == 1
-    assert f"it is unknown whether the app {SUPPORT} is still what is pinned" in result.report
+    assert f"it is unknown whether the app {SUPPORT} is still the pinned version" in result.report
     assert "its last run in Dust is deleted" in result.report
     assert "record a case of it again (--dust-mode=rerecord)" in result.report
     mended = forgetting(pinned).run("--dust-mode=rerecord").example
@@ -334,11 +334,11 @@ def test_blocks_that_may_be_of_another_version_show_an_edit(pinned, server):
 
 
 def test_an_edit_beside_the_pinned_hash_is_no_all_clear(pinned, server):
-    """Where the last run ran the pinned version and its blocks changed since, nobody can tell."""
+    """Where the last run ran the pinned version and its blocks changed since, it is unknown."""
     saving(server, "v1")
     result = asking(forgetting(pinned, ran=False))
     assert result.outcomes["failed"] == 1
-    assert "nobody can tell" in result.report
+    assert "it is unknown whether" in result.report
     assert "CLASSIFY changed" in result.report
 
 
@@ -455,7 +455,7 @@ def test_two_pins_are_told_apart(pinned, server):
     assert told(result) == [f"dust: app {SUPPORT} ({server.hash(SUPPORT)[:8]}…): not drifted"]
 
 
-# ── where nobody can tell ────────────────────────────────────────────────────────────────────────
+# ── where it is unknown ────────────────────────────────────────────────────────────────────────
 
 
 def test_an_app_that_vanished_says_so(pinned, server):
@@ -471,7 +471,7 @@ def test_lost_access_says_so(pinned, server):
     server.misbehave(Faults.error(403, "workspace_auth_error"), times=None, on="GET")
     result = pinned.run("--dust-drift")
     assert result.outcomes == {"passed": 2, "failed": 1}
-    assert f"it is unknown whether the app {SUPPORT} is still what is pinned" in result.report
+    assert f"it is unknown whether the app {SUPPORT} is still the pinned version" in result.report
     assert "the service answered 403 workspace_auth_error" in result.report
     assert "the key may not use this app" in result.report
     assert "Traceback" not in result.report
