@@ -87,7 +87,7 @@ class DustItem(Item):
             else:
                 self._run(self.record)
         except DustError as error:
-            raise NoRun(str(error)) from None
+            raise NoRun(self.masked(str(error))) from None
         finally:
             self.took = sum(job.seconds for job in self.jobs)
             self.shared.live.pool.cancel(self.jobs)
