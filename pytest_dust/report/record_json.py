@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pytest_dust.report.record import SessionRecord
+from pytest_dust.report.record import VERSION, SessionRecord
 
 _T = TypeVar("_T")
 
@@ -19,6 +19,14 @@ def to_json(record: object) -> Any:
 def from_json(kind: type[_T], value: Any) -> _T:
     """The record in a JSON value; raises ValueError, which names the place, if it has another form."""
     return msgspec.convert(value, kind)
+
+
+def read_session(value: Any) -> SessionRecord:
+    """The session in a JSON value; raises ValueError for another form, and for a version that is unknown here."""
+    version = value.get("version") if isinstance(value, dict) else None
+    if isinstance(version, int) and version != VERSION:
+        raise ValueError(f"the record has version {version}; this pytest-dust reads version {VERSION}")
+    return from_json(SessionRecord, value)
 
 
 def schema() -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pytest_dust.report import record as records
 from pytest_dust.report.case import case_lines, headline
 from pytest_dust.report.drift import drift_lines
 from pytest_dust.report.record import CaseRecord, RunSource, SessionRecord, Verdict
-from pytest_dust.report.record_json import from_json, schema, to_json
+from pytest_dust.report.record_json import from_json, read_session, schema, to_json
 from pytest_dust.report.session import summary
 
 WRITE = """
@@ -121,6 +121,14 @@ def test_the_schema_refuses_another_form():
     assert not jsonschema.Draft202012Validator(schema()).is_valid(document)
     with pytest.raises(ValueError, match=r"id.*\$\.cases\[0\]"):
         from_json(SessionRecord, document)
+
+
+def test_a_record_of_another_version_is_refused():
+    """A record of a version that this pytest-dust does not know is not read, though its form may fit."""
+    document = to_json(SessionRecord("live", "/"))
+    assert read_session(document) == SessionRecord("live", "/")
+    with pytest.raises(ValueError, match="the record has version 2; this pytest-dust reads version 1"):
+        read_session({**document, "version": 2})
 
 
 # ── properties ───────────────────────────────────────────────────────────────────────────────────
