@@ -24,8 +24,8 @@ MAX_TEXT = 20_000
 """Characters of a text that are kept; of a longer one, the part that differs."""
 MAX_VALUE = 2_000
 """Characters of a mapping's or a list's JSON that are kept."""
-BEFORE = 1_000
-"""Characters kept before the place where two long texts begin to differ."""
+AROUND = 1_000
+"""Characters kept before and after the parts in which two long texts differ."""
 MAX_CHANGES = 50
 """Changes of one block, of one expectation or of the results that are kept; all are counted."""
 MAX_FAILURES = 50
@@ -34,7 +34,7 @@ MAX_FAILURES = 50
 
 def kept(record: CaseRecord, mask: Mask) -> CaseRecord:
     """The record as a session keeps it: bounded, with all secrets in its texts masked."""
-    if not (record.failed_or_changed or record.description):
+    if not (record.failed_or_changed or record.description or record.cached):
         return record  # as most are: it holds nothing large, and no text of an answer
     return with_texts(bounded(record), mask.text)
 
@@ -87,12 +87,13 @@ def _block(block: BlockChangeRecord) -> BlockChangeRecord:
 
 
 def _failure(failure: FailureRecord) -> FailureRecord:
-    length = _length(failure.actual)
+    expected = failure.expected
+    pair = _change(ChangeRecord((), expected.written, failure.actual))
     return replace(
         failure,
-        expected=_expected(failure.expected),
-        actual=_value(failure.actual),
-        length=length if length > MAX_TEXT else None,
+        expected=Expected(expected.name, pair.old, tuple(map(_expected, expected.inner))),
+        actual=pair.new,
+        lengths=pair.lengths,
         changes=_changes(failure.changes),
     )
 
@@ -106,17 +107,25 @@ def _changes(changes: Sequence[ChangeRecord]) -> tuple[ChangeRecord, ...]:
 
 
 def _change(change: ChangeRecord) -> ChangeRecord:
-    lengths = _length(change.old), _length(change.new)
+    old, new = change.old, change.new
+    lengths = _length(old), _length(new)
     if max(lengths) <= MAX_TEXT:
-        return replace(change, old=_value(change.old), new=_value(change.new))
-    start = 0
-    if isinstance(change.old, str) and isinstance(change.new, str):
-        start = max(0, first_difference(change.old, change.new) - BEFORE)
-    return replace(change, old=_value(change.old, start), new=_value(change.new, start), lengths=lengths)
+        return replace(change, old=_value(old), new=_value(new))
+    if isinstance(old, str) and isinstance(new, str):
+        old, new = _differing_parts(old, new)
+    return replace(change, old=_value(old), new=_value(new), lengths=lengths)
 
 
-def _value(value: Any, start: int = 0) -> Any:
-    return value[start : start + MAX_TEXT] if isinstance(value, str) else shallow(value, MAX_VALUE)
+def _differing_parts(old: str, new: str) -> tuple[str, str]:
+    """The parts of two texts in which they differ, with as many characters around them."""
+    start = first_difference(old, new)
+    after = first_difference(old[start:][::-1], new[start:][::-1])
+    start, after = max(0, start - AROUND), max(0, after - AROUND)
+    return old[start : len(old) - after], new[start : len(new) - after]
+
+
+def _value(value: Any) -> Any:
+    return value[:MAX_TEXT] if isinstance(value, str) else shallow(value, MAX_VALUE)
 
 
 def _length(value: Any) -> int:

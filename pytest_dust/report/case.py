@@ -166,20 +166,22 @@ def _single(failure: FailureRecord) -> tuple[str, str]:
     """A failure's expected and actual value, where they are not compared part by part."""
     value = failure.actual if failure.found else MISSING
     if failure.expected.name == "equals":
-        written = failure.expected.written
-        lengths = (len(str(written)), failure.length) if failure.length else None
-        return contrast(written, value, lengths=lengths)
+        return contrast(failure.expected.written, value, lengths=failure.lengths)
     escape = _escape_that_tells(failure)
-    return describe(failure.expected, escape), show(value, escape=escape, length=failure.length)
+    of_expected, of_actual = failure.lengths or (None, None)
+    return describe(failure.expected, escape, of_expected), show(value, escape=escape, length=of_actual)
 
 
-def describe(expected: Expected, escape: Callable[[str], str] = safe) -> str:
-    """A matcher as reports name it: `"billing"`, `contains "refund"`, `not icontains "sorry"`."""
+def describe(expected: Expected, escape: Callable[[str], str] = safe, length: int | None = None) -> str:
+    """A matcher as reports name it: `"billing"`, `contains "refund"`, `not icontains "sorry"`.
+
+    `length` is that of the written text, if only a part of it is there.
+    """
     if expected.name == "equals":
         return show(expected.written, escape=escape)
     if expected.inner:
         return ", ".join(f"{expected.name} {describe(inner, escape)}" for inner in expected.inner)
-    return f"{expected.name} {show(expected.written, escape=escape)}"
+    return f"{expected.name} {show(expected.written, escape=escape, length=length)}"
 
 
 def _escape_that_tells(failure: FailureRecord) -> Callable[[str], str]:

@@ -128,8 +128,8 @@ class FailureRecord:
     """Where the value differs from the expected structure: old is expected, new is actual."""
     count: int = 0
     """Number of such differences."""
-    length: int | None = None
-    """Characters of `actual`, if it is a text of which the record holds only a part."""
+    lengths: tuple[int, int] | None = None
+    """Characters of the expected and the actual text, if the record holds only a part of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ def from_json(kind: type[_T], value: Any) -> _T:
 
 
 def read_session(value: Any) -> SessionRecord:
-    """The session in a JSON value; raises ValueError for another form, and for a version that is unknown here."""
+    """The session in a JSON value; raises ValueError for another form or another version."""
     version = value.get("version") if isinstance(value, dict) else None
     if isinstance(version, int) and version != VERSION:
         raise ValueError(f"the record has version {version}; this pytest-dust reads version {VERSION}")

@@ -88,16 +88,21 @@ def shallow(value: Any, room: int) -> Any:
     """A copy of the value with no more in it than `room` characters of its JSON can show."""
     left = room
 
+    def cut(text: str) -> str:
+        nonlocal left
+        left -= min(len(text), room)
+        return text[: room + 1]
+
     def walk(value: Any, depth: int) -> Any:
         nonlocal left
         left -= 1
         if isinstance(value, str):
-            return value[: room + 1]
+            return cut(value)
         if isinstance(value, dict | list | tuple) and value and (depth > MAX_LEVELS or left <= 0):
             return "…"
         if isinstance(value, dict):
             keys = islice(value.items(), max(left, 0))
-            return {key[: room + 1]: walk(each, depth + 1) for key, each in keys if left > 0}
+            return {cut(key): walk(each, depth + 1) for key, each in keys if left > 0}
         if isinstance(value, list | tuple):
             return [walk(each, depth + 1) for each in islice(value, max(left, 0)) if left > 0]
         return value
