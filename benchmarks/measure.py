@@ -204,8 +204,8 @@ def failing(count: int, saying: str) -> Check:
     counted = _summary(rf"^(?:=+ )?{count} failed(?:, \d+ warnings?)? in ", 1, f"not {count} failed")
 
     def check(status: int, output: str) -> str:
-        told = "" if saying in output else f'it does not say "{saying}"'
-        return counted(status, output) or told
+        silent = "" if saying in output else f'it does not say "{saying}"'
+        return counted(status, output) or silent
 
     return check
 

@@ -196,8 +196,8 @@ def _is_asked(url: str, count: int) -> bool:
 def workers(bench: Bench) -> list[Line]:
     """Replay and recording by several processes: what it pays, and that it keeps the same cassettes."""
     cases, size = 4 * bench.sizes.large_cases, bench.sizes.large
-    plain, held = Corpus(1, cases, size), Corpus(1, cases, size, schema=True)
-    lines = [*_several(bench, plain, ""), *_several(bench, held, " held against a JSON Schema")]
+    plain, checked = Corpus(1, cases, size), Corpus(1, cases, size, schema=True)
+    lines = [*_several(bench, plain, ""), *_several(bench, checked, " checked with a JSON Schema")]
     return [*lines, _several_recording(bench), _same_recordings(bench)]
 
 
@@ -206,7 +206,7 @@ def _several_recording(bench: Bench) -> Line:
     corpus = Corpus(1, 2 * bench.sizes.large_cases, bench.sizes.large, recorded=False, schema=True)
     with serving(corpus.size) as url:
         times = bench.times(*_recording(bench, corpus, url))
-    what = f"record {corpus.count} × {corpus.size // 1000} KB held against a JSON Schema"
+    what = f"record {corpus.count} × {corpus.size // 1000} KB checked with a JSON Schema"
     return _paying(what, times, "-n 2")
 
 
@@ -223,13 +223,13 @@ def _recording(bench: Bench, corpus: Corpus, url: str) -> list[Contender]:
     return [contender("one process", "-p", "no:xdist"), contender("-n 2", "-n", "2")]
 
 
-def _several(bench: Bench, corpus: Corpus, held: str) -> list[Line]:
+def _several(bench: Bench, corpus: Corpus, how: str) -> list[Line]:
     """One process against several."""
     folder, check = bench.corpora.at(corpus), passing(corpus.count)
     one = bench.workers(folder, check, "-p", "no:xdist", name="one process")
     many = [bench.workers(folder, check, "-n", count, name=f"-n {count}") for count in bench.sizes.workers]
     times = bench.times(one, *many)
-    what = f"replay {corpus.count} × {corpus.size // 1000} KB{held}"
+    what = f"replay {corpus.count} × {corpus.size // 1000} KB{how}"
     return [_paying(what, times, each.name) for each in many]
 
 

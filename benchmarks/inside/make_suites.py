@@ -1,7 +1,7 @@
 """Suites and their cassettes, written by the pytest-dust that is to replay them, so that they always fit.
 
 Reads from standard input a JSON list of corpora: folder, files, cases (per file), size (bytes of an answer),
-recorded (whether cassettes are written), schema (whether answers are held against a JSON Schema) and change
+recorded (whether cassettes are written), schema (whether answers are checked with a JSON Schema) and change
 (a failing expectation: matcher and kind of change).
 """
 
