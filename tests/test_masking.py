@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_dust.cassettes import binding
 from pytest_dust.compare.equality import differences
-from pytest_dust.masking import MASKED, SHORTEST, Mask, mask
+from pytest_dust.masking import LONGEST_SPELLED, MASKED, SHORTEST, Mask, mask
 from pytest_dust.model import App, RunRequest
 
 KEY = "sk-0123456789abcdef"
@@ -78,6 +78,20 @@ def test_keys_are_masked_too():
 def test_a_secret_of_any_characters_is_masked(text):
     """A secret is masked in a value whatever characters JSON would escape in it."""
     assert Mask((text,)).value({"a": [f"<{text}>"], text: 1}) == {"a": ["<***>"], "***": 1}
+
+
+def test_a_secret_number_is_masked_in_other_digits():
+    """A secret number is masked as a number, even if the answer writes it in another way."""
+    assert mask({"PHONE": "+4915112345"}, ("PHONE",), ()).answer({"value": 4915112345}) == {"value": MASKED}
+
+
+@pytest.mark.parametrize("length", [LONGEST_SPELLED, LONGEST_SPELLED + 1])
+def test_a_very_long_secret_is_masked_only_as_it_is(length):
+    """A secret of more than LONGEST_SPELLED characters is masked as it is, and not as JSON escapes it."""
+    secret = '"' * length
+    found = mask({"A": secret}, ("A",), ())
+    assert found.text(secret) == MASKED
+    assert (found.text(secret.replace('"', '\\"')) == MASKED) == (length <= LONGEST_SPELLED)
 
 
 def test_a_value_beyond_json_is_masked_too():
@@ -219,6 +233,13 @@ def test_a_short_redacted_text_is_masked_at_its_path_alone():
     """A redacted text shorter than SHORTEST is masked at its path, and in no other text."""
     covering = redacting("name").covering({"name": "Ada", "x": "Adam"})
     assert covering.value({"name": "Ada", "said": "Adam"}) == {"name": "***", "said": "Adam"}
+
+
+@pytest.mark.parametrize(("number", "shown"), [(42, 42), (99_999, 99_999), (123_456, MASKED)])
+def test_a_short_redacted_number_stays_in_a_request(number, shown):
+    """In a request, a redacted number shorter than SHORTEST is masked at its path alone."""
+    request = {"age": number, "limit": number}
+    assert redacting("age").covering(request).value(request) == {"age": MASKED, "limit": shown}
 
 
 def test_covering_without_patterns_is_the_mask_itself():

@@ -17,6 +17,7 @@ from conftest import BARE, unwritable
 from pytest_dust.cassettes import files as cassette_files
 from pytest_dust.cassettes.files import CassettePath, path_below
 from pytest_dust.errors import CassetteError
+from pytest_dust.files.names import earlier_case_file
 
 # ── on disk ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -175,6 +176,16 @@ def test_what_a_killed_process_left_is_swept_up(tmp_path):
     assert files(tmp_path) == {"refund.json": b"new", "other.json": b"new"}
 
 
+def test_an_unfinished_file_of_the_future_is_left_alone(tmp_path):
+    """An unfinished file with a time in the future, as a wrong clock makes it, is not removed."""
+    with writing(tmp_path / "refund.json") as process:
+        process.kill()
+    (left,) = tmp_path.glob(".*.tmp")
+    changed = left.stat().st_mtime
+    assert cassette_files.unfinished(tmp_path, now=changed - 7200) == []
+    assert cassette_files.unfinished(tmp_path, now=changed + 7200) == [left]
+
+
 def test_what_earlier_versions_left_is_swept_up(tmp_path):
     """The half-written files of versions that named them by the process go like others."""
     name = hashlib.sha256(b"refund.json").hexdigest()[:12]
@@ -216,6 +227,14 @@ def test_any_name_is_written(tmp_path, case):
     assert cassette_files.read(path) is not None
 
 
+@pytest.mark.parametrize(("before", "named"), [("", "a new id"), ("an old id", "an old id")])
+def test_the_earlier_paths_have_the_id_that_the_case_had(tmp_path, before, named):
+    """A cassette of an earlier version is searched under the id that its case had then, if it had another."""
+    folder = cassette_files.folder_of(tmp_path / "a.dust.yaml", "cassettes", tmp_path)
+    path = folder.cassette("a new id", before)
+    assert f"{earlier_case_file(named)}.json" in {each.name for each in path.earlier}
+
+
 def test_a_pipe_hangs_nobody(tmp_path):
     """A named pipe in a cassette's place is refused at once."""
     os.mkfifo(tmp_path / "a.json")
@@ -255,6 +274,17 @@ def test_no_link_leads_out_of_the_folder(tmp_path, name, folder):
         with pytest.raises(CassetteError, match="leads by a symbolic link out of its folder"):
             tried()
     assert files(tmp_path) == before
+
+
+def test_no_link_leads_out_of_the_folder_of_a_single_file(tmp_path):
+    """A file that is named by itself is not read where a link above it leads out of the allowed folder."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.json").write_bytes(written())
+    (tmp_path / "top").mkdir()
+    (tmp_path / "top" / "link").symlink_to(tmp_path / "elsewhere")
+    path = cassette_files.path_below(tmp_path / "top" / "link" / "a.json", str(tmp_path / "top"))
+    with pytest.raises(CassetteError, match="leads by a symbolic link out of its folder"):
+        cassette_files.read(path)
 
 
 def test_an_absolute_folder_may_be_a_link(tmp_path):

@@ -280,3 +280,23 @@ def test_without_secrets_expectations_stay_as_they_are() -> None:
     expect = [read("result", {"matches": "a+", "schema": {}}, plural=False)]
     assert masked(expect, MASK) == tuple(expect)
     assert masked(expect, Mask())[0] is expect[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "plural", "shown"),
+    [
+        ("result", False, MASKED),
+        ("results[0].years", True, MASKED),
+        ("blocks.A.output", False, MASKED),
+        ("blocks.A.outputs[0]", True, MASKED),
+        ("blocks.A.error", False, 42),
+        ("blocks.A.success_count", False, 42),
+        ("blocks.output.success_count", False, 42),
+        ("usage.total_tokens", False, 42),
+        ("length(result)", False, 42),
+    ],
+)
+def test_an_expected_number_is_masked_only_in_a_blocks_output(path: str, plural: bool, shown: Any) -> None:
+    """A redacted number is masked where an output or result is expected, and in no count, usage or length."""
+    (found,) = masked([read(path, 42, plural=plural)], Mask(numbers=frozenset({42})))
+    assert found.matchers[0].written == shown

@@ -172,6 +172,7 @@ TABLE: dict[str, Row] = {
             ({"value": 10, "abs": 1}, 11.1),
             ({"value": 10, "abs": 0}, 10.0001),
             ({"value": -10, "rel": 0.1}, -12),
+            ({"value": 1, "rel": 0.1}, 1.5),
             (1, 10**400),
             (1.5, 10**400),
         ],
@@ -451,7 +452,7 @@ def test_a_missing_value_fails_every_other_matcher(name: str) -> None:
         ),
         (
             {"matches": "a(b"},
-            "matches: not a regular expression: missing ), unterminated",
+            "matches: not a regular expression: missing ), unterminated subpattern at character 2",
             ("matches",),
             False,
         ),
@@ -652,11 +653,12 @@ def test_a_schema_may_be_a_file_beside_the_suite(tmp_path: Path) -> None:
         (b"{", "schema: answer.json is not JSON: "),
         (b"\xff\xfe{", "schema: answer.json is not JSON: "),
         (b"[" * 99_999, "schema: answer.json is not JSON: "),
+        (b" " * (8 * 1024 * 1024 + 1), "schema: answer.json is larger than 8 MB; split it"),
         (b"3", "schema: needs a JSON Schema: a mapping, or "),
         (b'{"type": "str"}', "schema: not a JSON Schema at $.type: "),
         (None, "schema: cannot read answer.json beside the suite: "),
     ],
-    ids=["cut", "bytes", "deep", "number", "type", "missing"],
+    ids=["cut", "bytes", "deep", "large", "number", "type", "missing"],
 )
 def test_a_file_that_is_no_schema_says_so(tmp_path: Path, content: bytes | None, told: str) -> None:
     """A file that is not a schema is a mistake of the suite, in one line of bounded length."""

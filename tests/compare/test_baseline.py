@@ -435,9 +435,25 @@ def test_an_input_may_be_left_out():
 def test_inputs_are_compared_in_order(rules):
     """Inputs are compared in order, even if the order of lists is ignored."""
     old, new = made(("llm", "LAST", ["billing"], ["other"])), made(("llm", "LAST", ["other"], ["billing"]))
-    found = held(old, new, rules)
-    assert [change.path for change in found.values] == [("results", 0), ("results", 1)]
-    assert [block.input for block in found.blocks] == [1, 2]
+    for path in (("results",), ("blocks", "LAST", "outputs")):
+        found = held(old, new, replace(rules, compare=(".".join(path),)))
+        assert [change.path for change in found.values] == [(*path, 0), (*path, 1)]
+        assert [block.input for block in found.blocks] == [1, 2]
+
+
+def test_a_part_of_a_result_is_compared_apart_from_its_block():
+    """If a part of a result is compared, the block of the result still has its changes in full."""
+    found = held(giving({"x": 1, "y": 2}), giving({"x": 3, "y": 4}), Baseline(compare=("results[0].x",)))
+    assert [change.path for change in found.values] == [("results", 0, "x")]
+    assert [change.path for change in found.blocks[0].changes] == [("output", "x"), ("output", "y")]
+
+
+def test_a_block_that_is_added_in_a_while_comes_before_later_blocks():
+    """A block that is new in a while comes before a later block that changed in the first iteration."""
+    loop, end = ("while", "W", [True, False]), ("end", "W", [None])
+    old = made(loop, ("code", "C", [1]), end)
+    new = made(loop, ("code", "NEW", [5]), ("code", "C", [2]), end)
+    assert names(compared(old, new)) == ["NEW", "C"]
 
 
 def test_a_while_that_ends_earlier_changed_in_that_iteration():
