@@ -135,6 +135,13 @@ def test_values_that_did_not_differ_are_not_reported():
     assert held(last("curl", curl(1)), last("curl", curl(1, "other"))).left_out == ()
 
 
+def test_a_result_of_another_block_is_compared_whole():
+    """If another block gives the result now, no part of the result is left out as volatile."""
+    fetched = ("curl", "X", [ran({"created": 1})])
+    found = held(made_run(fetched), made_run(fetched, ("code", "END", [ran({"created": 2})])))
+    assert [change.path for change in found.values] == [("results", 0, "created")]
+
+
 def test_a_header_that_only_one_run_has_is_left_out():
     """An added or removed volatile header is not a change."""
     found = held(last("curl", curl(1)), last("curl", curl(1, Age="12")))
