@@ -18,7 +18,7 @@ from pytest_dust.cassettes.format import Cassette
 from pytest_dust.errors import CassetteError
 from pytest_dust.json_values import MAX_DEPTH
 from pytest_dust.masking import MASKED, Mask
-from pytest_dust.model import MISSING, App, Event, Exchange, Flavor, Reply, RunRequest
+from pytest_dust.model import MISSING, App, Event, Exchange, Flavor, Reply, RunRequest, Specification
 
 texts = st.text(st.characters(), max_size=8) | st.sampled_from(
     ["é", "日本", "\ud83d", "\udc80 x", "\\\udfff", "\0"]
@@ -126,6 +126,18 @@ def test_how_long_a_rate_limit_made_a_run_wait_is_not_kept():
     assert loaded(reply=replace(REPLY, waited=7.0)).replies[0].waited == 0.0
 
 
+@pytest.mark.parametrize("ran", [True, False])
+def test_a_specification_is_kept_with_whether_it_ran(ran):
+    """A cassette keeps the app's specification, and whether it is the one that ran."""
+    kept = Specification([{"type": "code", "name": "A"}], ran)
+    assert cassette.loads(cassette.dumps(binding.bound(REQUEST), [REPLY], AT, kept)).specification == kept
+
+
+def test_a_specification_of_an_older_cassette_is_the_one_that_ran():
+    """A cassette that does not say whether its specification ran holds the one that did."""
+    assert cassette.loads(spoilt(specification=[])).specification == Specification([], True)
+
+
 def test_what_is_nested_too_deeply_is_not_written():
     """An answer deeper than a cassette may be is refused before anything is written."""
     deep: Any = 1
@@ -153,6 +165,16 @@ def test_a_masked_request_still_fits(request_, data):
     assert secret not in whole.decode()
     assert b"ada@example.org" not in whole
     assert MASKED in whole.decode()
+
+
+def test_a_recorded_reply_is_masked_by_patterns_of_today():
+    """A reply that was recorded before a path was redacted is masked when it is used."""
+    streamed = replace(EXCHANGE, body=None, events=(Event(0.5, {"email": "ada@example.org"}),))
+    old = loaded(reply=replace(REPLY, exchanges=(replace(EXCHANGE, body={"email": "a@b.c"}), streamed)))
+    body, events = cassette.redacted(old, Mask(patterns=(("email",),))).replies[0].exchanges
+    assert body.body == {"email": MASKED}
+    assert events.events == (Event(0.5, {"email": MASKED}),)
+    assert cassette.redacted(old, Mask()) is old
 
 
 # ── broken ones ──────────────────────────────────────────────────────────────────────────────────
