@@ -111,6 +111,17 @@ def test_two_insertions_are_two_changes() -> None:
     assert [(change.path, change.new) for change in found] == [((1,), "X"), ((6,), "Y")]
 
 
+def test_an_element_that_moves_in_a_long_list_is_two_changes() -> None:
+    """An element that moved to the front of a long list is two changes, and shifts no others."""
+    rest = [str(at) for at in range(300)]
+    found = changes([*rest, "moved", "last", "old"], ["moved", *rest, "last", "new"])
+    assert {(change.old, change.new) for change in found} == {
+        (MISSING, "moved"),
+        ("moved", MISSING),
+        ("old", "new"),
+    }
+
+
 JSON = st.recursive(
     st.none()
     | st.booleans()
