@@ -10,7 +10,7 @@ import pytest
 from answers import bounded
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recordings import AT, EXCHANGE, REPLY, loaded, moved, written
+from recordings import AT, EXCHANGE, REPLY, REQUEST, loaded, moved, written
 
 from pytest_dust.cassettes import binding
 from pytest_dust.cassettes import format as cassette

@@ -127,6 +127,13 @@ def test_replay_needs_no_workspace(recorded, server):
     assert server.requests == []
 
 
+@pytest.mark.parametrize("named", ["workspace: w_example", "space: vlt_example"])
+def test_replay_takes_from_the_cassette_what_the_suite_does_not_name(recorded, named):
+    """A suite that names only one of workspace and space is replayed with the other as recorded."""
+    example = recorded.replacing("answer.dust.yaml", "app: {id:", f"app: {{{named}, id:")
+    assert example.run().outcomes == {"passed": 2, "failed": 1}
+
+
 # ── cassettes that do not do ─────────────────────────────────────────────────────────────────────
 
 
