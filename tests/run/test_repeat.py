@@ -369,6 +369,17 @@ def test_an_interrupt_ends_all_attempts_at_once(repeated, server, mode):
 
 
 @pytest.mark.parametrize("mode", ["record", "live"])
+def test_nothing_is_kept_if_no_run_had_ended(repeated, actor, mode):
+    """If the first run of a repeated case fails, no answer is kept, and none is mentioned."""
+    actor.server.behaviour = lambda _request: dust_server.Reply([b"{}"], 400)
+    result = repeated.run(f"--dust-mode={mode}", "--dust-concurrency=1")
+    assert result.outcomes == {"failed": 1}
+    assert "had ended" not in result.report
+    assert "answer is kept" not in result.out
+    assert not [name for name in result.example.files if ".dust/" in name]
+
+
+@pytest.mark.parametrize("mode", ["record", "live"])
 def test_runs_that_ended_before_another_failed_are_kept(repeated, actor, mode):
     """Where one run of a repeated case fails, the answers of those before it are kept, told and counted."""
     actor.say(GOOD, GOOD)
