@@ -59,6 +59,11 @@ def ran(value: Any) -> dict[str, Any]:
     return {"value": value, "error": None, "meta": {"logs": []}}
 
 
+def block(name, kind="llm", config=None, indent=0, **spec):
+    """A block as it is saved."""
+    return {"type": kind, "name": name, "spec": spec, "config": config or {}, "indent": indent}
+
+
 def server_steps(name: str, inputs: list[Any], version: str = "v1") -> list[Any]:
     """Run one of the server's apps."""
     app = next(app for app in dust_server.APPS.values() if app.name == name)

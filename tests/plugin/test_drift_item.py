@@ -6,11 +6,10 @@ import json
 import re
 
 import pytest
+from answers import block
 from faults import Faults
 
 from conftest import QUOTE, SUPPORT, dust_server, suite
-from pytest_dust.compare.drift import drift, verdict
-from pytest_dust.model import Specification
 
 ITEM = "answer.dust.yaml::[specification]"
 CASES = """\
@@ -95,67 +94,6 @@ def told(result):
 def specifications(example):
     """The saved specification in each cassette."""
     return {name: json.loads(text).get("specification") for name, text in example.cassettes.items()}
-
-
-# ── two specifications ───────────────────────────────────────────────────────────────────────────
-
-
-def block(name, kind="llm", config=None, indent=0, **spec):
-    """A block as it is saved."""
-    return {"type": kind, "name": name, "spec": spec, "config": config or {}, "indent": indent}
-
-
-A, B, C = block("A", prompt="Say a"), block("B", prompt="Say b"), block("C", "code", code="1")
-MAP, REDUCE = block("EACH", "map", **{"from": "A"}), block("EACH", "reduce")
-TABLE = {
-    "same": ([A, B], [A, B], []),
-    "nothing": (None, None, []),
-    "added": ([A], [A, B], [("B", "added", [])]),
-    "added in front": ([B], [A, B], [("A", "added", [])]),
-    "removed": ([A, B], [B], [("A", "removed", [])]),
-    "moved": ([A, B], [B, A], [("B", "moved", [])]),
-    "another type": ([A], [block("A", "code", prompt="Say a")], [("A", "added", []), ("A", "removed", [])]),
-    "prompt": ([A, B], [A, block("B", prompt="Say c")], [("B", "changed", [("spec", "prompt")])]),
-    "config": ([A], [block("A", config={"x": 1}, prompt="Say a")], [("A", "changed", [("config", "x")])]),
-    "key gone": ([C], [block("C", "code")], [("C", "changed", [("spec", "code")])]),
-    "one name twice": ([MAP, REDUCE], [MAP, REDUCE], []),
-    "one of one name": ([MAP, REDUCE], [MAP], [("EACH", "removed", [])]),
-    "changed and moved": (
-        [A, B],
-        [block("B", prompt="Say c"), A],
-        [("B", "changed", [("spec", "prompt")]), ("B", "moved", [])],
-    ),
-    "no blocks": ("nonsense", [A, 7], [("A", "added", [])]),
-}
-
-
-@pytest.mark.parametrize("row", TABLE)
-def test_two_specifications(row):
-    """Each block is told as added, removed, moved or changed, and a changed one by the paths in it."""
-    old, new, expected = TABLE[row]
-    found = [(one.name, one.kind, [change.path for change in one.changes]) for one in drift(old, new)]
-    assert found == expected
-
-
-PIN, OTHER = "a" * 64, "b" * 64
-RAN, MAYBE = Specification([A, B], ran=True), Specification([A, B], ran=False)
-
-
-@pytest.mark.parametrize(
-    ("recorded", "saved", "answers"),
-    [  # the answers where the last run in the editor ran the pinned version, another one, or is gone
-        (RAN, [A, B], (False, False, False)),
-        (RAN, [B], (True, True, True)),
-        (MAYBE, [A, B], (False, True, False)),
-        (MAYBE, [B], (None, True, True)),
-        (None, [A, B], (False, True, None)),
-        (RAN, None, (False, True, None)),
-    ],
-)
-def test_what_decides(recorded, saved, answers):
-    """Blocks that ran decide; else the hash, if the blocks do not speak against it; else the blocks."""
-    found = tuple(verdict(PIN, recorded, saved, ran).drifted for ran in (PIN, OTHER, None))
-    assert found == answers
 
 
 # ── the verdict ──────────────────────────────────────────────────────────────────────────────────
