@@ -799,7 +799,7 @@ VALUES = st.recursive(
 
 
 @given(st.sampled_from(sorted(MATCHERS)), VALUES, st.one_of(VALUES, st.just(MISSING)))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_any_argument_is_refused_or_judges_any_value(name: str, argument: Any, value: Any) -> None:
     """A matcher refuses its argument when bound, or returns a verdict on any value."""
     try:

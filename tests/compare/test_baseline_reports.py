@@ -592,7 +592,7 @@ def test_long_texts_differ_by_words(stage):
 
 
 LINES = "".join(f"line {at} of a long text, as apps write them.\n" for at in range(115_000))
-ELEMENTS = [{"id": at, "text": "some words that fill a line " * 2} for at in range(62_000)]
+ELEMENTS = [{"id": at, "text": "some words that fill a line " * 12} for at in range(15_000)]
 HUGE = {
     "text-word": (LINES, LINES.replace("line 60000 ", "line sixty ", 1), ""),
     "values-unordered": (

@@ -24,7 +24,7 @@ from pytest_dust.model import Event, Exchange, Flavor, Reply, Run
 from pytest_dust.worker_pool import WorkerPool
 
 bounded = settings(
-    max_examples=120,
+    max_examples=80,
     deadline=None,
     database=None,
     suppress_health_check=[
@@ -292,7 +292,7 @@ DOCUMENTS = [(name, documents(name, inputs)) for name in APPS for inputs in INPU
 names_of = {name: [block.name for block in app.blocks] for name, app in APPS.items()}
 
 
-@settings(bounded, max_examples=250)
+@settings(bounded, max_examples=150)
 @given(st.data())
 def test_any_json_is_a_run_or_a_service_error(data):
     """JSON or events with any wrong part, filtered or not, give a Run with a view, or a ServiceError."""

@@ -171,7 +171,7 @@ def test_one_item_for_an_app_and_hash(pinned, server):
 def test_a_worker_tells_what_drifted_in_the_short_summary(pinned, server):
     """Under xdist the short summary names the app and its block, as it does without."""
     server.save_edited(SUPPORT)
-    assert re.search(rf"FAILED {re.escape(ITEM)} - .*CLASSIFY changed", asking(pinned, "-n", "2").out)
+    assert re.search(rf"FAILED {re.escape(ITEM)} - .*CLASSIFY changed", asking(pinned, "-n", "1").out)
 
 
 def test_a_named_space_and_the_default_are_one(pinned, server):

@@ -11,7 +11,7 @@ from pytest_dust.plugin import hints
 
 TABLE = "cases:\n  - id: question\n    dataset: q.jsonl\n  - id: v1.2\n    input: {question: Hi}\n"
 ROWS = '{"id": "parcel", "question": "Hi"}\n{"question": "Hi"}\n{"id": "a::b", "question": "Hi"}\n'
-each_way = pytest.mark.parametrize("way", [(), ("-n", "2")], ids=["alone", "xdist"])
+each_way = pytest.mark.parametrize("way", [(), ("-n", "1")], ids=["alone", "xdist"])
 
 
 # ── files ────────────────────────────────────────────────────────────────────────────────────────
@@ -88,7 +88,7 @@ def test_many_such_files_are_few_lines(project):
 
 @pytest.mark.parametrize(
     ("name", "ret", "way"),
-    [("x.dust.yml", 1, ()), ("x.dust.YAML", 1, ("-n", "2")), ("data.dust.json", 0, ())],
+    [("x.dust.yml", 1, ()), ("x.dust.YAML", 1, ("-n", "1")), ("data.dust.json", 0, ())],
 )
 def test_a_check_does_not_pass_over_a_suite(recorded, name, ret, way):
     """`--dust-check` ends with 1 where a suite is not collected for its name; JSON may be another's."""
@@ -111,7 +111,7 @@ def test_what_pytest_ignores_is_not_told(recorded):
     ("wanted", "meant", "way"),
     [
         ("refnd", "refund", ()),
-        ("Refund", "refund", ("-n", "2")),
+        ("Refund", "refund", ("-n", "1")),
         ("parcels", "parcel", ()),
         ("wrng", "wrong", ()),
     ],
@@ -168,7 +168,7 @@ def test_each_named_case_has_its_own_hint(recorded):
 @pytest.mark.parametrize(
     ("wanted", "meant", "way"),
     [
-        ("answr.dust.yaml", "answer.dust.yaml", ("-n", "2")),
+        ("answr.dust.yaml", "answer.dust.yaml", ("-n", "1")),
         ("answer.dust.yml", "answer.dust.yaml", ()),
         ("Answer.dust.yaml::refund", "answer.dust.yaml", ()),
         ("./sub/other.dust.yml", "./sub/another.dust.yaml", ()),
@@ -214,7 +214,7 @@ def described(recorded, server):
     return recorded.having({"answer.dust.yaml": suite(server, SUPPORT, DESCRIBED)})
 
 
-@pytest.mark.parametrize("options", [(), ("-v",), ("-q",), ("-v", "-n", "2")], ids=str)
+@pytest.mark.parametrize("options", [(), ("-v",), ("-q",), ("-v", "-n", "1")], ids=str)
 def test_a_check_says_checked(described, options):
     """`--dust-check` calls no case passed: neither behind it nor in the last line."""
     result = described.run("--dust-check", *options, subprocess="-n" in options)

@@ -71,15 +71,13 @@ def left(result) -> tuple[SessionRecord, dict[str, str]]:
     return from_json(SessionRecord, document), {name: of_worker.sub("", text) for name, text in texts.items()}
 
 
+OPTIONS = ("--dust-mode=live", "--dust-drift", "--dust-on-change=fail")
 TEST = f"def test_it(dust):\n    dust.run(app='{SUPPORT}', input={{'question': 'Where is my refund?'}}"
-WAYS = {"alone": (), "with workers": ("-n", "2")}
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_every_text_is_written_from_the_record(example, way):
+def test_every_text_is_written_from_the_record(example):
     """The reports, the short summary lines and the summary are what the record as JSON gives."""
-    options = ("--dust-mode=live", "--dust-drift", "--dust-on-change=fail")
-    result = example.run(*options, *way, subprocess=bool(way))
+    result = example.run(*OPTIONS)
     session, texts = left(result)
     written = {case.id: "\n".join(case_lines(case)) for case in session.cases}
     written |= {drift.id: "\n".join(drift_lines(drift)) for drift in session.drifts}
@@ -93,10 +91,14 @@ def test_every_text_is_written_from_the_record(example, way):
     assert "\n".join(lines) in result.out
 
 
-def test_the_record_is_the_same_with_workers(example):
-    """pytest-xdist's controller has the record that a single process has, but for times and run ids."""
-    one, two = (left(example.run("--dust-mode=live", *way, subprocess=bool(way)))[0] for way in WAYS.values())
-    assert sorted(map(steady, two.cases), key=str) == sorted(map(steady, one.cases), key=str)
+def test_the_record_of_a_worker_is_as_complete(example):
+    """The controller of pytest-xdist has the record of a single process, but for times and run ids."""
+    alone, _ = left(example.run(*OPTIONS))
+    session, texts = left(example.run(*OPTIONS, "-n", "1", subprocess=True))
+    assert sorted(map(steady, session.cases), key=str) == sorted(map(steady, alone.cases), key=str)
+    written = {case.id: "\n".join(case_lines(case)) for case in session.cases}
+    assert {name: written[name] for name in texts} == texts
+    assert len(texts) == 4
 
 
 def steady(case: CaseRecord) -> Any:
