@@ -38,7 +38,7 @@ class Stage:
         self.answers: dict[str, Any] = {}
 
     def behaviour(self, request: Any) -> Any:
-        """Answer a run with what stands for the case that asks, all else as Dust does."""
+        """Answer a run with the document set for the asking case; answer anything else as Dust does."""
         if request.method != "POST":
             return None
         return dust_server.json_reply(self.answers[request.body["inputs"][0]["case"]])
