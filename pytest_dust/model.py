@@ -260,6 +260,8 @@ class BlockStatus:
     error_count: int
     duration: float | None = None
     """Seconds between its start and its end; only streams report them."""
+    started: float | None = None
+    """Seconds from the request to its start; only streams report them."""
 
 
 @dataclass(frozen=True, slots=True)

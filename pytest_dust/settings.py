@@ -65,6 +65,10 @@ ON_CHANGE = ("fail", "report")
 """What a change since the recording may do to a live case."""
 
 
+REPORTS = (".json", ".html", ".md")
+"""The suffixes of the reports that can be written."""
+GITHUB = ("auto", "off")
+"""Whether to write annotations and a summary on GitHub Actions."""
 LABEL = r"[A-Za-z0-9_-]{1,63}"
 """One part of the name of a host."""
 LONGEST_URL = 2000
@@ -166,6 +170,21 @@ def _optional_folder(text: str) -> str | None:
     return text.strip() or None
 
 
+def _reports(text: str) -> tuple[str, ...]:
+    """The files of the reports; the suffix of each decides what it holds."""
+    files = tuple(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
+    for file in files:
+        if not file.lower().endswith(REPORTS):
+            raise _Refused(f"name a file that ends in {', '.join(REPORTS[:-1])} or {REPORTS[-1]}")
+    return files
+
+
+def _github(text: str) -> bool:
+    if text not in GITHUB:
+        raise _Refused(f"there are: {', '.join(GITHUB)}{did_you_mean(text, GITHUB)}")
+    return text == "auto"
+
+
 def _switch(text: str) -> bool:
     words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False}
     words["off"] = False
@@ -257,6 +276,24 @@ OPTIONS = (
         "folder for the full differences from the recordings",
         lasting=False,
     ),
+    Option(
+        "report",
+        "",
+        _reports,
+        "FILE",
+        "write a report of the session to a file that ends in .json (the record of all cases), .html (a page "
+        "for people) or .md (short, for a pull request); may be repeated",
+        many=True,
+        lasting=False,
+    ),
+    Option(
+        "github",
+        "auto",
+        _github,
+        "WHEN",
+        "on GitHub Actions, write an annotation for each failed case, and a job summary: auto or off",
+        lasting=False,
+    ),
     Option("cassette-dir", "cassettes", _folder, "DIR", "folder of the cassettes, relative to each suite"),
 )
 
@@ -286,6 +323,8 @@ class Settings(NamedTuple):
     max_runs: int | None
     max_tokens: int | None
     diff_dir: str | None
+    report: tuple[str, ...] = ()
+    github: bool = True
     env: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     redact: tuple[str, ...] = ()

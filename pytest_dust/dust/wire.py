@@ -272,9 +272,9 @@ def parse(answer: Json, duration: float, block_filter: Sequence[str] | None = No
 def _streamed(events: Sequence[Event], duration: float, block_filter: Sequence[str] | None) -> Run:
     status, run_id = _streamed_status(events)
     blocks, traces = _streamed_blocks(events)
-    durations = _durations(events)
+    times = _times(events)
     statuses = tuple(
-        replace(each, duration=durations.get((each.type, each.name))) for each in _statuses(blocks)
+        _timed(each, *times.get((each.type, each.name), (None, None))) for each in _statuses(blocks)
     )
     return filtered(
         Run(
@@ -290,10 +290,14 @@ def _streamed(events: Sequence[Event], duration: float, block_filter: Sequence[s
     )
 
 
-def _durations(events: Sequence[Event]) -> dict[tuple[str, str], float]:
-    """Return the seconds for which each block ran, summed over its iterations."""
+def _timed(status: BlockStatus, started: float | None, duration: float | None) -> BlockStatus:
+    return replace(status, started=started, duration=duration)
+
+
+def _times(events: Sequence[Event]) -> dict[tuple[str, str], tuple[float, float]]:
+    """Return when each block first started, and for how long it ran in all its iterations, in seconds."""
     began: dict[tuple[str, str], float] = {}
-    took: dict[tuple[str, str], float] = {}
+    times: dict[tuple[str, str], tuple[float, float]] = {}
     for event in events:
         for kind, content in _contents([event]):
             if kind != "block_status":
@@ -302,8 +306,10 @@ def _durations(events: Sequence[Event]) -> dict[tuple[str, str], float]:
             if content.get("status") == RUNNING:
                 began.setdefault(block, event.at)
             elif block in began:
-                took[block] = round(took.get(block, 0.0) + event.at - began.pop(block), 3)
-    return took
+                start = began.pop(block)
+                first, took = times.get(block, (start, 0.0))
+                times[block] = first, round(took + event.at - start, 3)
+    return times
 
 
 def filtered(run: Run, block_filter: Sequence[str] | None) -> Run:

@@ -18,7 +18,7 @@ from pytest_dust.plugin.records import RECORDS, Records, dumps
 from pytest_dust.plugin.stash import BUDGET_ADDRESS, CASSETTE_FOLDERS, COLLECTED, SETTINGS, STOP_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from pytest_dust.model import CassetteFiles
     from pytest_dust.plugin.dust_file import DustFile
@@ -28,8 +28,15 @@ FLAG: dict[str, Any] = {"action": "store_true", "default": False}
 COMMANDS: dict[str, tuple[dict[str, Any], str]] = {
     "check": (FLAG, "validate suites and cassettes, run nothing; exit with 1 if there is a mistake"),
     "prune": (FLAG, "remove cassettes that belong to no case"),
-    "schema": (FLAG, "print the JSON Schema of suites and exit"),
+    "schema": (
+        {"nargs": "?", "const": "suite", "metavar": "WHAT"},
+        "print the JSON Schema of suites (suite) or of the report in JSON (report) and exit",
+    ),
     "apps": (FLAG, "list the apps of the space and exit"),
+    "merge": (
+        {"nargs": "+", "metavar": "FILE.json"},
+        "put the JSON reports of several sessions together, write them to each --dust-report and exit",
+    ),
     "new": ({"nargs": "+", "metavar": ("APP_ID", "FILE")}, "write a first suite for an app and exit"),
 }
 """Options that exist only on the command line."""
@@ -69,8 +76,17 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_dust.plugin import gate
 
         config.pluginmanager.register(gate.Gate(config), "dust-gate")
+    if not hasattr(config, "workerinput") and (chosen.report or (chosen.github and is_on_github(os.environ))):
+        from pytest_dust.plugin import reports
+
+        config.pluginmanager.register(reports.Reports(config), "dust-reports")
     if config.getoption("dust_check"):
         config.option.continue_on_collection_errors = True  # all findings, and exit status 1 for any
+
+
+def is_on_github(environ: Mapping[str, str]) -> bool:
+    """Whether the session runs on GitHub Actions."""
+    return environ.get("GITHUB_ACTIONS", "").lower() not in ("", "false", "0")
 
 
 def _settings(config: pytest.Config) -> settings.Settings:
@@ -99,7 +115,7 @@ def _words(config: pytest.Config) -> list[str] | None:
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Run a command in place of tests, if one is given."""
-    wanted = [name for name in ("schema", "apps", "new") if config.getoption(f"dust_{name}")]
+    wanted = [name for name in ("schema", "apps", "merge", "new") if config.getoption(f"dust_{name}")]
     if not wanted or config.option.help:
         return None
     from pytest_dust.plugin import commands
@@ -224,8 +240,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         records.add(files=cassette_folders.search(config))
     if hasattr(config, "workeroutput"):
         records.send()
-    elif found := records.found_files():
+    else:
+        _ended(session, records)
+
+
+def _ended(session: pytest.Session, records: Records) -> None:
+    """Complete the session's record, and let the terminal report what changed in the same way once."""
+    if found := records.found_files():
         records.files = _pruned(session, found)
+    if not records.is_empty:
+        from pytest_dust.plugin import folding
+
+        session.config.pluginmanager.register(folding.Folding(), "dust-folding")
 
 
 def _pruned(session: pytest.Session, found: list[CassetteFiles]) -> CassetteFiles:
@@ -248,6 +274,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if records.is_empty:
         return
     from pytest_dust.report.session import summary
+    from pytest_dust.report.terminal import inert
 
     for line in summary(records.session()):
-        terminalreporter.write_line(line)
+        terminalreporter.write_line(inert(line))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from pytest_dust.errors import DustError
 from pytest_dust.model import Problem, Tokens
@@ -16,8 +19,6 @@ from pytest_dust.report.progress import progress
 from pytest_dust.report.record import CaseRecord, ItemRecord, RunSource, Verdict
 
 if TYPE_CHECKING:
-    import pytest
-
     from pytest_dust.cassettes.recording import CassetteOfCase
     from pytest_dust.model import Case
     from pytest_dust.run.answer import Answer, Jobs
@@ -122,7 +123,7 @@ class DustItem(Item):
     def _blank(self, source: RunSource) -> CaseRecord:
         """The case's record before it has run."""
         settings, case = self.shared.settings, self.case
-        return CaseRecord(
+        record = CaseRecord(
             id=self.nodeid,
             file=self.suite.shown,
             line=self.line,
@@ -136,6 +137,19 @@ class DustItem(Item):
             row=case.row,
             description=self._description,
         )
+        if not settings.report:
+            return record
+        from pytest_dust.report.from_outcome import with_request
+
+        return with_request(record, case, self.asked.mask)
+
+    def _unrun(self, error: BaseException | None) -> CaseRecord:
+        """The record of a case that did not run, because it is skipped or because of an error before it."""
+        record = self._blank(RunSource.WITHOUT_A_RUN)
+        if error is None or isinstance(error, pytest.skip.Exception | pytest.xfail.Exception):
+            return record
+        message = f"it was not run, because of an error before it: {type(error).__name__}: {error}"
+        return replace(record, verdict=Verdict.TROUBLE, message=message)
 
     @property
     def _description(self) -> str:
@@ -144,8 +158,8 @@ class DustItem(Item):
 
     def item_record(self, error: BaseException | None) -> ItemRecord:
         """What the item leaves behind: masked, and no larger than reports need; `error` is what it raised."""
-        record = self.record or self._blank(RunSource.WITHOUT_A_RUN)
         expected = isinstance(error, CaseFailed | NoRun)
+        record = self.record or self._unrun(error)
         headline = self.masked(case_report.headline(record)) if expected else ""
         return ItemRecord((kept(record, self.asked.mask),), headline=headline)
 

@@ -15,21 +15,27 @@ import pytest
 
 from pytest_dust.constants import SUITE_SUFFIX
 from pytest_dust.dust.missing import refuse_missing
-from pytest_dust.errors import DustError, ServiceError
+from pytest_dust.errors import DustError, ServiceError, SettingsError, did_you_mean
 from pytest_dust.masking import mask
+from pytest_dust.settings import REPORTS
+from pytest_dust.wording import plural
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_dust.dust.catalog import Catalog, Listed
+    from pytest_dust.report.record import SessionRecord
     from pytest_dust.settings import Settings
+
+SCHEMAS = ("suite", "report")
+"""What there is a JSON Schema of."""
 
 
 def run(name: str, config: pytest.Config, settings: Settings) -> None:
     """Run the command of this name; raises UsageError with what went wrong."""
-    errands = {"schema": _schema, "apps": _apps, "new": _new}
+    commands = {"schema": _schema, "apps": _apps, "merge": _merge, "new": _new}
     try:
-        _print(errands[name](config, settings))
+        _print(commands[name](config, settings))
     except DustError as error:
         masked = mask(os.environ, settings.secrets, settings.redact)
         raise pytest.UsageError(masked.text(str(error))) from None
@@ -56,12 +62,58 @@ def _columns() -> int | None:
     return max(columns, LEAST_COLUMNS) if columns else None
 
 
-def _schema(_config: pytest.Config, _settings: Settings) -> Iterator[str]:
-    """The JSON Schema of the suite file."""
+def _schema(config: pytest.Config, _settings: Settings) -> Iterator[str]:
+    """The JSON Schema of the suite file, or of the report in JSON."""
+    what = config.getoption("dust_schema")
+    if what == "report":
+        from pytest_dust.report.record_json import schema
+
+        yield json.dumps(schema(), indent=2)
+        return
+    if what != "suite":
+        hint = did_you_mean(what, SCHEMAS)
+        raise ServiceError(f"--dust-schema={what}: there are: {', '.join(SCHEMAS)}{hint}")
     from pytest_dust.checks.matchers import MATCHERS
     from pytest_dust.suite.json_schema import text
 
     yield text(MATCHERS).rstrip("\n")
+
+
+def _merge(config: pytest.Config, settings: Settings) -> Iterator[str]:
+    """Put the records of several sessions together, and write the reports."""
+    from pytest_dust.report.merge import merged
+    from pytest_dust.report.write import refuse_unwritable, write
+
+    if not settings.report:
+        raise SettingsError(
+            "--dust-merge writes the reports that you name: add --dust-report=FILE "
+            f"({', '.join(REPORTS)}); it may be repeated"
+        )
+    folder = config.invocation_params.dir
+    for shown in settings.report:
+        refuse_unwritable(folder / shown, shown)
+    record = merged([_read(folder, name) for name in config.getoption("dust_merge")])
+    for shown in settings.report:
+        try:
+            write(record, folder / shown)
+        except OSError as error:
+            raise SettingsError(f"cannot write the report {shown}: {error.strerror}") from None
+        yield f"wrote the report {shown}: {plural(len(record.once), 'case')}"
+
+
+def _read(folder: Path, name: str) -> SessionRecord:
+    """The record in a JSON report; raises SettingsError if there is none."""
+    from pytest_dust.report.record_json import read_session
+
+    try:
+        return read_session(json.loads((folder / name).read_bytes()))
+    except OSError as error:
+        raise SettingsError(f"--dust-merge: cannot read {name}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(
+            f"--dust-merge: {name} is no JSON report of pytest-dust: {error}; "
+            "write one with --dust-report=FILE.json"
+        ) from None
 
 
 def _apps(_config: pytest.Config, settings: Settings) -> Iterator[str]:

@@ -202,7 +202,7 @@ class Dust:
     def _blank(self, case: Case) -> CaseRecord:
         """The run's record before it is made."""
         settings, line = self._session.settings, self._node.location[1]
-        return CaseRecord(
+        record = CaseRecord(
             id=self._title(),
             file=self._relative(self._node.path),
             line=0 if line is None else line + 1,
@@ -216,6 +216,11 @@ class Dust:
             is_test=True,
             run_number=self._runs,
         )
+        if not settings.report:
+            return record
+        from pytest_dust.report.from_outcome import with_request
+
+        return with_request(record, case, self._asked(case).mask)
 
     def _ended(self, case_run: CaseRun) -> FixtureRun:
         """What a run leaves behind."""

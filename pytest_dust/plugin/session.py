@@ -17,6 +17,7 @@ from pytest_dust.plugin import fixture_runs, workers
 from pytest_dust.plugin.records import RECORDS
 from pytest_dust.plugin.scheduler import Scheduler
 from pytest_dust.plugin.stash import COLLECTED, SETTINGS
+from pytest_dust.report.record import Selection
 from pytest_dust.report.terminal import safe_lines
 from pytest_dust.run.pending import PendingAnswers
 from pytest_dust.settings import Mode
@@ -46,8 +47,8 @@ class Session:
     pending: PendingAnswers
     collected: dict[Path, frozenset[str] | None] = field(default_factory=dict)
     """The ids of each collected suite's cases; None if the suite has mistakes."""
-    partial: bool = False
-    """Whether only some of the cases were selected."""
+    deselected: int = 0
+    """Number of cases that are not selected."""
     renamed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By suite: the ids of cases that are numbered, as their own would show a redacted value."""
     drifts: set[tuple[App, str]] = field(default_factory=set)
@@ -184,22 +185,26 @@ class Session:
         item_record = getattr(item, "item_record", None)
         if item_record is None:
             fixture_runs.add_records(item, call, report)
+        elif report.when == "setup" and not report.passed:
+            report.dust = item_record(call.excinfo.value if call.excinfo else None)
         elif report.when == "call":
             report.dust = item_record(call.excinfo.value if call.excinfo else None)
             report.duration = item.seconds(report.duration)  # type: ignore[attr-defined]
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        """Note that some cases are left out."""
-        self.partial = self.partial or any(hasattr(item, "estimate") for item in items)
+        """Count the cases that are not selected."""
+        self.deselected += sum(map(workers.is_case, items))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Hand over what is known of the cassettes' owners, of pending answers and of numbered cases."""
         config = session.config
-        config.stash[COLLECTED] = None if self.partial else self.collected
+        records = config.stash[RECORDS]
+        config.stash[COLLECTED] = None if self.deselected else self.collected
+        records.add(selection=Selection(sum(map(workers.is_case, session.items)), self.deselected))
         if self.pending.kept:
-            config.stash[RECORDS].add(pending=tuple(map(self.pending.shown, self.pending.kept)))
+            records.add(pending=tuple(map(self.pending.shown, self.pending.kept)))
         if self.renamed:
-            config.stash[RECORDS].add(renamed=self.renamed)
+            records.add(renamed=self.renamed)
 
     def pytest_unconfigure(self) -> None:
         """End what is running, and close the network if it was opened."""

@@ -57,6 +57,11 @@ def uses_fixture(item: object) -> bool:
     return "dust" in getattr(item, "fixturenames", ())
 
 
+def is_case(item: object) -> bool:
+    """Whether an item is a case of a suite."""
+    return hasattr(item, "estimate")
+
+
 def is_first(config: pytest.Config) -> bool:
     """Whether this process is the first pytest-xdist worker, which prints for all."""
     return _given(config).get("workerid") == "gw0"

@@ -12,6 +12,7 @@ from pytest_dust.model import Expected
 from pytest_dust.report.record import (
     AttemptRecord,
     BlockChangeRecord,
+    BlockRecord,
     CaseRecord,
     ChangeRecord,
     ComparisonRecord,
@@ -28,15 +29,26 @@ AROUND = 1_000
 """Characters kept before and after the parts in which two long texts differ."""
 MAX_CHANGES = 50
 """Changes of one block, of one expectation or of the results that are kept; all are counted."""
+MAX_OUTPUT = 8_000
+"""Characters of the JSON of one block's output, of a result, or of the inputs that are kept."""
+MAX_UNCHANGED = 1_500
+"""The same for a case that passed and did not change."""
 MAX_FAILURES = 50
 """Failed expectations of one attempt that are kept; all are counted."""
 
 
 def kept(record: CaseRecord, mask: Mask) -> CaseRecord:
     """The record as a session keeps it: bounded, with all secrets in its texts masked."""
-    if not (record.failed_or_changed or record.description or record.cached):
-        return record  # as most are: it holds nothing large, and no text of an answer
+    if _is_plain(record):
+        return record
     return with_texts(bounded(record), mask.text)
+
+
+def _is_plain(record: CaseRecord) -> bool:
+    """Whether the record, as most do, holds nothing large, and no text that may hold a secret."""
+    if record.failed_or_changed or record.inputs is not None:
+        return False
+    return not (record.description or record.cached or record.reason)
 
 
 def with_texts(record: _T, change: Callable[[str], str]) -> _T:
@@ -62,16 +74,30 @@ def _changed(value: Any, change: Callable[[str], str]) -> Any:
 
 def bounded(record: CaseRecord) -> CaseRecord:
     """The record with long values cut and long lists of changes shortened; counts stay as they are."""
-    return replace(record, attempts=tuple(map(_attempt, record.attempts)))
+    most = MAX_OUTPUT if record.failed_or_changed else MAX_UNCHANGED
+    return replace(
+        record,
+        attempts=tuple(_attempt(attempt, most) for attempt in record.attempts),
+        inputs=shallow(record.inputs, most),
+        config=shallow(record.config, most),
+    )
 
 
-def _attempt(attempt: AttemptRecord) -> AttemptRecord:
+def _attempt(attempt: AttemptRecord, most: int) -> AttemptRecord:
     comparison = attempt.comparison
     return replace(
         attempt,
         failures=tuple(map(_failure, attempt.failures[:MAX_FAILURES])),
         comparison=None if comparison is None else _comparison(comparison),
+        blocks=tuple(_block_record(block, most) for block in attempt.blocks),
+        result=shallow(attempt.result, most),
     )
+
+
+def _block_record(block: BlockRecord, most: int) -> BlockRecord:
+    output, error = shallow(block.output, most), shallow(block.error, most)
+    is_cut = output != block.output or error != block.error
+    return replace(block, output=output, error=error, is_cut=is_cut)
 
 
 def _comparison(comparison: ComparisonRecord) -> ComparisonRecord:

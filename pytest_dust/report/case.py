@@ -47,7 +47,7 @@ def case_lines(record: CaseRecord) -> Iterator[str]:
         yield from comparison_lines(shown.comparison)
     if not record.is_test or record.source is RunSource.LIVE:
         yield ""
-        yield _what_now(record, shown)
+        yield f"  {what_now(record)}"
 
 
 def _trouble(record: CaseRecord) -> Iterator[str]:
@@ -120,14 +120,20 @@ def headline(record: CaseRecord) -> str:
     began = f"{begins(shown.comparison)}: " if shown.comparison and shown.changed else ""
     if record.repeat and record.verdict is not Verdict.CHANGED:
         began = f"{record.passed_attempts} of {len(record.attempts)} attempts passed: {began}"
-    if not shown.failures:
-        return f"{began}{first_value(shown.comparison)} (on_change: fail)" if shown.comparison else began
-    first = shown.failures[0]
+    fails_on_change = " (on_change: fail)" if not shown.failures and shown.comparison else ""
+    return f"{began}{difference(shown)}{fails_on_change}"
+
+
+def difference(attempt: AttemptRecord) -> str:
+    """What fails or changed first in a run, in one line, and how much more there is."""
+    if not attempt.failures:
+        return first_value(attempt.comparison) if attempt.comparison and attempt.comparison.values else ""
+    first = attempt.failures[0]
     path, expected, actual = next(_parts(first))
-    more = f" (+{shown.failure_count - 1} more)" if shown.failure_count > 1 else ""
-    if shown.status is Status.ERRORED and first.path == "status":
-        return f"{began}errored in {_error(shown)}{more}"
-    return f"{began}{path}: expected {expected}, actual {actual}{more}"
+    more = f" (+{attempt.failure_count - 1} more)" if attempt.failure_count > 1 else ""
+    if attempt.status is Status.ERRORED and first.path == "status":
+        return f"errored in {_error(attempt)}{more}"
+    return f"{path}: expected {expected}, actual {actual}{more}"
 
 
 def _error(attempt: AttemptRecord) -> str:
@@ -154,7 +160,7 @@ def _parts(failure: FailureRecord) -> Iterator[tuple[str, str, str]]:
         yield show_path(change.path, failure.path), expected, actual
     if failure.changes:
         return
-    expected, actual = _single(failure)
+    expected, actual = sides(failure)
     if not failure.found:
         actual = f"nothing; {safe_name(failure.note)}"
     elif failure.note:
@@ -162,7 +168,7 @@ def _parts(failure: FailureRecord) -> Iterator[tuple[str, str, str]]:
     yield safe_name(failure.path), expected, actual
 
 
-def _single(failure: FailureRecord) -> tuple[str, str]:
+def sides(failure: FailureRecord) -> tuple[str, str]:
     """A failure's expected and actual value, where they are not compared part by part."""
     value = failure.actual if failure.found else MISSING
     if failure.expected.name == "equals":
@@ -202,21 +208,20 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(each)
 
 
-def _what_now(record: CaseRecord, shown: AttemptRecord) -> str:
-    """What to type next."""
+def what_now(record: CaseRecord, command: str = "") -> str:
+    """What to type next; `command` runs several cases, if they changed in the same way as this one."""
+    command = command or record.command
     if record.source is RunSource.REPLAYED:
-        return f"  to ask the app as it is now: {record.command} --dust-mode=live"
+        return f"to ask the app as it is now: {command} --dust-mode=live"
     if record.version != record.pinned and record.source is RunSource.LIVE:
         where = "test" if record.is_test else "suite"
-        ran = safe(shown.specification_hash or "the new hash")
-        return (
-            f"  if this is right, pin {ran} in the {where} and record it: {record.command} --dust-mode=record"
-        )
+        ran = safe((record.shown and record.shown.specification_hash) or "the new hash")
+        return f"if this is right, pin {ran} in the {where} and record it: {command} --dust-mode=record"
     if record.verdict is Verdict.CHANGED or record.is_test:
-        return f"  if this is right, record it: {record.command} --dust-mode=rerecord"
+        return f"if this is right, record it: {command} --dust-mode=rerecord"
     if record.source is RunSource.LIVE:
-        return f"  if this is right, edit the suite and record it: {record.command} --dust-mode=rerecord"
-    return f"  the run is recorded; if it is right, edit the suite: {place(record)}"
+        return f"if this is right, edit the suite and record it: {command} --dust-mode=rerecord"
+    return f"the run is recorded; if it is right, edit the suite: {place(record)}"
 
 
 def _short(text: str) -> str:

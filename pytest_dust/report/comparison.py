@@ -82,9 +82,13 @@ def begins_in(comparison: ComparisonRecord) -> str:
 def first_value(comparison: ComparisonRecord) -> str:
     """The first change that counts, and how many there are."""
     first = comparison.values[0]
-    old, new = contrast(first.before, first.after, lengths=first.lengths)
     more = f" (+{comparison.count - 1} more)" if comparison.count > 1 else ""
-    return f"{show_path(first.path)} {old} → {new}{more}"
+    return f"{show_path(first.path)} {in_short(first)}{more}"
+
+
+def in_short(change: ChangeRecord) -> str:
+    """`old → new`; of long texts, the words that differ."""
+    return _words(change) or " → ".join(contrast(change.before, change.after, lengths=change.lengths))
 
 
 def _position(comparison: ComparisonRecord) -> str:

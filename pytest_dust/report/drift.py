@@ -91,12 +91,17 @@ def _compared(drift: DriftRecord) -> Iterator[str]:
         yield f"  changed since the recording of {drift.day}, whose blocks may be of another version:"
     for block in drift.blocks:
         yield f"  {block.kind:<8} {safe_name(block.name)} ({safe_name(block.type)})"
-        for change in block.changes[:MAX_CHANGES]:
-            yield f"    {show_path(change.path)}"
-            words = ""
-            if isinstance(change.before, str) and isinstance(change.after, str):
-                words = by_words(change.before, change.after)[:MAX_WORDS]
-            yield f"      {words or ' → '.join(contrast(change.before, change.after))}"
+        yield from (f"    {line}" for line in block_lines(block))
+
+
+def block_lines(block: BlockDriftRecord) -> Iterator[str]:
+    """How a saved block differs from the pinned one: each path, then its change."""
+    for change in block.changes[:MAX_CHANGES]:
+        yield show_path(change.path)
+        words = ""
+        if isinstance(change.before, str) and isinstance(change.after, str):
+            words = by_words(change.before, change.after)[:MAX_WORDS]
+        yield f"  {words or ' → '.join(contrast(change.before, change.after))}"
 
 
 def _undecided(drift: DriftRecord) -> str:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from pytest_dust.compare import drift
-from pytest_dust.dust.run_view import error
+from pytest_dust.dust.run_view import error, view
+from pytest_dust.masking import Mask
 from pytest_dust.model import (
     MISSING,
     Attempt,
     BlockChange,
+    BlockStatus,
+    Case,
     Change,
     Comparison,
     Failure,
@@ -22,6 +27,7 @@ from pytest_dust.report.record import (
     AttemptRecord,
     BlockChangeRecord,
     BlockDriftRecord,
+    BlockRecord,
     CaseRecord,
     ChangeRecord,
     ComparisonRecord,
@@ -32,13 +38,24 @@ from pytest_dust.report.record import (
 )
 
 
-def with_outcome(record: CaseRecord, outcome: Outcome, *, fresh: bool) -> CaseRecord:
-    """The record of a case that ran; `fresh` if the settings turn the service's cache off."""
+def with_request(record: CaseRecord, case: Case, mask: Mask) -> CaseRecord:
+    """The record with what the case asks, masked."""
+    asked = mask.value({"inputs": case.inputs, "config": case.config})
+    inputs = asked["inputs"] if case.plural else asked["inputs"][0]
+    return replace(record, inputs=inputs, plural=case.plural, config=asked["config"])
+
+
+def with_outcome(record: CaseRecord, outcome: Outcome, *, fresh: bool, detailed: bool = False) -> CaseRecord:
+    """The record of a case that ran; `fresh` if the settings turn the service's cache off.
+
+    With `detailed`, the record has the blocks and the result of each attempt.
+    """
+    record_of = partial(_detailed, plural=record.plural) if detailed else attempt_record
     return replace(
         record,
         source=RunSource(outcome.source),
         verdict=_verdict(outcome),
-        attempts=tuple(map(attempt_record, outcome.attempts)),
+        attempts=tuple(map(record_of, outcome.attempts)),
         repeat=outcome.repeat,
         tokens=outcome.tokens,
         waited=outcome.waited,
@@ -91,6 +108,32 @@ def attempt_record(attempt: Attempt) -> AttemptRecord:
         failures=tuple(map(_failure, attempt.failures)),
         failure_count=len(attempt.failures),
         comparison=None if attempt.comparison is None else comparison_record(attempt.comparison),
+    )
+
+
+def _detailed(attempt: Attempt, *, plural: bool) -> AttemptRecord:
+    """The record of one run, with its blocks and its result."""
+    seen = view(attempt.run, plural=plural)
+    times = {(each.type, each.name): each for each in attempt.run.statuses}
+    blocks = (
+        _block_record(name, block, times.get((block["type"], name))) for name, block in seen["blocks"].items()
+    )
+    result = seen["results"] if plural else seen["result"]
+    return replace(attempt_record(attempt), blocks=tuple(blocks), result=result)
+
+
+def _block_record(name: str, block: Mapping[str, Any], times: BlockStatus | None) -> BlockRecord:
+    """The record of one block of the run view."""
+    return BlockRecord(
+        type=block["type"],
+        name=name,
+        status=block["status"],
+        iterations=block.get("iterations"),
+        output=block.get("output", block.get("outputs")),
+        error=block.get("error", block.get("errors")),
+        usage=block.get("usage", {}),
+        started=times.started if times else None,
+        duration=block.get("duration"),
     )
 
 

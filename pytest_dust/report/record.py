@@ -50,6 +50,18 @@ class Verdict(StrEnum):
     """There is no run, or it could not be judged."""
 
 
+class CaseOutcome(StrEnum):
+    """How pytest counts a case."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    XFAILED = "xfailed"
+    """It failed, as its suite expects."""
+    XPASSED = "xpassed"
+    """It passed, although its suite expects a failure."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeRecord:
     """One place where two JSON values differ; of an added or removed value, the other side is null."""
@@ -133,6 +145,29 @@ class FailureRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockRecord:
+    """One block of a run, in execution order."""
+
+    type: str
+    name: str
+    status: str
+    iterations: Any = None
+    """Number of executions; with `inputs`, a list of them."""
+    output: Any = None
+    """The output; a list if there are several inputs or iterations. The record of a large one has a part."""
+    error: Any = None
+    """The error message, in the same shape as `output`."""
+    is_cut: bool = False
+    """Whether `output` or `error` is only a part."""
+    usage: Mapping[str, int | None] = field(default_factory=dict)
+    """Tokens by kind; null for a kind that the service does not report."""
+    started: float | None = None
+    """Seconds from the request to its start; only streamed runs report them."""
+    duration: float | None = None
+    """Seconds; only streamed runs report them."""
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """One run of a case: which it was, which expectations failed, and what changed."""
 
@@ -147,6 +182,10 @@ class AttemptRecord:
     failures: tuple[FailureRecord, ...] = ()
     failure_count: int = 0
     comparison: ComparisonRecord | None = None
+    blocks: tuple[BlockRecord, ...] = ()
+    """The blocks of the run; empty unless --dust-report asks for a report."""
+    result: Any = None
+    """The output of the last block, or a part of it; null unless --dust-report asks for a report."""
 
     @property
     def passed(self) -> bool:
@@ -206,6 +245,15 @@ class CaseRecord:
     """Whether the service's cache was turned off for the run."""
     rerun: bool = False
     """Whether a plugin ran the case again, so that a later record counts."""
+    outcome: CaseOutcome = CaseOutcome.PASSED
+    reason: str = ""
+    """Why the case is skipped, or expected to fail."""
+    inputs: Any = None
+    """The inputs, or a part of them; null unless --dust-report asks for a report."""
+    plural: bool = False
+    """Whether the case has `inputs`, a list, and not one `input`."""
+    config: Any = None
+    """The config by block, or a part of it; null unless --dust-report asks for a report."""
 
     @property
     def passed(self) -> bool:
@@ -360,6 +408,22 @@ class AppCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class ProblemRecord:
+    """Something that failed beside the cases, such as a suite that could not be read."""
+
+    where: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """How many of the collected cases were selected."""
+
+    selected: int = 0
+    deselected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessRecord:
     """What one process knows of the session beside its items: the only one, or a pytest-xdist worker."""
 
@@ -370,6 +434,7 @@ class ProcessRecord:
     """By suite: ids of cases that are numbered, as their own would show a redacted value."""
     files: CassetteFiles | None = None
     apps: AppCounts = field(default_factory=AppCounts)
+    selection: Selection = field(default_factory=Selection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,9 +457,26 @@ class SessionRecord:
     renamed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files: CassetteFiles | None = None
     apps: AppCounts = field(default_factory=AppCounts)
+    selection: Selection = field(default_factory=Selection)
+    problems: tuple[ProblemRecord, ...] = ()
+    partial: tuple[str, ...] = ()
+    """Why not all cases ran; empty if all did."""
+    started_at: str = ""
+    duration: float = 0.0
+    """Seconds from the start of the session to its end."""
+    exit_status: int = 0
+    """pytest's exit status: 0 if all tests passed."""
+    made_by: str = ""
+    """The version of pytest-dust that made the record, such as `pytest-dust 0.1.0`."""
     version: int = VERSION
 
     @property
+    def once(self) -> tuple[CaseRecord, ...]:
+        """Each case once: the last of its records, without those that a plugin ran again."""
+        last = {case.id: case for case in self.cases if not case.rerun}
+        return tuple(last.values())
+
+    @property
     def final(self) -> tuple[CaseRecord, ...]:
-        """The cases without those that a plugin ran again: each case once."""
-        return tuple(case for case in self.cases if not case.rerun)
+        """Each case that was not skipped, once."""
+        return tuple(case for case in self.once if case.outcome is not CaseOutcome.SKIPPED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,6 +15,12 @@ _T = TypeVar("_T")
 def to_json(record: object) -> Any:
     """A record as dicts, lists and plain values."""
     return msgspec.to_builtins(record)
+
+
+def text(record: object) -> str:
+    """A record as indented JSON text of ASCII characters."""
+    compact = json.dumps(to_json(record))  # msgspec's encoder refuses lone surrogates
+    return msgspec.json.format(compact, indent=1) + "\n"
 
 
 def from_json(kind: type[_T], value: Any) -> _T:
@@ -34,6 +41,6 @@ def schema() -> dict[str, Any]:
     document = msgspec.json.schema(SessionRecord)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "pytest-dust session",
+        "title": "The record of a session of pytest-dust",
         **document,
     }

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_dust.model import Tokens
-from pytest_dust.report.record import AppCounts, ProcessRecord, SessionRecord, SurplusRuns
+from pytest_dust.report.record import AppCounts, ProcessRecord, Selection, SessionRecord, SurplusRuns
 
 
 def with_processes(session: SessionRecord, processes: Sequence[ProcessRecord]) -> SessionRecord:
@@ -19,7 +19,13 @@ def with_processes(session: SessionRecord, processes: Sequence[ProcessRecord]) -
         pending=tuple(sorted({file for each in processes for file in each.pending})),
         renamed=renamed,
         apps=app_counts([each.apps for each in processes]),
+        selection=_selection(each.selection for each in processes),
     )
+
+
+def _selection(selections: Iterable[Selection]) -> Selection:
+    """The largest: each pytest-xdist worker collects all cases."""
+    return max(selections, key=lambda each: each.selected + each.deselected, default=Selection())
 
 
 def _surplus(runs: Iterable[SurplusRuns]) -> SurplusRuns:

@@ -40,7 +40,14 @@ class CaseReport:
 
 def safe_lines(text: str) -> str:
     """The text with each of its lines safe to print."""
-    return "\n".join(map(safe, text.split("\n")))
+    return "\n".join(inert(safe(line)) for line in text.split("\n"))
+
+
+def inert(line: str) -> str:
+    """The line, so that GitHub Actions does not take it for a command: `::…` at its start, `##[` anywhere."""
+    if line.lstrip().startswith("::"):
+        line = line.replace("::", "\\u003a:", 1)
+    return line.replace("##[", "\\u0023#[")
 
 
 def restore(report: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 from pytest_dust.characters import apart, safe
 from pytest_dust.compare.baseline import RAN
@@ -22,6 +23,9 @@ LONGEST_WORD = 200
 """Maximum length of a word; texts with a longer one are not compared word by word."""
 MAX_HUNK = 200
 """Maximum number of characters shown of either side of a difference."""
+
+AROUND_PARTS = 24
+"""Number of words on either side of a difference in texts of which the equal words are kept too."""
 
 _WORD = re.compile(r"\s*\S+|\s+\Z")
 _SPACES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -49,6 +53,82 @@ def by_words(old: str, new: str) -> str:
     tail = _shown(before[len(before) - end :][:AROUND], cut_after=end > AROUND) if end else ""
     body = " ".join(part for part in (head, *parts[:MAX_SHOWN], "" if more else tail) if part)
     return body + more
+
+
+class Part(NamedTuple):
+    """A part of a text, and whether the other text has another part in its place."""
+
+    text: str
+    differs: bool = False
+
+
+def parts(old: str, new: str) -> tuple[list[Part], list[Part]]:
+    """Two texts in parts that differ and parts that do not; long equal parts are cut in the middle.
+
+    Lines stay lines. Differing white space, and characters that look alike, are written as JSON escapes.
+    """
+    before, after = (_words(text) if text else [] for text in (old, new))
+    shown = _spaced(before), _spaced(after)
+    of_old: list[Part] = []
+    of_new: list[Part] = []
+    for is_equal, (a, b), (c, d) in _aligned(before, after):
+        left, right = shown[0][a:b], shown[1][c:d]
+        if is_equal:
+            same = Part(_lines_safe(_cut_middle(right, is_first=c == 0, is_last=d == len(after))))
+            of_old.append(same)
+            of_new.append(same)
+        else:
+            is_space = "".join(left).split() == "".join(right).split()
+            texts = (
+                (_joined(before[a:b]), _joined(after[c:d])) if is_space else ("".join(left), "".join(right))
+            )
+            removed, added = apart(*texts)
+            of_old += _marked(removed)
+            of_new += _marked(added)
+    return of_old, of_new
+
+
+def _aligned(before: list[str], after: list[str]) -> Iterator[tuple[bool, tuple[int, int], tuple[int, int]]]:
+    """The ranges in which two lists of words are equal or differ."""
+    start = _common(before, after)
+    end = _common(before[start:][::-1], after[start:][::-1])
+    left, right = before[start : len(before) - end], after[start : len(after) - end]
+    if start:
+        yield True, (0, start), (0, start)
+    if max(len(left), len(right)) > MAX_WORDS:
+        yield False, (start, start + len(left)), (start, start + len(right))
+    else:
+        for kind, a, b, c, d in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+            yield kind == "equal", (start + a, start + b), (start + c, start + d)
+    if end:
+        yield True, (len(before) - end, len(before)), (len(after) - end, len(after))
+
+
+def _spaced(words: list[str]) -> list[str]:
+    """The words, each with the white space before it."""
+    return [word if not at or word[0].isspace() else f" {word}" for at, word in enumerate(words)]
+
+
+def _cut_middle(words: list[str], *, is_first: bool, is_last: bool) -> str:
+    """Equal words: those near a difference, and a mark for the others."""
+    before, after = 0 if is_last else AROUND_PARTS, 0 if is_first else AROUND_PARTS
+    if len(words) <= before + after + AROUND_PARTS:
+        return "".join(words)
+    return f"{''.join(words[:after])} … {''.join(words[len(words) - before :])}"
+
+
+def _marked(text: str) -> list[Part]:
+    """A differing text; a blank before it is not marked."""
+    rest = text.lstrip(" ")
+    return [
+        Part(each, differs)
+        for each, differs in ((text[: len(text) - len(rest)], False), (rest, True))
+        if each
+    ]
+
+
+def _lines_safe(text: str) -> str:
+    return "\n".join(map(safe, text.split("\n")))
 
 
 def _words(text: str) -> list[str]:

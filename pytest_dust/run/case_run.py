@@ -55,7 +55,8 @@ class CaseRun:
         self.recorded = keep.record(answer, context)
         outcome = judge(answer, context)
         with keep.while_judging(answer, context):
-            record = with_outcome(self.record, outcome, fresh=context.settings.fresh)
+            settings = context.settings
+            record = with_outcome(self.record, outcome, fresh=settings.fresh, detailed=bool(settings.report))
             if context.differences is not None:
                 context.differences.write(record, self.asked.case.id, self.asked.mask.text)
         self.record = record

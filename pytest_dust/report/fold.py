@@ -1,0 +1,69 @@
+"""The report of several cases that changed in the same way: what they share once, then their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pytest_dust.characters import safe, safe_name
+from pytest_dust.report import groups
+from pytest_dust.report.case import difference, place, what_now
+from pytest_dust.report.columns import wrapped
+from pytest_dust.report.comparison import comparison_lines
+from pytest_dust.report.record import CaseRecord, Verdict
+from pytest_dust.wording import plural
+
+MORE_THAN = 5
+"""Number of cases up to which each has a report of its own."""
+MAX_DIFFERENCE = 160
+"""Characters of the difference of a case to look at."""
+COLUMNS = 100
+"""Width of the lines that list names."""
+
+
+def folds(cases: Sequence[CaseRecord]) -> list[tuple[CaseRecord, ...]]:
+    """The groups of cases that are reported together."""
+    return [group for group in groups.by(groups.alike, cases) if len(group) > MORE_THAN]
+
+
+def fold_lines(cases: Sequence[CaseRecord]) -> Iterator[str]:
+    """The report of cases that changed in the same way, or that have no verdict for the same reason."""
+    shown = groups.to_look_at(cases, _difference)
+    if shown[0].verdict is Verdict.TROUBLE:
+        yield from _trouble(cases, shown[0])
+    else:
+        yield from _change(cases, shown[0])
+    yield "  look at"
+    width = max(len(place(case)) for case in shown)
+    for case in shown:
+        yield f"    {place(case):<{width}}   {_name(case)}   {_difference(case)}".rstrip()
+    others = ", ".join(_name(case) for case in cases if case not in shown)
+    yield from (f"    {line}" for line in wrapped(f"and {others}", COLUMNS))
+    if shown[0].verdict is not Verdict.TROUBLE:
+        yield f"  {what_now(shown[0], groups.command(cases))}"
+
+
+def _change(cases: Sequence[CaseRecord], first: CaseRecord) -> Iterator[str]:
+    assert first.comparison is not None  # noqa: S101  # it changed
+    heading, *changes = comparison_lines(first.comparison)
+    began = heading.strip().partition("; ")[2] or "no block is known in which it begins:"
+    of_app = f" of app {safe_name(first.app)}"
+    yield f"{plural(len(cases), 'case')}{of_app} changed in the same way since the recording; {began}"
+    yield from changes
+
+
+def _trouble(cases: Sequence[CaseRecord], first: CaseRecord) -> Iterator[str]:
+    yield f"{plural(len(cases), 'case')} have no verdict, for the same reason; {_name(first)}:"
+    message = first.message.replace(first.command, groups.command(cases))
+    yield from (f"    {safe(line)}" for line in message.split("\n"))
+
+
+def _name(case: CaseRecord) -> str:
+    return safe_name(case.id.partition("::")[2])
+
+
+def _difference(case: CaseRecord) -> str:
+    """What fails or changed first in a case; empty if it has no verdict."""
+    if case.shown is None or case.verdict is Verdict.TROUBLE:
+        return ""
+    text = difference(case.shown)
+    return text if len(text) <= MAX_DIFFERENCE else f"{text[:MAX_DIFFERENCE]}…"

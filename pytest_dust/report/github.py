@@ -1,0 +1,58 @@
+"""Annotations of failed cases for GitHub Actions.
+
+The commands and their escapes: https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pytest_dust.report.case import headline
+from pytest_dust.report.overview import Kind, kind
+from pytest_dust.report.record import CaseOutcome, CaseRecord, ProblemRecord
+
+MAX_MESSAGE = 1_000
+"""Characters of one message."""
+
+
+def annotation_lines(
+    cases: Sequence[CaseRecord], problems: Sequence[ProblemRecord], folder: str, root: str
+) -> Iterator[str]:
+    """One `::error …` for each failed case, and for each suite that could not be read.
+
+    `folder` is the one in which pytest was called, `root` that of the repository.
+    """
+    for case in cases:
+        if case.outcome is CaseOutcome.FAILED:
+            file = _from_root(case.file, folder, root)
+            yield error(file, case.line, case.title, f"{_what(case)}: {headline(case)}")
+    for problem in problems:
+        file = _from_root(problem.where.partition("::")[0], folder, root)
+        yield error(file, 1, problem.where, problem.message)
+
+
+def error(file: str, line: int, title: str, message: str) -> str:
+    """The workflow command that annotates a line of a file."""
+    place = f"file={_property(file)},line={line or 1},title={_property(title)}"
+    return f"::error {place}::{_data(message[:MAX_MESSAGE])}"
+
+
+def _what(case: CaseRecord) -> str:
+    """Tell trouble apart from a failure."""
+    return "no verdict" if kind(case) is Kind.TROUBLE else "failed"
+
+
+def _from_root(file: str, folder: str, root: str) -> str:
+    """A file's path from the root of the repository."""
+    path = os.path.relpath(Path(folder, file), root or folder)
+    return path.replace(os.sep, "/")
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

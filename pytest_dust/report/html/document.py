@@ -1,0 +1,361 @@
+"""What the page shows, as plain JSON: every text is ready to be shown, and safe to show as text.
+
+The page's script only puts these texts into its elements. Numbers are texts here: JavaScript would round
+large ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from pytest_dust.characters import safe, safe_name
+from pytest_dust.model import MISSING, Path, Status
+from pytest_dust.report import groups
+from pytest_dust.report.case import difference, place, sides, what_now
+from pytest_dust.report.overview import (
+    Group,
+    Kind,
+    Overview,
+    drifted_block,
+    kind,
+)
+from pytest_dust.report.record import (
+    AttemptRecord,
+    BlockChangeRecord,
+    BlockRecord,
+    CaseOutcome,
+    CaseRecord,
+    ChangeRecord,
+    ComparisonRecord,
+    FailureRecord,
+    SessionRecord,
+    Verdict,
+)
+from pytest_dust.report.tokens import used
+from pytest_dust.report.values import contrast, show_path
+from pytest_dust.report.words import came_or_went, parts
+
+Document: TypeAlias = "dict[str, Any]"
+ROOM = 4_000
+"""Characters of one side of a change that is no text."""
+MAX_ROWS = 20
+"""Changes of one block, or of the results, that are shown; more are counted."""
+MAX_SUMMARY = 300
+"""Characters of the one line that says how a case differs."""
+QUIET = {
+    Kind.XFAILED: "expected to fail, and did",
+    Kind.SKIPPED: "skipped",
+    Kind.PASSED: "passed, as recorded or as expected",
+}
+"""The kinds of cases that need no look, and how their groups are named."""
+
+
+def document(session: SessionRecord, seen: Overview) -> Document:
+    """What the page shows of a session."""
+    numbers = {case.id: at for at, case in enumerate(seen.cases)}
+    shown = [_group(session, group, numbers) for group in seen.groups]
+    shown += [_quiet(seen, each, numbers) for each in QUIET if seen.counts.get(each)]
+    return {
+        "counts": [[str(each), count] for each, count in seen.counts.items()],
+        "groups": shown,
+        "cases": [_case(case) for case in seen.cases],
+        "problems": [[safe(each.where), _lines(each.message)] for each in session.problems],
+    }
+
+
+# ── groups ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _group(session: SessionRecord, group: Group, numbers: dict[str, int]) -> Document:
+    look = groups.to_look_at(group.cases, _summary)
+    first = look[0]
+    ordered = [*look, *(case for case in group.cases if case not in look)]
+    block = drifted_block(session, group.cause) if group.cause else None
+    return {
+        "title": group.title,
+        "app": safe_name(group.cause.app) if group.cause else "",
+        "failed": group.failed,
+        "note": group.note,
+        "rows": _rows(groups.first_block(first)) if group.cause and groups.first_block(first) else [],
+        "of": safe_name(first.title),
+        "edited": [_row(change) for change in block.changes[:MAX_ROWS]] if block else [],
+        "look": [numbers[case.id] for case in look] if len(group.cases) > len(look) else [],
+        "command": _command(group),
+        "cases": [numbers[case.id] for case in ordered],
+        "quiet": False,
+    }
+
+
+def _quiet(seen: Overview, which: Kind, numbers: dict[str, int]) -> Document:
+    """The group of the cases that need no look."""
+    cases = [numbers[case.id] for case in seen.cases if kind(case) is which]
+    noun = "case" if len(cases) == 1 else "cases"
+    return {"title": f"{len(cases):,} {noun} {QUIET[which]}", "cases": cases, "quiet": True}
+
+
+def _command(group: Group) -> list[str]:
+    """What to do about the cases of a group, and the command for it."""
+    first = group.cases[0]
+    command = groups.command(group.cases) if first.command else ""
+    if first.verdict is Verdict.TROUBLE or first.shown is None:
+        return ["to run them again", command] if command else []
+    return _split(what_now(first, command))
+
+
+def _split(sentence: str) -> list[str]:
+    """A sentence that ends in a command after a colon, as sentence and command."""
+    said, _, command = sentence.partition(": ")
+    return [said, command]
+
+
+# ── a case ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _case(case: CaseRecord) -> Document:
+    shown = case.shown
+    first = groups.first_block(case)
+    found: Document = {
+        "id": safe_name(case.title if not case.is_test else case.id),
+        "name": safe_name(case.id.partition("::")[2]),
+        "file": safe_name(case.file),
+        "place": place(case),
+        "kind": str(kind(case)),
+        "fails": case.outcome is CaseOutcome.FAILED,
+        "app": safe_name(case.app),
+        "block": safe_name(f"{first.name} ({first.type})") if first else "",
+        "description": safe(case.description),
+        "reason": safe(case.reason),
+        "summary": _summary(case),
+        "asked": _asked(case),
+        "message": _lines(case.message) if case.verdict is Verdict.TROUBLE else "",
+        "facts": [list(pair) for pair in _facts(case)],
+        "todo": _todo(case),
+    }
+    if shown is not None:
+        found |= _run(case, shown)
+    return found
+
+
+def _summary(case: CaseRecord) -> str:
+    """How the case differs, in one line; empty if it does not."""
+    if case.verdict is Verdict.TROUBLE or case.shown is None:
+        text = safe(case.message.split("\n", 1)[0])
+    else:
+        text = difference(case.shown)
+    return text if len(text) <= MAX_SUMMARY else f"{text[:MAX_SUMMARY]}…"
+
+
+def _asked(case: CaseRecord) -> list[list[list[str]]]:
+    """The inputs: for each, the names and values."""
+    inputs = case.inputs if case.plural and isinstance(case.inputs, list) else [case.inputs]
+    return [
+        [[safe_name(name), _pretty(value)] for name, value in each.items()]
+        for each in inputs
+        if isinstance(each, dict)
+    ]
+
+
+def _facts(case: CaseRecord) -> Iterator[tuple[str, str]]:
+    """What an engineer looks up."""
+    shown = case.shown
+    yield "place", place(case)
+    yield "app", safe_name(case.app)
+    if shown is not None:
+        yield "source", str(case.source)
+        yield "run id", safe(shown.run_id or "")
+        yield "specification hash", safe(shown.specification_hash or "")
+    yield "pinned hash", safe(case.pinned)
+    if shown is not None:
+        yield "recorded", shown.comparison.recorded_at if shown.comparison else ""
+        yield "duration", f"{shown.duration:.1f} s"
+        yield "tokens", used(case.tokens)
+    if case.config:
+        yield "config", _pretty(case.config)
+
+
+def _todo(case: CaseRecord) -> list[str]:
+    if not case.command:
+        return []
+    if case.verdict is Verdict.TROUBLE or case.shown is None or kind(case) in QUIET:
+        return ["to run it again", safe(case.command)]
+    return _split(what_now(case))
+
+
+# ── a run ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _run(case: CaseRecord, shown: AttemptRecord) -> Document:
+    comparison = shown.comparison
+    return {
+        "error": safe(shown.error or "") if shown.status is Status.ERRORED else "",
+        "failures": [row for failure in shown.failures for row in _failure(failure)],
+        "more": shown.failure_count - len(shown.failures),
+        "result": _pretty(shown.result),
+        "attempts": _attempts(case),
+        "change": _change(comparison) if comparison else None,
+        "blocks": [_block(block, at, comparison) for at, block in enumerate(shown.blocks, 1)],
+    }
+
+
+def _failure(failure: FailureRecord) -> Iterator[Document]:
+    """The rows of a failed expectation: expected and actual."""
+    if failure.changes:
+        yield from (_row(change, failure.path) for change in failure.changes[:MAX_ROWS])
+        return
+    written = failure.expected.written
+    if failure.expected.name == "equals" and failure.found:
+        row = _row(ChangeRecord((), written, failure.actual, lengths=failure.lengths))
+        yield {**row, "path": safe_name(failure.path)}
+        return
+    expected, actual = sides(failure)
+    yield {
+        "path": safe_name(failure.path),
+        "old": [[expected, True]],
+        "new": [[actual, True]] if failure.found else None,
+        "note": safe(failure.note),
+    }
+
+
+def _change(comparison: ComparisonRecord) -> Document:
+    """How the run differs from its recording."""
+    first = comparison.blocks[0] if comparison.blocks else None
+    position = ""
+    if first is not None and first.position:
+        position = f"block {first.position} of {comparison.block_total}"
+        position += f", input {first.input}" if first.input is not None else ""
+    return {
+        "day": comparison.recorded_at[:10],
+        "not_compared": safe(comparison.not_compared),
+        "values": [_row(change) for change in comparison.values[:MAX_ROWS]],
+        "count": comparison.count,
+        "begins": safe_name(f"{first.name} ({first.type})") if first else "",
+        "position": position,
+        "rows": _rows(first) if first and comparison.changed else [],
+        "then": _following(comparison.blocks),
+        "left_out": [safe(name) for name in comparison.left_out],
+    }
+
+
+def _following(blocks: Sequence[BlockChangeRecord]) -> list[str]:
+    """The blocks that changed too, each once; those where the change of another input begins say so."""
+    names = []
+    for block in blocks[1:]:
+        of_input = f" (input {block.input})" if block.input is not None else ""
+        begins = ": it begins here" if block.is_cause else ""
+        names.append(f"{safe_name(block.name)}{of_input}{begins}")
+    return list(dict.fromkeys(names))
+
+
+def _block(block: BlockRecord, position: int, comparison: ComparisonRecord | None) -> Document:
+    changes = [each for each in comparison.blocks if each.name == block.name] if comparison else []
+    return {
+        "position": position,
+        "name": safe_name(block.name),
+        "type": safe_name(block.type),
+        "status": safe(block.status),
+        "tokens": _tokens(block),
+        "iterations": _iterations(block.iterations),
+        "started": block.started,
+        "duration": block.duration,
+        "rows": [row for each in changes for row in _rows(each)],
+        "is_cause": any(each.is_cause for each in changes),
+        "output": _pretty(block.output),
+        "error": _pretty(block.error) if block.error else "",
+        "is_cut": block.is_cut,
+    }
+
+
+def _tokens(block: BlockRecord) -> str:
+    """The number of tokens of a block; empty if it calls no model."""
+    total = block.usage.get("total_tokens", 0)
+    return "unknown" if total is None else f"{total:,}" if total else ""
+
+
+def _iterations(count: Any) -> str:
+    counts = count if isinstance(count, list) else [count]
+    return " + ".join(str(each) for each in counts) if any(each not in (None, 1) for each in counts) else ""
+
+
+def _attempts(case: CaseRecord) -> Document | None:
+    """The attempts of a repeated case."""
+    if case.repeat is None:
+        return None
+    passed = f"{case.passed_attempts} of {len(case.attempts)} attempts passed"
+    return {
+        "each": [[attempt.passed, attempt.changed, _attempt_line(attempt)] for attempt in case.attempts],
+        "shown": case.attempts.index(case.shown) + 1 if case.shown else 0,
+        "rate": f"{passed}, {case.repeat.min_pass} must",
+    }
+
+
+def _attempt_line(attempt: AttemptRecord) -> str:
+    return difference(attempt)[:MAX_SUMMARY] or ("passed" if attempt.passed else "failed")
+
+
+# ── values ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _rows(block: BlockChangeRecord | None) -> list[Document]:
+    """The changes of a block: recorded and now."""
+    if block is None:
+        return []
+    rows = [_row(change) for change in block.changes[:MAX_ROWS]]
+    if block.count > len(rows):
+        rows.append({"path": f"and {block.count - len(rows):,} more", "old": None, "new": None})
+    return rows
+
+
+def _row(change: ChangeRecord, before: str = "") -> Document:
+    """One change: its path, and both sides in parts that differ and parts that do not; None for no value."""
+    if whole := came_or_went(change):
+        return {"path": "the block", "old": None, "new": None, "note": whole}
+    old, new = change.before, change.after
+    left: Any
+    right: Any
+    if isinstance(old, str) and isinstance(new, str):
+        left, right = parts(old, new)
+    else:
+        left, right = ([[each, True]] for each in _two(old, new, change.lengths))
+    return {
+        "path": _path(change.path, before),
+        "old": None if old is MISSING else left,
+        "new": None if new is MISSING else right,
+    }
+
+
+def _two(old: object, new: object, lengths: tuple[int, int] | None) -> tuple[str, str]:
+    """Both sides of a change as text; a side that is a text is shown without quotes and in lines."""
+    if old is MISSING or new is MISSING:
+        return _pretty(None if old is MISSING else old), _pretty(None if new is MISSING else new)
+    return contrast(old, new, ROOM, lengths)
+
+
+def _path(path: Path, before: str) -> str:
+    """`output.label`, or `iteration 3 output.label`."""
+    if path and isinstance(path[0], int) and not before:
+        return f"iteration {path[0] + 1} {show_path(path[1:])}".rstrip()
+    return show_path(path, before) or "the block"
+
+
+def _pretty(value: Any) -> str:
+    """A JSON value in lines; a text as it is."""
+    if isinstance(value, str):
+        return _lines(value)
+    if isinstance(value, dict | list | tuple):
+        return _lines(msgspec.json.format(_encoded(value), indent=2).decode())
+    return safe(_encoded(value).decode())
+
+
+def _encoded(value: Any) -> bytes:
+    """The value as JSON; msgspec writes numbers as Python does."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+def _lines(text: str) -> str:
+    """A text of several lines, each safe to show."""
+    return "\n".join(map(safe, text.split("\n")))

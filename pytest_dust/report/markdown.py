@@ -1,0 +1,180 @@
+"""The report of a session as Markdown: short, for a pull request or the summary of a CI job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from pytest_dust.characters import safe, safe_name
+from pytest_dust.report import groups
+from pytest_dust.report.case import difference, place, what_now
+from pytest_dust.report.comparison import comparison_lines
+from pytest_dust.report.drift import block_lines
+from pytest_dust.report.drift import headline as drift_headline
+from pytest_dust.report.overview import Group, Kind, Overview, State, drifted_block, facts, kind, overview
+from pytest_dust.report.record import BlockDriftRecord, CaseRecord, DriftRecord, SessionRecord, Verdict
+from pytest_dust.wording import first_names, plural
+
+MOST = 900_000
+"""Maximum length in bytes; GitHub refuses a summary of more than 1 MiB."""
+LEFT_OUT = "\n… the rest is left out here; the reports .html and .json are complete.\n"
+MAX_ROWS = 40
+"""Cases of one group that have a row of their own; more are named."""
+MAX_NAMED = 200
+"""Cases that are named beside the rows; more are counted."""
+MAX_CELL = 300
+"""Characters of one value."""
+SIGNS = {State.PASSED: "✅", State.CHANGED: "🟡", State.FAILED: "❌", State.INCOMPLETE: "⚠️"}
+"""A sign before the verdict; the verdict says the same in words."""
+_MARKUP = re.compile(r"([\\`*_\[\]<>|~&]|^[#+-]|:(?=//)|(?<=www)\.)")
+
+
+def markdown(session: SessionRecord, most: int = MOST) -> str:
+    """The report as Markdown, with at most `most` bytes."""
+    lines: list[str] = []
+    left = most - len(LEFT_OUT.encode())
+    for line in _lines(session, overview(session)):
+        left -= len(line.encode("utf-8", "backslashreplace")) + 1
+        if left < 0:
+            lines.append(LEFT_OUT)
+            break
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _lines(session: SessionRecord, seen: Overview) -> Iterator[str]:
+    yield f"## {SIGNS[seen.state]} pytest-dust: {seen.verdict}"
+    yield ""
+    counts = [f"{count:,} {each}" for each, count in seen.counts.items()]
+    yield f"{' · '.join(counts)}{' — ' if counts else ''}{text(', '.join(facts(session)))}"
+    if seen.partial:
+        yield ""
+        yield "> **Not all cases are in this report:**"
+        yield from (f"> - {text(reason)}" for reason in seen.partial[:MAX_ROWS])
+    for group in seen.groups:
+        yield ""
+        yield from _group(session, group)
+    yield from _drifts([drift for drift in session.drifts if not drift.passed])
+    yield from _expected(seen)
+
+
+def _group(session: SessionRecord, group: Group) -> Iterator[str]:
+    first = groups.to_look_at(group.cases, _difference)[0]
+    yield f"### {text(group.title)}"
+    yield ""
+    if group.cause:
+        yield f"App {code(group.cause.app)}{_failing(group)}"
+        yield ""
+        yield from _change(first)
+        if block := drifted_block(session, group.cause):
+            yield from _edited(block)
+    elif group.note:
+        yield code(group.note)
+        yield ""
+    yield from _table(group.cases)
+    yield ""
+    yield from _command(group)
+
+
+def _failing(group: Group) -> str:
+    """How many of the cases fail the session, if not all do."""
+    return "" if group.failed == len(group.cases) else f", {group.failed:,} of them fail"
+
+
+def _change(case: CaseRecord) -> Iterator[str]:
+    """How the first block changed in one case."""
+    if case.comparison is None or not case.comparison.blocks:
+        return
+    yield f"In {code(_name(case))}:"
+    yield ""
+    yield from list(comparison_lines(case.comparison))[1:]  # four spaces before each make them code
+    yield ""
+
+
+def _edited(block: BlockDriftRecord) -> Iterator[str]:
+    """How the saved block differs from the pinned one."""
+    yield f"The saved block {code(block.name)} was {block.kind} since the pinned version:"
+    yield ""
+    yield from (f"    {line}" for line in block_lines(block))
+    yield ""
+
+
+def _table(cases: Sequence[CaseRecord]) -> Iterator[str]:
+    shown = groups.to_look_at(cases, _difference)
+    ordered = [*shown, *(case for case in cases if case not in shown)]
+    yield "| case | what differs | place |"
+    yield "|---|---|---|"
+    for case in ordered[:MAX_ROWS]:
+        described = f" {text(safe(case.description))}" if case.description else ""
+        cells = f"{code(_name(case))}{described}", code(_difference(case)), code(place(case))
+        yield f"| {' | '.join(map(_cell, cells))} |"
+    if len(ordered) > MAX_ROWS:
+        names = [code(_name(case)) for case in ordered[MAX_ROWS:]]
+        yield ""
+        yield f"and {first_names(names, MAX_NAMED)}"
+
+
+def _command(group: Group) -> Iterator[str]:
+    first = group.cases[0]
+    if first.verdict is Verdict.TROUBLE or first.shown is None:
+        command = groups.command(group.cases)
+        yield f"To run {'it' if len(group.cases) == 1 else 'them'} again: {code(command)}" if command else ""
+        return
+    yield text_with_code(what_now(first, groups.command(group.cases)))
+
+
+def _drifts(drifts: Sequence[DriftRecord]) -> Iterator[str]:
+    for drift in drifts:
+        yield ""
+        yield f"### Drift: {text(safe(drift_headline(drift)))}"
+        for block in drift.blocks or ():
+            yield ""
+            yield from _edited(block)
+
+
+def _expected(seen: Overview) -> Iterator[str]:
+    """The cases that are expected to fail, each with the reason."""
+    cases = [case for case in seen.cases if kind(case) is Kind.XFAILED]
+    if cases:
+        yield ""
+        yield f"{plural(len(cases), 'case')} {Kind.XFAILED}: " + first_names(
+            [f"{code(_name(case))} ({text(safe(case.reason))})" for case in cases], MAX_ROWS
+        )
+
+
+def _name(case: CaseRecord) -> str:
+    return safe_name(case.title)
+
+
+def _difference(case: CaseRecord) -> str:
+    if case.shown is None or case.verdict is Verdict.TROUBLE:
+        return safe(case.message.split("\n", 1)[0])
+    return difference(case.shown)
+
+
+# ── text that Markdown takes for text ────────────────────────────────────────────────────────────
+
+
+def code(value: str) -> str:
+    """A text as code, in which Markdown and HTML mean nothing; empty for an empty text."""
+    shown = value if len(value) <= MAX_CELL else f"{value[:MAX_CELL]}…"
+    if not shown.strip():
+        return ""
+    fence = "`" * (max((len(run) for run in re.findall("`+", shown)), default=0) + 1)
+    around = " " if "`" in (shown[0], shown[-1]) else ""
+    return f"{fence}{around}{shown}{around}{fence}"
+
+
+def _cell(markup: str) -> str:
+    return markup.replace("\\|", "|").replace("|", "\\|")
+
+
+def text(value: str) -> str:
+    """A text in which no character is taken for Markdown or HTML."""
+    return _MARKUP.sub(r"\\\1", value)
+
+
+def text_with_code(sentence: str) -> str:
+    """A sentence that ends in a command after a colon, with the command as code."""
+    said, colon, command = sentence.partition(": ")
+    return f"{text(said)}{colon}{code(command)}"

@@ -1,0 +1,212 @@
+"""What a session comes to: its verdict in a sentence, its cases by kind, and where their changes begin."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pytest_dust.characters import safe, safe_name
+from pytest_dust.model import Tokens
+from pytest_dust.report import groups
+from pytest_dust.report.record import (
+    BlockDriftRecord,
+    CaseOutcome,
+    CaseRecord,
+    RunSource,
+    SessionRecord,
+    Verdict,
+)
+from pytest_dust.report.tokens import in_all
+from pytest_dust.wording import plural
+
+
+class Kind(StrEnum):
+    """What a reader must know of a case; the most urgent kind first."""
+
+    FAILED = "failed"
+    """An expectation does not hold."""
+    CHANGED = "changed"
+    """All expectations hold, but the run changed since its recording."""
+    TROUBLE = "no verdict"
+    """There is no run, or it could not be judged."""
+    XFAILED = "expected to fail"
+    SKIPPED = "skipped"
+    PASSED = "passed"
+
+
+def kind(case: CaseRecord) -> Kind:
+    """What a reader must know of a case."""
+    if case.outcome is CaseOutcome.SKIPPED:
+        return Kind.SKIPPED
+    if case.outcome is CaseOutcome.XFAILED:
+        return Kind.XFAILED
+    if case.verdict is Verdict.TROUBLE:
+        return Kind.TROUBLE
+    if case.verdict is Verdict.CHANGED:
+        return Kind.CHANGED
+    if case.outcome is CaseOutcome.FAILED or case.verdict is Verdict.FAILED:
+        return Kind.FAILED
+    return Kind.CHANGED if case.changed else Kind.PASSED
+
+
+class State(StrEnum):
+    """The verdict on a session."""
+
+    PASSED = "passed"
+    """All cases ran and passed, and none changed."""
+    CHANGED = "changed"
+    """All cases passed, but some changed."""
+    FAILED = "failed"
+    """Something failed."""
+    INCOMPLETE = "incomplete"
+    """Nothing failed, but not all cases ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Cases with the same cause, or of the same kind."""
+
+    title: str
+    """Such as `12 cases begin in CLASSIFY (llm)`."""
+    cases: tuple[CaseRecord, ...]
+    cause: groups.Cause | None = None
+    note: str = ""
+    """What the cases have in common beside their cause."""
+
+    @property
+    def failed(self) -> int:
+        """Number of cases that fail the session."""
+        return sum(case.outcome is CaseOutcome.FAILED for case in self.cases)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What a session comes to."""
+
+    state: State
+    verdict: str
+    """The verdict in one sentence."""
+    cases: tuple[CaseRecord, ...]
+    """Each case once."""
+    counts: dict[Kind, int]
+    changed: int
+    """Number of cases that changed, whether they failed or not."""
+    groups: tuple[Group, ...]
+    """The cases that need a look, the most urgent group first."""
+    partial: tuple[str, ...]
+    """Why this is not the whole picture; empty if it is."""
+
+
+def overview(session: SessionRecord) -> Overview:
+    """What the session comes to."""
+    cases = session.once
+    counts = Counter(map(kind, cases))
+    partial = tuple(_partial(session))
+    changed = sum(case.changed for case in cases)
+    state = _state(session, cases, changed, partial)
+    return Overview(
+        state=state,
+        verdict=_verdict(session, cases, changed),
+        cases=cases,
+        counts={each: counts[each] for each in Kind if counts[each]},
+        changed=changed,
+        groups=tuple(_groups(cases)),
+        partial=partial,
+    )
+
+
+def _state(
+    session: SessionRecord, cases: Sequence[CaseRecord], changed: int, partial: Sequence[str]
+) -> State:
+    failed = any(case.outcome is CaseOutcome.FAILED for case in cases)
+    if failed or session.problems or any(not drift.passed for drift in session.drifts):
+        return State.FAILED
+    if partial or not cases:
+        return State.INCOMPLETE
+    return State.CHANGED if changed else State.PASSED
+
+
+def _verdict(session: SessionRecord, cases: Sequence[CaseRecord], changed: int) -> str:
+    failed = [case for case in cases if case.outcome is CaseOutcome.FAILED]
+    trouble = sum(case.verdict is Verdict.TROUBLE for case in failed)
+    total = plural(len(cases), "case")
+    if not cases:
+        return "No case ran."
+    parts = []
+    if failed:
+        parts.append(f"{len(failed):,} of {total} failed")
+    if changed:
+        parts.append(f"{changed:,} changed since {'its recording' if changed == 1 else 'their recordings'}")
+    if trouble:
+        parts.append(f"{trouble:,} {'has' if trouble == 1 else 'have'} no verdict")
+    if session.problems:
+        parts.append(f"{plural(len(session.problems), 'suite')} could not be read or had an error")
+    if parts:
+        return f"{'; '.join(parts)}."
+    compared = sum(case.compared for case in cases)
+    unchanged = ", and none of them changed" if compared == len(cases) else ""
+    passed = sum(kind(case) is Kind.PASSED for case in cases)
+    return (
+        f"All {total} passed{unchanged}."
+        if passed == len(cases)
+        else f"{passed:,} of {total} passed; none failed."
+    )
+
+
+def _partial(session: SessionRecord) -> Iterator[str]:
+    """Why not all cases are in the record."""
+    yield from (f"the session ended early: {safe(reason)}" for reason in session.partial)
+    ran = sum(not case.is_test for case in session.once)
+    if ran < session.selection.selected:
+        yield f"{ran:,} of {plural(session.selection.selected, 'selected case')} ran"
+    if session.selection.deselected:
+        yield f"{plural(session.selection.deselected, 'case')} not selected"
+    for problem in session.problems:
+        yield f"{safe(problem.where)}: the cases of this suite did not run, or it had an error"
+
+
+def _groups(cases: Sequence[CaseRecord]) -> Iterator[Group]:
+    open_ = [case for case in cases if kind(case) in (Kind.FAILED, Kind.CHANGED)]
+    found = [_by_cause(group) for group in groups.by(groups.cause, open_)]
+    yield from sorted(found, key=lambda group: (not group.failed, -len(group.cases)))
+    if others := tuple(case for case in open_ if groups.cause(case) is None):
+        fail = "gives a wrong answer" if len(others) == 1 else "give wrong answers"
+        yield Group(f"{plural(len(others), 'case')} {fail}; no change is known", others)
+    trouble = [case for case in cases if kind(case) is Kind.TROUBLE]
+    for group in groups.by(groups.alike, trouble):
+        has = "has" if len(group) == 1 else "have"
+        yield Group(
+            f"{plural(len(group), 'case')} {has} no verdict",
+            group,
+            note=safe(group[0].message.split("\n", 1)[0]),
+        )
+
+
+def _by_cause(cases: tuple[CaseRecord, ...]) -> Group:
+    cause = groups.cause(cases[0])
+    assert cause is not None  # noqa: S101  # they were grouped by it
+    begin = "begins" if len(cases) == 1 else "begin"
+    title = f"{plural(len(cases), 'case')} {begin} in {cause.label}"
+    if not cause.name:
+        title = f"{plural(len(cases), 'case')} changed in no known block"
+    return Group(title, cases, cause)
+
+
+def drifted_block(session: SessionRecord, cause: groups.Cause) -> BlockDriftRecord | None:
+    """How the saved block in which a change begins differs from the pinned one, if a drift check tells."""
+    blocks = (block for drift in session.drifts if drift.app == cause.app for block in drift.blocks or ())
+    return next((block for block in blocks if (block.type, block.name) == (cause.type, cause.name)), None)
+
+
+def facts(session: SessionRecord) -> Iterator[str]:
+    """When and how the session ran, in short."""
+    if session.started_at:
+        yield session.started_at[:19].replace("T", " ") + " UTC"
+    yield f"mode {session.mode}"
+    for app, version in session.versions.items():
+        yield f"version {version[:12]}{f' of app {safe_name(app)}' if app else ''}"
+    yield f"{session.duration:.1f} s"
+    paid = (case.tokens for case in session.cases if case.source is not RunSource.REPLAYED)
+    yield in_all(sum(paid, Tokens()))

@@ -1,0 +1,54 @@
+"""Write the reports of a session: the suffix of each file decides what it holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pytest_dust.cassettes.files import write_whole
+from pytest_dust.errors import SettingsError
+from pytest_dust.report.record import SessionRecord
+
+
+def _json(session: SessionRecord) -> str:
+    from pytest_dust.report.record_json import text  # msgspec: 14 ms
+
+    return text(session)
+
+
+def _html(session: SessionRecord) -> str:
+    from pytest_dust.report.html.page import page
+
+    return page(session)
+
+
+def _markdown(session: SessionRecord) -> str:
+    from pytest_dust.report.markdown import markdown
+
+    return markdown(session)
+
+
+FORMATS: Mapping[str, Callable[[SessionRecord], str]] = {".json": _json, ".html": _html, ".md": _markdown}
+"""By suffix, the function that writes a session's report as text."""
+
+
+def refuse_unwritable(path: Path, shown: str) -> None:
+    """Raise SettingsError if a report cannot be written there, before any test runs."""
+    above = next(each for each in path.parents if os.path.lexists(each))
+    wrong = ""
+    if path.is_dir():
+        wrong = "is a folder; name a file"
+    elif not above.is_dir():
+        wrong = f"cannot be written, as {above.name} is a file; name another file"
+    elif not os.access(above, os.W_OK | os.X_OK):
+        wrong = "cannot be written to its folder; name another file, or make the folder writable"
+    if wrong:
+        raise SettingsError(f"--dust-report={shown} {wrong}")
+
+
+def write(session: SessionRecord, path: Path) -> None:
+    """Write one report, whole or not at all; raises OSError if that fails."""
+    content = FORMATS[path.suffix.lower()](session)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, content.encode("utf-8", "backslashreplace"))
