@@ -109,6 +109,8 @@ class Expectation:
 
     path: str
     matchers: tuple[Bound, ...]
+    line: int = 0
+    """Line of its key in the suite file; 0 if it is not written there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +297,8 @@ class Failure:
     actual: object
     note: str = ""
     changes: tuple[Change, ...] = ()
+    line: int = 0
+    """Line of the expectation in the suite file; 0 if it is not written there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def masked(expect: Iterable[Expectation], mask: Mask) -> tuple[Expectation, ...]
         for one in expect
     )
     return tuple(
-        one if matchers == one.matchers else Expectation(one.path, matchers) for one, matchers in pairs
+        one if matchers == one.matchers else replace(one, matchers=matchers) for one, matchers in pairs
     )
 
 
@@ -119,26 +119,27 @@ class Judging:
         return (*found, replace(step, note=note))
 
     def _judge(self, one: Expectation) -> None:
-        self._step = Failure(one.path, one.matchers[0].expected, MISSING)
+        self._step = Failure(one.path, one.matchers[0].expected, MISSING, line=one.line)
         try:
             value = paths.find(one.path, self._view)
         except paths.PathError as error:
             note = f"the path cannot be evaluated on this run: {error}"
-            self._found += [Failure(one.path, bound.expected, MISSING, note) for bound in one.matchers]
+            self._found += [replace(self._step, expected=bound.expected, note=note) for bound in one.matchers]
             return
         for bound in one.matchers:
-            self._step = Failure(one.path, bound.expected, value)
+            self._step = Failure(one.path, bound.expected, value, line=one.line)
             verdict = judge(value, bound)
             if verdict is not True:
-                self._found.append(_failure(one.path, bound, value, verdict or "", self._view))
+                self._found.append(_explained(self._step, bound, verdict or "", self._view))
 
 
-def _failure(path: str, bound: Bound, value: object, note: str, view: dict[str, Any]) -> Failure:
+def _explained(failure: Failure, bound: Bound, note: str, view: dict[str, Any]) -> Failure:
+    """The failure with its reason; `note` is what the matcher says."""
+    path, value = failure.path, failure.actual
     if value is MISSING and not isinstance(note, Broken):
-        return Failure(path, bound.expected, value, paths.how_far(path, view))
-    return Failure(
-        path, bound.expected, value, _unknown_usage(path, value, view) or note, _changes(bound, value)
-    )
+        return replace(failure, note=paths.how_far(path, view))
+    note = _unknown_usage(path, value, view) or note
+    return replace(failure, note=note, changes=_changes(bound, value))
 
 
 def _check_names(steps: paths.Steps, *, plural: bool) -> None:

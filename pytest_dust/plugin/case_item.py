@@ -17,6 +17,7 @@ from pytest_dust.report import case as case_report
 from pytest_dust.report.bounds import kept
 from pytest_dust.report.progress import progress
 from pytest_dust.report.record import CaseRecord, ItemRecord, RunSource, Verdict
+from pytest_dust.wording import as_typed
 
 if TYPE_CHECKING:
     from pytest_dust.cassettes.recording import CassetteOfCase
@@ -49,6 +50,11 @@ class DustItem(Item):
     def line(self) -> int:
         """The line on which the case begins."""
         return self.case.place.line
+
+    @property
+    def report_line(self) -> int:
+        """The line of the first failed expectation, else that on which the case begins."""
+        return self.record.report_line if self.record else self.line
 
     def masked(self, text: str) -> str:
         """The text, safe to print, with all secrets in it masked, and what is redacted of the case."""
@@ -134,7 +140,7 @@ class DustItem(Item):
             command=self.command,
             source=source,
             verdict=Verdict.PASSED,
-            row=case.row,
+            row=self._row,
             description=self._description,
         )
         if not settings.report:
@@ -150,6 +156,12 @@ class DustItem(Item):
             return record
         message = f"it was not run, because of an error before it: {type(error).__name__}: {error}"
         return replace(record, verdict=Verdict.TROUBLE, message=message)
+
+    @property
+    def _row(self) -> str:
+        """File and line of the case's row, from the folder in which pytest was called; empty without one."""
+        row = self.case.row
+        return as_typed(self.path.parent / row, self.config.invocation_params.dir) if row else ""
 
     @property
     def _description(self) -> str:

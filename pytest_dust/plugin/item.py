@@ -84,6 +84,11 @@ class Item(pytest.Item):
         """The line of the item in its file."""
         return 1
 
+    @property
+    def report_line(self) -> int:
+        """The line that reports of the item's failure name."""
+        return self.line
+
     def reportinfo(self) -> tuple[Path, int, str]:
         """The item's file, its line from 0, and the title of its report.
 
@@ -98,7 +103,7 @@ class Item(pytest.Item):
 
     def failed(self, text: str, headline: str) -> CaseReport:
         """A report that pytest can show."""
-        return CaseReport(self.masked(text), Crash(self.suite.shown, self.line, self.masked(headline)))
+        return CaseReport(self.masked(text), Crash(self.suite.shown, self.report_line, self.masked(headline)))
 
     def seconds(self, passed: float) -> float:
         """Seconds that the item took, of which `passed` since it began."""

@@ -190,6 +190,8 @@ class Session:
         elif report.when == "call":
             report.dust = item_record(call.excinfo.value if call.excinfo else None)
             report.duration = item.seconds(report.duration)  # type: ignore[attr-defined]
+            path, _, title = report.location
+            report.location = path, item.report_line - 1, title  # type: ignore[attr-defined]
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         """Count the cases that are not selected."""

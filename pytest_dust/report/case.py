@@ -60,8 +60,8 @@ def _trouble(record: CaseRecord) -> Iterator[str]:
 
 
 def place(record: CaseRecord) -> str:
-    """Where the case stands: file and line, the row of its dataset, or which run of a test it is."""
-    line = f":{record.line}" if record.line else ""
+    """File and line to look at, and the row of the dataset, or which run of a test it is."""
+    line = f":{record.report_line}" if record.report_line else ""
     row = f" ({record.row})" if record.row else ""
     run = f"   run {record.run_number} of the test" if record.run_number > 1 else ""
     return safe(f"{record.file}{line}{row}{run}")
@@ -113,7 +113,12 @@ def heading(record: CaseRecord) -> str:
 
 
 def headline(record: CaseRecord) -> str:
-    """A failed case in one line, for pytest's short summary: where it began, then what failed first."""
+    """A failed case in one line, for pytest's short summary: its row, where it began, what failed first."""
+    row = f"{safe(record.row)}: " if record.row else ""
+    return row + _headline(record)
+
+
+def _headline(record: CaseRecord) -> str:
     shown = record.shown
     if record.verdict is Verdict.TROUBLE or shown is None:
         return safe(record.message.split("\n", 1)[0])

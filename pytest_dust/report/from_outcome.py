@@ -167,6 +167,7 @@ def _failure(failure: Failure) -> FailureRecord:
         note=failure.note,
         changes=change_records(failure.changes),
         count=len(failure.changes),
+        line=failure.line,
     )
 
 

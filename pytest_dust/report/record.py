@@ -142,6 +142,8 @@ class FailureRecord:
     """Number of such differences."""
     lengths: tuple[int, int] | None = None
     """Characters of the expected and the actual text, if the record holds only a part of them."""
+    line: int = 0
+    """Line of the expectation in the suite file; 0 if it is not written there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,7 @@ class CaseRecord:
     source: RunSource
     verdict: Verdict
     row: str = ""
-    """The row of a dataset, such as `questions.jsonl:17`."""
+    """File and line of its row in a dataset, such as `support/questions.jsonl:17`; empty without one."""
     description: str = ""
     is_test: bool = False
     """Whether it is a run of a Python test."""
@@ -272,6 +274,12 @@ class CaseRecord:
         changed = [attempt for attempt in self.attempts if attempt.changed]
         first = failed if self.verdict is Verdict.FAILED else []
         return next(iter([*first, *changed, *self.attempts]), None)
+
+    @property
+    def report_line(self) -> int:
+        """The line that reports name: that of the first failed expectation, else that of the case."""
+        failed = self.verdict is Verdict.FAILED and self.shown is not None and self.shown.failures
+        return (failed and failed[0].line) or self.line
 
     @property
     def comparison(self) -> ComparisonRecord | None:

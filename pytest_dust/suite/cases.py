@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 from pytest_dust.checks import expectation
@@ -402,7 +402,8 @@ class _Reader:
     def expectation(self, value: Any, path: Path, *, plural: bool) -> Expectation | None:
         """One entry of `expect`; adds a mistake and returns None if it is wrong."""
         try:
-            return expectation.read(str(path[-1]), value, plural=plural, here=self.here)
+            one = expectation.read(str(path[-1]), value, plural=plural, here=self.here)
+            return replace(one, line=self.problems.document.place(path, key=True).line)
         except PathError as error:
             self.problems.add(path, str(error), key=True)
         except ArgumentError as error:

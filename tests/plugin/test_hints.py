@@ -255,15 +255,15 @@ def test_descriptions_are_not_shown_unasked(described):
     assert "A refund goes to billing" not in described.run().out
 
 
-@pytest.mark.parametrize("mode", ["replay", "trouble"])
-def test_a_failure_shows_the_description(described, mode):
+@pytest.mark.parametrize(("mode", "line"), [("replay", 16), ("trouble", 11)])
+def test_a_failure_shows_the_description(described, mode, line):
     """The report of a failed case has the description below its first line, and of one without a run too."""
     example = described
     if mode == "trouble":
         example = described.having({"cassettes/answer/wrong.json": None})
     result = example.run("-k", "wrong")
     assert re.search(
-        r"^answer\.dust\.yaml:11   repl.*\n  A greeting goes nowhere\n\n  ", result.report, re.MULTILINE
+        rf"^answer\.dust\.yaml:{line}   repl.*\n  A greeting goes nowhere\n\n  ", result.report, re.MULTILINE
     )
 
 

@@ -299,11 +299,43 @@ def test_expect_of_the_case_wins_key_by_key() -> None:
     case = only(
         HEAD + "expect: {result.a: 1, result.b: 2}\n" + ONE + "    expect: {result.b: 3, result.c: 4}\n"
     )
-    found = {one.path: one for one in case.expect if one is not SUCCEEDS}
+    found = {one.path: one.matchers for one in case.expect if one is not SUCCEEDS}
     assert found == {
-        path: expectation.read(path, value, plural=False)
+        path: expectation.read(path, value, plural=False).matchers
         for path, value in [("result.a", 1), ("result.b", 3), ("result.c", 4)]
     }
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"], ids=["unix", "windows"])
+def test_an_expectation_knows_its_line(ending: str) -> None:
+    """An expectation has the line of its key, in the suite or the case; an implied one has none."""
+    text = f"""{HEAD}
+expect: {{usage: {{exists: true}}, result.a: 1}}
+cases:
+  - id: x
+    input: {{}}
+    expect:
+      "result.a": [
+        2]
+      ? result.b
+      : {{gt: 1}}
+"""
+    held = only(text.replace("\n", ending)).expect
+    assert [(one.path, one.line) for one in held] == [
+        ("status", 0),
+        ("usage", text[: text.index("usage")].count("\n") + 1),
+        ("result.a", text[: text.index('"result.a"')].count("\n") + 1),
+        ("result.b", text[: text.index("result.b")].count("\n") + 1),
+    ]
+
+
+def test_an_expectation_behind_an_alias_has_the_line_that_it_is_written_on() -> None:
+    """Of an `expect` that an alias repeats, an expectation has the line at the anchor."""
+    one, other = cases(
+        f"{HEAD}cases:\n  - id: x\n    input: {{}}\n    expect: &held\n      result: 1\n"
+        "  - id: y\n    input: {}\n    expect: *held\n"
+    )
+    assert one.expect[-1].line == other.expect[-1].line == HEAD.count("\n") + 5
 
 
 def test_marks_add_up() -> None:

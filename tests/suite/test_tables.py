@@ -8,6 +8,7 @@ import json
 import re
 import time
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -90,6 +91,23 @@ def test_every_format_gives_the_same_cases(load, kind):
     assert [case.id for case in cases] == IDS
     assert [case.inputs for case in cases] == [[{"question": row["question"]}] for row in ROWS]
     assert {case.place for case in cases} == {Place(4, 5)}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "lines"),
+    [
+        ("q.jsonl", '\n{"question": "a"}\n\n  \n{"question": "b"}', [2, 5]),
+        ("q.jsonl", '\ufeff{"question": "a\u2028b"}\r\n\r\n{"question": "b"}\r\n', [1, 3]),
+        ("q.json", '\n[\n  {\n    "question": "a"\n  }\n  ,\n\n  {"question": "b"}\n]', [3, 8]),
+        ("q.csv", '"question","the\nother"\n"a\n\nb",\n\nb,"\n"\nc,\n', [3, 7, 9]),
+        ("q.csv", 'question\r\n"a\r\nb"\r\nb\r\n', [2, 4]),
+        ("q.yaml", "# two\n- question: |\n    a\n    b\n\n-\n  question: b\n", [2, 7]),
+    ],
+)
+def test_the_line_of_a_row_is_the_one_an_editor_shows(load, name, content, lines):
+    """Blank lines, and cells of several lines, count as the lines that they are."""
+    cases = load(ASK.format(name), {name: content})
+    assert [case.row for case in cases] == [f"{name}:{line}" for line in lines]
 
 
 @each_format
@@ -593,11 +611,23 @@ def test_each_generated_case_has_its_own_cassette(table, server):
 
 
 def test_a_failure_names_the_row(table):
-    """The report of a failed row names the suite's and the row's line, and a command for this row."""
+    """The report of a failed row names the expectation's and the row's line, and a command for this row."""
     result = table.run("--dust-mode=record", "-k", "17 and gpt")
-    assert "t.dust.yaml:4 (questions.jsonl:2)   recorded" in result.report
+    assert "t.dust.yaml:9 (questions.jsonl:2)   recorded" in result.report
     chosen = result.example.offline().run("t.dust.yaml::question[17-GPT/4]")
-    assert (chosen.outcomes, "questions.jsonl:2" in chosen.out) == ({"failed": 1}, True)
+    assert chosen.outcomes == {"failed": 1}
+    assert re.search(
+        r"^FAILED t.dust.yaml::\S+ - questions.jsonl:2: result.label: ", chosen.out, re.MULTILINE
+    )
+
+
+def test_the_file_of_a_row_is_named_from_the_folder_of_the_call(table):
+    """A row of a suite in a folder is named with that folder, so that an editor finds it."""
+    files = {f"faq/{name}": table.files[name] for name in ("t.dust.yaml", "questions.jsonl")}
+    moved = replace(table, files={**files, "pytest.ini": table.files["pytest.ini"]})
+    assert (
+        "faq/t.dust.yaml:4 (faq/questions.jsonl:2)   replay\n" in moved.offline().run("-k", "17-GPT").report
+    )
 
 
 @pytest.mark.parametrize("case", ["question[r1-GPT/4]", "question[17-gpt-4o]"])
