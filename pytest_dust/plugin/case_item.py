@@ -93,8 +93,8 @@ class DustItem(Item):
                 self._check(self.record)
             else:
                 self._run(self.record)
-        except DustError as error:
-            raise NoRun(self.masked(str(error))) from None
+        except DustError:
+            raise NoRun(self.masked(case_report.headline(self.record))) from None
         finally:
             self.took = sum(job.seconds for job in self.jobs)
             self.shared.live.pool.cancel(self.jobs)

@@ -26,8 +26,10 @@ RUNS = pytest.StashKey[list[FixtureRun]]()
 """The runs of a test that are on no report yet."""
 
 
-class RunsChanged(Exception):
+class RunsChanged(AssertionError):
     """A test passed, but a run of it changed since its recording."""
+
+    __module__ = "builtins"  # so that reporters, which show name and message, show no path of ours
 
     def __init__(self, runs: Sequence[FixtureRun]) -> None:
         """Take the runs that fail the test."""

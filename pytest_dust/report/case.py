@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_dust.model import Expected
     from pytest_dust.report.record import AttemptRecord, CaseRecord, FailureRecord
 
+NO_VERDICT = "no verdict"
+"""What reports say of a case that could not be judged, as many reporters know only failures."""
 MAX_FAILURES = 20
 """Failed expectations that are written out; more are counted."""
 MAX_CHANGES = 8
@@ -52,7 +54,8 @@ def case_lines(record: CaseRecord) -> Iterator[str]:
 
 def _trouble(record: CaseRecord) -> Iterator[str]:
     """The lines of a case that has no run, or whose run could not be judged."""
-    yield f"{place(record)}   {record.mode}"
+    verdict = "" if record.source is RunSource.CHECKED else f"   {NO_VERDICT}"
+    yield f"{place(record)}   {record.mode}{verdict}"
     yield from _description(record)
     yield ""
     for line in record.message.split("\n"):
@@ -121,7 +124,8 @@ def headline(record: CaseRecord) -> str:
 def _headline(record: CaseRecord) -> str:
     shown = record.shown
     if record.verdict is Verdict.TROUBLE or shown is None:
-        return safe(record.message.split("\n", 1)[0])
+        verdict = "" if record.source is RunSource.CHECKED else f"{NO_VERDICT}: "
+        return verdict + safe(record.message.split("\n", 1)[0])
     began = f"{begins(shown.comparison)}: " if shown.comparison and shown.changed else ""
     if record.repeat and record.verdict is not Verdict.CHANGED:
         began = f"{record.passed_attempts} of {len(record.attempts)} attempts passed: {began}"

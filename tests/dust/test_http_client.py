@@ -39,7 +39,7 @@ def told(example, *args):
     assert result.outcomes == {"failed": 1}
     for word in ("INTERNALERROR", "Traceback", "site-packages", PASSWORD, PASSWORD[:6]):
         assert word not in result.out + result.err
-    message, after = result.report.partition("   live\n\n")[2].split("\n", 1)
+    message, after = result.report.partition("   live   no verdict\n\n")[2].split("\n", 1)
     assert after.startswith("dust: 1 without a run")
     assert len(message) < 500
     return message
@@ -105,7 +105,7 @@ def test_each_case_says_which_variable_is_wrong(one):
     example = one.having({"b.dust.yaml": one.files["a.dust.yaml"]})
     result = example.exporting(SSL_CERT_FILE="/no/such/file").run("--dust-mode=live")
     assert result.outcomes == {"failed": 2}
-    assert len(re.findall(r"^FAILED \S+ - SSL_CERT_FILE", result.out, re.MULTILINE)) == 2
+    assert len(re.findall(r"^FAILED \S+ - no verdict: SSL_CERT_FILE", result.out, re.MULTILINE)) == 2
 
 
 @pytest.mark.parametrize("errand", ["--dust-apps", "--dust-new=9f1d3b5a7c"])

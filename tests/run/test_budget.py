@@ -228,7 +228,7 @@ def test_tokens_end_where_the_ceiling_is_reached(support, server):
     result = support.run("--dust-mode=live", "--dust-max-tokens=1", "--dust-concurrency=1")
     assert estimated(result) == ["about to make 3 runs"]
     assert result.outcomes == {"passed": 1, "failed": 2}
-    reason = rf"not run: {used(result)} of at most 1 tokens are used \(--dust-max-tokens\)"
+    reason = rf"no verdict: not run: {used(result)} of at most 1 tokens are used \(--dust-max-tokens\)"
     assert len(re.findall(rf"^FAILED .* - {reason}", result.out, re.MULTILINE)) == 2
     assert server.runs == 1
     assert "Traceback" not in result.report
@@ -251,7 +251,7 @@ def test_replays_go_on_after_the_ceiling(support, server):
     result = more.run("--dust-mode=record", "--dust-max-tokens=1", "--dust-concurrency=1")
     assert result.outcomes == {"passed": 2, "failed": 2}
     assert result.out.count("FAILED ") == 2
-    assert "refund - not run:" in result.out
+    assert "refund - no verdict: not run:" in result.out
     assert server.runs == 1
 
 

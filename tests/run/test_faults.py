@@ -34,12 +34,12 @@ def trouble(example, *told, mode="live", tokens="0 tokens used"):
     assert result.outcomes == {"failed": 1}
     for word in ("Traceback", "INTERNALERROR", "pytest_dust/", "site-packages"):
         assert word not in result.out + result.err
-    assert f"answer.dust.yaml:1   {mode}" in result.report
-    message = re.split(r"\n(?:dust: |-{5})", result.report.partition(f"   {mode}\n")[2])[0]
+    assert f"answer.dust.yaml:1   {mode}   no verdict\n" in result.report
+    message = re.split(r"\n(?:dust: |-{5})", result.report.partition("   no verdict\n")[2])[0]
     for words in told:
         assert re.search(words, message), message
     assert f"\ndust: 1 without a run, {tokens}\n" in result.out
-    assert re.search(r"^FAILED answer\.dust\.yaml::answer - \S", result.out, re.MULTILINE)
+    assert re.search(r"^FAILED answer\.dust\.yaml::answer - no verdict: \S", result.out, re.MULTILINE)
     ET.fromstring(result.example.files["out.xml"])
     assert len(message) < 1500
     return message
