@@ -177,7 +177,9 @@ def _one_certificate(tmp_path_factory) -> Path:
 def _clean_environment(monkeypatch, _one_certificate) -> None:
     """Take from the environment what would steer the plugin, pytest or the network."""
     monkeypatch.setenv("SSL_CERT_FILE", str(_one_certificate))
-    steering = re.compile(r"DUST_.*|.*_PROXY|CI|BUILD_NUMBER|PYTEST_ADDOPTS|.*_COLORS?", re.IGNORECASE)
+    steering = re.compile(
+        r"DUST_.*|GITHUB_.*|.*_PROXY|CI|BUILD_NUMBER|PYTEST_ADDOPTS|.*_COLORS?", re.IGNORECASE
+    )
     for name in list(os.environ):
         if steering.fullmatch(name):
             monkeypatch.delenv(name)

@@ -36,6 +36,7 @@ class Records:
         self._config = config
         self._started = clock.now()
         self._ended_by = ""
+        self._partial: list[str] = []
         self._exit_status = 0
         self._items: list[ItemRecord] = []
         self._problems: list[ProblemRecord] = []
@@ -95,10 +96,12 @@ class Records:
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Note why the session ended early."""
-        reason = str(excinfo.value)
-        if excinfo.errisinstance(KeyboardInterrupt):
-            reason = "interrupted (Ctrl-C)"
-        self._ended_by = reason or excinfo.typename
+        ctrl_c = excinfo.type is KeyboardInterrupt  # pytest's and pytest-xdist's own reasons are subclasses
+        self._ended_by = "interrupted (Ctrl-C)" if ctrl_c else str(excinfo.value) or excinfo.typename
+
+    def is_partial(self, reason: str) -> None:
+        """Note why not all cases will run."""
+        self._partial.append(reason)
 
     def pytest_internalerror(self) -> None:
         """Note that pytest or a plugin failed."""
@@ -155,7 +158,10 @@ class Records:
             drifts=tuple(item.drift for item in self._items if item.drift is not None),
             files=self.files,
             problems=tuple(self._problems),
-            partial=(self._ended_by,) if self._ended_by else (),
+            partial=(
+                *self._partial,
+                *([f"the session ended early: {self._ended_by}"] if self._ended_by else ()),
+            ),
             started_at=self._started.isoformat(timespec="seconds"),
             duration=round((clock.now() - self._started).total_seconds(), 3),
             exit_status=self._exit_status,

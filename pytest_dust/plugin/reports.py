@@ -43,6 +43,13 @@ class Reports:
         except SettingsError as error:
             raise pytest.UsageError(str(error)) from None
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """Note that --lf leaves out cases: those of files without a failure are not even collected."""
+        cache = getattr(self._config, "cache", None)
+        if self._config.getoption("lf", default=False) and cache and cache.get("cache/lastfailed", {}):
+            self._config.stash[RECORDS].is_partial("only the cases that failed last time (--lf)")
+
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, Any, Any]:
         """Write the reports when all other plugins have ended the session, but before the summary."""

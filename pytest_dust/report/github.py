@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_dust.report.case import headline
-from pytest_dust.report.overview import Kind, kind
 from pytest_dust.report.record import CaseOutcome, CaseRecord, ProblemRecord
 
 MAX_MESSAGE = 1_000
@@ -27,7 +26,7 @@ def annotation_lines(
     for case in cases:
         if case.outcome is CaseOutcome.FAILED:
             file = _from_root(case.file, folder, root)
-            yield error(file, case.line, case.title, f"{_what(case)}: {headline(case)}")
+            yield error(file, case.report_line, case.title, headline(case))
     for problem in problems:
         file = _from_root(problem.where.partition("::")[0], folder, root)
         yield error(file, 1, problem.where, problem.message)
@@ -37,11 +36,6 @@ def error(file: str, line: int, title: str, message: str) -> str:
     """The workflow command that annotates a line of a file."""
     place = f"file={_property(file)},line={line or 1},title={_property(title)}"
     return f"::error {place}::{_data(message[:MAX_MESSAGE])}"
-
-
-def _what(case: CaseRecord) -> str:
-    """Tell trouble apart from a failure."""
-    return "no verdict" if kind(case) is Kind.TROUBLE else "failed"
 
 
 def _from_root(file: str, folder: str, root: str) -> str:

@@ -79,7 +79,7 @@ def _without_names(case: CaseRecord) -> str:
     """The first line of what went wrong, without the words that name this case, a path or a number."""
     line = case.message.split("\n", 1)[0]
     own = case.id.partition("::")[2]
-    words = (word for word in line.split() if own not in word and "/" not in word)
+    words = (word for word in line.split() if not ("/" in word or "::" in word or word.strip(":,()") == own))
     return re.sub(r"\d+", "", " ".join(words))
 
 
@@ -94,5 +94,5 @@ def command(cases: Sequence[CaseRecord]) -> str:
     """Runs the suites of several cases; the whole project where they are in more than a few files."""
     first = cases[0]
     files = list(dict.fromkeys(case.file for case in cases))
-    named = shlex.join(files) if len(files) <= MAX_FILES else ""
-    return " ".join(first.command.replace(shlex.quote(first.title), named).split(" "))
+    named = f" {shlex.join(files)}" if len(files) <= MAX_FILES else ""
+    return first.command.replace(f" {shlex.quote(first.title)}", named)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,7 +25,7 @@ from pytest_dust.wording import plural
 class Kind(StrEnum):
     """What a reader must know of a case; the most urgent kind first."""
 
-    FAILED = "failed"
+    FAILED = "not as expected"
     """An expectation does not hold."""
     CHANGED = "changed"
     """All expectations hold, but the run changed since its recording."""
@@ -33,6 +33,7 @@ class Kind(StrEnum):
     """There is no run, or it could not be judged."""
     XFAILED = "expected to fail"
     SKIPPED = "skipped"
+    CHECKED = "checked, not run"
     PASSED = "passed"
 
 
@@ -48,6 +49,8 @@ def kind(case: CaseRecord) -> Kind:
         return Kind.CHANGED
     if case.outcome is CaseOutcome.FAILED or case.verdict is Verdict.FAILED:
         return Kind.FAILED
+    if case.source is RunSource.CHECKED:
+        return Kind.CHECKED
     return Kind.CHANGED if case.changed else Kind.PASSED
 
 
@@ -129,35 +132,41 @@ def _state(
 
 
 def _verdict(session: SessionRecord, cases: Sequence[CaseRecord], changed: int) -> str:
-    failed = [case for case in cases if case.outcome is CaseOutcome.FAILED]
-    trouble = sum(case.verdict is Verdict.TROUBLE for case in failed)
-    total = plural(len(cases), "case")
-    if not cases:
-        return "No case ran."
-    parts = []
-    if failed:
-        parts.append(f"{len(failed):,} of {total} failed")
-    if changed:
-        parts.append(f"{changed:,} changed since {'its recording' if changed == 1 else 'their recordings'}")
-    if trouble:
-        parts.append(f"{trouble:,} {'has' if trouble == 1 else 'have'} no verdict")
+    kinds = Counter(map(kind, cases))
+    found = [
+        (changed, "changed since its recording", "changed since their recordings"),
+        (kinds[Kind.FAILED], "is not as expected", "are not as expected"),
+        (kinds[Kind.TROUBLE], "has no verdict", "have no verdict"),
+    ]
+    parts = [f"{count:,} {one if count == 1 else many}" for count, one, many in found if count]
+    if parts:
+        first, *others = parts
+        number, words = first.split(" ", 1)
+        parts = [f"{number} of {plural(len(cases), 'case')} {words}", *others]
+    drifts = [drift for drift in session.drifts if not drift.passed]
+    if drifts:
+        parts.append(f"{plural(len(drifts), 'pinned version')} drifted, or it is unknown")
     if session.problems:
         parts.append(f"{plural(len(session.problems), 'suite')} could not be read or had an error")
-    if parts:
-        return f"{'; '.join(parts)}."
-    compared = sum(case.compared for case in cases)
-    unchanged = ", and none of them changed" if compared == len(cases) else ""
-    passed = sum(kind(case) is Kind.PASSED for case in cases)
-    return (
-        f"All {total} passed{unchanged}."
-        if passed == len(cases)
-        else f"{passed:,} of {total} passed; none failed."
-    )
+    return f"{'; '.join(parts)}." if parts else _nothing_found(cases, kinds)
+
+
+def _nothing_found(cases: Sequence[CaseRecord], kinds: Mapping[Kind, int]) -> str:
+    """The verdict on cases that need no look."""
+    if not cases:
+        return "No case ran."
+    total = plural(len(cases), "case")
+    if kinds[Kind.CHECKED] == len(cases):
+        return f"All {total} can be replayed; none was run (--dust-check)."
+    if kinds[Kind.PASSED] < len(cases):
+        return f"{kinds[Kind.PASSED]:,} of {total} passed; none failed."
+    compared = all(case.compared for case in cases)
+    return f"All {total} passed{', and none of them changed' if compared else ''}."
 
 
 def _partial(session: SessionRecord) -> Iterator[str]:
     """Why not all cases are in the record."""
-    yield from (f"the session ended early: {safe(reason)}" for reason in session.partial)
+    yield from map(safe, session.partial)
     ran = sum(not case.is_test for case in session.once)
     if ran < session.selection.selected:
         yield f"{ran:,} of {plural(session.selection.selected, 'selected case')} ran"

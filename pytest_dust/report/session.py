@@ -10,6 +10,7 @@ from pytest_dust.model import Tokens
 from pytest_dust.report.cache import cached
 from pytest_dust.report.comparison import begins, comparison_lines
 from pytest_dust.report.files import file_lines
+from pytest_dust.report.fold import fold_lines, folds
 from pytest_dust.report.gate import by_app
 from pytest_dust.report.record import CaseRecord, RunSource, SessionRecord, SurplusRuns
 from pytest_dust.report.tokens import in_all, uncounted, used
@@ -89,6 +90,11 @@ def _changed(cases: Sequence[CaseRecord]) -> Iterator[str]:
         return
     noun = "case that passed" if len(cases) == 1 else "cases that passed"
     yield f"dust: {len(cases):,} {noun} changed since the recording:"
+    groups = folds(cases)
+    for group in groups:
+        yield from (f"  {line}" for line in fold_lines(group))
+    folded = {case.id for group in groups for case in group}
+    cases = [case for case in cases if case.id not in folded]
     for case in cases[:MAX_LISTED]:
         assert case.comparison is not None  # noqa: S101  # it changed
         yield f"  {safe_name(case.id)}: {begins(case.comparison)}"

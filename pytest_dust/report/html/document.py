@@ -15,6 +15,8 @@ from pytest_dust.characters import safe, safe_name
 from pytest_dust.model import MISSING, Path, Status
 from pytest_dust.report import groups
 from pytest_dust.report.case import difference, place, sides, what_now
+from pytest_dust.report.drift import drift_lines
+from pytest_dust.report.drift import headline as drift_headline
 from pytest_dust.report.overview import (
     Group,
     Kind,
@@ -25,11 +27,13 @@ from pytest_dust.report.overview import (
 from pytest_dust.report.record import (
     AttemptRecord,
     BlockChangeRecord,
+    BlockDriftRecord,
     BlockRecord,
     CaseOutcome,
     CaseRecord,
     ChangeRecord,
     ComparisonRecord,
+    DriftRecord,
     FailureRecord,
     SessionRecord,
     Verdict,
@@ -48,6 +52,7 @@ MAX_SUMMARY = 300
 QUIET = {
     Kind.XFAILED: "expected to fail, and did",
     Kind.SKIPPED: "skipped",
+    Kind.CHECKED: "checked, not run",
     Kind.PASSED: "passed, as recorded or as expected",
 }
 """The kinds of cases that need no look, and how their groups are named."""
@@ -62,6 +67,7 @@ def document(session: SessionRecord, seen: Overview) -> Document:
         "counts": [[str(each), count] for each, count in seen.counts.items()],
         "groups": shown,
         "cases": [_case(case) for case in seen.cases],
+        "drifts": [_drift(drift) for drift in session.drifts if not drift.passed],
         "problems": [[safe(each.where), _lines(each.message)] for each in session.problems],
     }
 
@@ -81,7 +87,7 @@ def _group(session: SessionRecord, group: Group, numbers: dict[str, int]) -> Doc
         "note": group.note,
         "rows": _rows(groups.first_block(first)) if group.cause and groups.first_block(first) else [],
         "of": safe_name(first.title),
-        "edited": [_row(change) for change in block.changes[:MAX_ROWS]] if block else [],
+        "edited": _edited(block),
         "look": [numbers[case.id] for case in look] if len(group.cases) > len(look) else [],
         "command": _command(group),
         "cases": [numbers[case.id] for case in ordered],
@@ -109,6 +115,24 @@ def _split(sentence: str) -> list[str]:
     """A sentence that ends in a command after a colon, as sentence and command."""
     said, _, command = sentence.partition(": ")
     return [said, command]
+
+
+def _drift(drift: DriftRecord) -> Document:
+    """A pinned version that is not what is saved at Dust, or of which that is unknown."""
+    first, *lines = drift_lines(drift)
+    return {
+        "title": drift_headline(drift),
+        "text": "\n".join([first, *lines]),
+        "blocks": [
+            [f"{safe_name(block.name)} ({safe_name(block.type)}) {block.kind}", _edited(block)]
+            for block in drift.blocks or ()
+        ],
+    }
+
+
+def _edited(block: BlockDriftRecord | None) -> list[Document]:
+    """How a saved block differs from the pinned one."""
+    return [_row(change) for change in block.changes[:MAX_ROWS]] if block else []
 
 
 # ── a case ───────────────────────────────────────────────────────────────────────────────────────

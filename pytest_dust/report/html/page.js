@@ -2,7 +2,7 @@
 
 // The page's data. Every text in it is shown as text: this script never makes HTML of it.
 const report = JSON.parse(document.getElementById("report").textContent);
-const KINDS = { "failed": "bad", "no verdict": "bad", "changed": "changed", "passed": "good" };
+const KINDS = { "not as expected": "bad", "failed": "bad", "no verdict": "bad", "changed": "changed", "passed": "good" };
 const LONG = 300; // cases of a quiet group that are listed only when the group is opened
 const PRINTED = 200; // cases that are opened for printing
 
