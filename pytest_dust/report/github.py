@@ -6,7 +6,7 @@ The commands and their escapes: https://docs.github.com/actions/reference/workfl
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
 from pytest_dust.report.case import headline
@@ -23,8 +23,11 @@ def annotation_lines(
 
     `folder` is the one in which pytest was called, `root` that of the repository.
     """
+    annotated: set[Hashable] = set()
     for case in cases:
-        if case.outcome is CaseOutcome.FAILED:
+        test = (case.file, case.line) if case.is_test else case.id
+        if case.outcome is CaseOutcome.FAILED and test not in annotated:
+            annotated.add(test)
             file = _from_root(case.file, folder, root)
             yield error(file, case.report_line, case.title, headline(case))
     for problem in problems:

@@ -59,19 +59,21 @@ def _lines(session: SessionRecord, seen: Overview) -> Iterator[str]:
 
 
 def _group(session: SessionRecord, group: Group) -> Iterator[str]:
-    first = groups.to_look_at(group.cases, _difference)[0]
+    differences = {case.id: _difference(case) for case in group.cases}
+    look = groups.to_look_at(group.cases, lambda case: differences[case.id])
     yield f"### {text(group.title)}"
     yield ""
     if group.cause:
         yield f"App {code(group.cause.app)}{_failing(group)}"
         yield ""
-        yield from _change(first)
+        yield from _change(look[0])
         if block := drifted_block(session, group.cause):
             yield from _edited(block)
     elif group.note:
         yield code(group.note)
         yield ""
-    yield from _table(group.cases)
+    ordered = [*look, *(case for case in group.cases if case not in look)]
+    yield from _table([(case, differences[case.id]) for case in ordered])
     yield ""
     yield from _command(group)
 
@@ -99,17 +101,16 @@ def _edited(block: BlockDriftRecord) -> Iterator[str]:
     yield ""
 
 
-def _table(cases: Sequence[CaseRecord]) -> Iterator[str]:
-    shown = groups.to_look_at(cases, _difference)
-    ordered = [*shown, *(case for case in cases if case not in shown)]
+def _table(cases: Sequence[tuple[CaseRecord, str]]) -> Iterator[str]:
+    """A row for each case with its difference; many are only named."""
     yield "| case | what differs | place |"
     yield "|---|---|---|"
-    for case in ordered[:MAX_ROWS]:
-        described = f" {text(safe(case.description))}" if case.description else ""
-        cells = f"{code(_name(case))}{described}", code(_difference(case)), code(place(case))
+    for case, differs in cases[:MAX_ROWS]:
+        described = f" {text(case.description)}" if case.description else ""
+        cells = f"{code(_name(case))}{described}", code(differs), code(place(case))
         yield f"| {' | '.join(map(_cell, cells))} |"
-    if len(ordered) > MAX_ROWS:
-        names = [code(_name(case)) for case in ordered[MAX_ROWS:]]
+    if len(cases) > MAX_ROWS:
+        names = [code(_name(case)) for case, _ in cases[MAX_ROWS:]]
         yield ""
         yield f"and {first_names(names, MAX_NAMED)}"
 
@@ -126,7 +127,7 @@ def _command(group: Group) -> Iterator[str]:
 def _drifts(drifts: Sequence[DriftRecord]) -> Iterator[str]:
     for drift in drifts:
         yield ""
-        yield f"### Drift: {text(safe(drift_headline(drift)))}"
+        yield f"### Drift: {text(drift_headline(drift))}"
         for block in drift.blocks or ():
             yield ""
             yield from _edited(block)
@@ -138,7 +139,7 @@ def _expected(seen: Overview) -> Iterator[str]:
     if cases:
         yield ""
         yield f"{plural(len(cases), 'case')} {Kind.XFAILED}: " + first_names(
-            [f"{code(_name(case))} ({text(safe(case.reason))})" for case in cases], MAX_ROWS
+            [f"{code(_name(case))} ({text(case.reason)})" for case in cases], MAX_ROWS
         )
 
 
@@ -157,7 +158,7 @@ def _difference(case: CaseRecord) -> str:
 
 def code(value: str) -> str:
     """A text as code, in which Markdown and HTML mean nothing; empty for an empty text."""
-    shown = value if len(value) <= MAX_CELL else f"{value[:MAX_CELL]}…"
+    shown = safe(value if len(value) <= MAX_CELL else f"{value[:MAX_CELL]}…")
     if not shown.strip():
         return ""
     fence = "`" * (max((len(run) for run in re.findall("`+", shown)), default=0) + 1)
@@ -171,7 +172,7 @@ def _cell(markup: str) -> str:
 
 def text(value: str) -> str:
     """A text in which no character is taken for Markdown or HTML."""
-    return _MARKUP.sub(r"\\\1", value)
+    return _MARKUP.sub(r"\\\1", safe(value))
 
 
 def text_with_code(sentence: str) -> str:

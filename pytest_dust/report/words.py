@@ -74,18 +74,47 @@ def parts(old: str, new: str) -> tuple[list[Part], list[Part]]:
     for is_equal, (a, b), (c, d) in _aligned(before, after):
         left, right = shown[0][a:b], shown[1][c:d]
         if is_equal:
-            same = Part(_lines_safe(_cut_middle(right, is_first=c == 0, is_last=d == len(after))))
-            of_old.append(same)
-            of_new.append(same)
+            ends = {"is_first": a == c == 0, "is_last": b == len(before) and d == len(after)}
+            of_old.append(Part(_cut_middle(left, **ends)))
+            of_new.append(Part(_cut_middle(right, **ends)))
         else:
-            is_space = "".join(left).split() == "".join(right).split()
-            texts = (
-                (_joined(before[a:b]), _joined(after[c:d])) if is_space else ("".join(left), "".join(right))
-            )
-            removed, added = apart(*texts)
-            of_old += _marked(removed)
-            of_new += _marked(added)
+            removed, added = _two_hunks(left, right)
+            of_old += removed
+            of_new += added
     return of_old, of_new
+
+
+def _two_hunks(left: list[str], right: list[str]) -> tuple[list[Part], list[Part]]:
+    """Two differing parts; white space that both begin with is not marked."""
+    old, new = "".join(left), "".join(right)
+    if old.split() == new.split():  # only white space differs, which is invisible
+        return _marked(_spaces_escaped(left)), _marked(_spaces_escaped(right))
+    space = _common_space(old, new)
+    pairs = _by_lines(old[len(space) :], new[len(space) :])
+    before = [Part(space)] if space else []
+    return [*before, *_marked(pairs[0])], [*before, *_marked(pairs[1])]
+
+
+def _spaces_escaped(words: list[str]) -> str:
+    """Words with white space other than one blank before each as JSON escapes."""
+    plain = [word[1:] if word[:1] == " " and word[1:2].strip() else word for word in words]
+    begins = " " if words and words[0][:1] == " " and words[0][1:2].strip() else ""
+    return begins + _joined(plain)
+
+
+def _common_space(old: str, new: str) -> str:
+    """The white space that two texts begin with."""
+    space = old[: len(old) - len(old.lstrip())]
+    return space if new.startswith(space) and not new[len(space) : len(space) + 1].isspace() else ""
+
+
+def _by_lines(old: str, new: str) -> tuple[str, str]:
+    """Two differing texts, safe to show; where they have as many lines, each two lines look different."""
+    lines = old.split("\n"), new.split("\n")
+    if len(lines[0]) != len(lines[1]):
+        return _lines_safe(old), _lines_safe(new)
+    pairs = [apart(*pair) for pair in zip(*lines, strict=True)]
+    return "\n".join(pair[0] for pair in pairs), "\n".join(pair[1] for pair in pairs)
 
 
 def _aligned(before: list[str], after: list[str]) -> Iterator[tuple[bool, tuple[int, int], tuple[int, int]]]:
@@ -113,8 +142,8 @@ def _cut_middle(words: list[str], *, is_first: bool, is_last: bool) -> str:
     """Equal words: those near a difference, and a mark for the others."""
     before, after = 0 if is_last else AROUND_PARTS, 0 if is_first else AROUND_PARTS
     if len(words) <= before + after + AROUND_PARTS:
-        return "".join(words)
-    return f"{''.join(words[:after])} … {''.join(words[len(words) - before :])}"
+        return _lines_safe("".join(words))
+    return _lines_safe(f"{''.join(words[:after])} …{''.join(words[len(words) - before :])}")
 
 
 def _marked(text: str) -> list[Part]:
