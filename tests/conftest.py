@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
 import re
 import shlex
 import shutil
@@ -15,21 +17,23 @@ from typing import TYPE_CHECKING, Any
 
 import certifi
 import deepdiff  # noqa: F401  # loaded once here, else pytester unloads it after each run within this process
+import msgspec  # noqa: F401  # likewise
 import pytest
+import rapidfuzz.fuzz  # noqa: F401  # likewise
 import respx  # noqa: F401  # likewise
 import yaml  # noqa: F401  # likewise
 from misbehaving_server import MisbehavingServer
 
-import pytest_dust.plugin.drift_item
-import pytest_dust.plugin.dust_file
-import pytest_dust.plugin.fixture
-import pytest_dust.run.judge  # noqa: F401  # likewise: tests replace parts of them
+import pytest_dust
 from example_suites import dust_server
 from pytest_dust.dust.network import Network
 from pytest_dust.report.record import CaseRecord, RunSource, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+for _module in pkgutil.walk_packages(pytest_dust.__path__, "pytest_dust."):
+    importlib.import_module(_module.name)  # likewise; and tests replace parts of them
 
 collect_ignore = ["suite/broken"]  # suites with mistakes, which are material and no tests
 EXAMPLES = Path(__file__).parent.parent / "example_suites"
