@@ -16,6 +16,8 @@ from measure import Check, Contender, Times, WrongRunError, passing, run, take_t
 from venvs import AbsentError, Venvs
 
 KEY = {"DUST_API_KEY": "sk-not-a-real-key"}
+WITHOUT_OTHERS = ("-p", "no:hypothesispytest", "-p", "no:time_machine", "-p", "no:anyio")
+"""Plugins of the development environment, in which a smoke run takes place; their import takes longest."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,8 @@ class Bench:
         return Peer(contender)
 
     def _pytest(self, env: str, name: str, folder: Path, check: Check, options: Sequence[str]) -> Contender:
-        command = [self.venvs.python(env), "-m", "pytest", "-q", *options]
+        others = WITHOUT_OTHERS if self.smoke else ()
+        command = [self.venvs.python(env), "-m", "pytest", "-q", *others, *options]
         return Contender(name, command, folder, check)
 
     def _floor(self, env: str, name: str, folder: Path, check: Check, options: Sequence[str]) -> Contender:
