@@ -40,7 +40,7 @@ EXAMPLES = Path(__file__).parent.parent / "example_suites"
 GOLDEN = Path(__file__).parent / "golden"
 KEY = "sk-a-key-for-tests-0123456789abcdef"
 LEFT_BY_PYTHON = ("__pycache__",)
-OTHERS_PLUGINS = "-p no:hypothesispytest -p no:respx -p no:anyio"
+OTHERS_PLUGINS = "-p no:hypothesispytest -p no:respx -p no:anyio -p no:time_machine"
 """What else stands in our development environment, and takes a second per run to load."""
 SUPPORT, SUMMARISE, HALVE, QUOTE = "9f1d3b5a7c", "51aa0c7e2d", "c0de0042aa", "7bad5eed01"
 TRACK = "fade0ff1ce"
