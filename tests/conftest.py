@@ -310,6 +310,8 @@ class Example:
             if not path.exists() or path.read_bytes() != text:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(text)
+                # Bytecode of the old text looks valid if the new one has its size and is as many seconds old.
+                shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
 
     def left(self) -> Example:
         """The project as it stands on disk."""
