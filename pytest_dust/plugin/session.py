@@ -13,7 +13,7 @@ from pytest_dust.cassettes.read_ahead import ReadAhead
 from pytest_dust.errors import ServiceError, SettingsError
 from pytest_dust.masking import Mask, mask
 from pytest_dust.model import Specification
-from pytest_dust.plugin import fixture_runs, workers
+from pytest_dust.plugin import fixture_runs, properties, workers
 from pytest_dust.plugin.records import RECORDS
 from pytest_dust.plugin.scheduler import Scheduler
 from pytest_dust.plugin.stash import COLLECTED, SETTINGS
@@ -180,8 +180,7 @@ class Session:
             keep(call.excinfo.value)
         return report
 
-    @staticmethod
-    def _add_record(item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> None:
+    def _add_record(self, item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> None:
         item_record = getattr(item, "item_record", None)
         if item_record is None:
             fixture_runs.add_records(item, call, report)
@@ -192,6 +191,7 @@ class Session:
             report.duration = item.seconds(report.duration)  # type: ignore[attr-defined]
             path, _, title = report.location
             report.location = path, item.report_line - 1, title  # type: ignore[attr-defined]
+        properties.add(item, report, getattr(item, "masked", self.masked))
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         """Count the cases that are not selected."""
