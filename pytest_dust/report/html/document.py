@@ -40,7 +40,8 @@ from pytest_dust.report.record import (
 )
 from pytest_dust.report.tokens import used
 from pytest_dust.report.values import contrast, show_path
-from pytest_dust.report.words import came_or_went, parts
+from pytest_dust.report.words import Part, came_or_went, parts
+from pytest_dust.wording import plural
 
 Document: TypeAlias = "dict[str, Any]"
 ROOM = 4_000
@@ -86,9 +87,9 @@ def _group(session: SessionRecord, group: Group, numbers: dict[str, int]) -> Doc
         "failed": group.failed,
         "note": group.note,
         "rows": _rows(groups.first_block(first)) if group.cause and groups.first_block(first) else [],
-        "of": safe_name(first.title),
+        "of": safe_name(first.id.partition("::")[2]),
         "edited": _edited(block),
-        "look": [numbers[case.id] for case in look] if len(group.cases) > len(look) else [],
+        "look": len(look) if len(group.cases) > len(look) else 0,
         "command": _command(group),
         "cases": [numbers[case.id] for case in ordered],
         "quiet": False,
@@ -107,14 +108,14 @@ def _command(group: Group) -> list[str]:
     first = group.cases[0]
     command = groups.command(group.cases) if first.command else ""
     if first.verdict is Verdict.TROUBLE or first.shown is None:
-        return ["to run them again", command] if command else []
+        return ["To run them again", command] if command else []
     return _split(what_now(first, command))
 
 
 def _split(sentence: str) -> list[str]:
     """A sentence that ends in a command after a colon, as sentence and command."""
     said, _, command = sentence.partition(": ")
-    return [said, command]
+    return [f"{said[:1].upper()}{said[1:]}", command]
 
 
 def _drift(drift: DriftRecord) -> Document:
@@ -153,6 +154,7 @@ def _case(case: CaseRecord) -> Document:
         "description": safe(case.description),
         "reason": safe(case.reason),
         "summary": _summary(case),
+        "line": _line(case),
         "asked": _asked(case),
         "message": _lines(case.message) if case.verdict is Verdict.TROUBLE else "",
         "facts": [list(pair) for pair in _facts(case)],
@@ -169,6 +171,27 @@ def _summary(case: CaseRecord) -> str:
         text = safe(case.message.split("\n", 1)[0])
     else:
         text = difference(case.shown)
+    return text if len(text) <= MAX_SUMMARY else f"{text[:MAX_SUMMARY]}…"
+
+
+def _line(case: CaseRecord) -> list[list[str]]:
+    """The same in parts: each is a text and the element that marks it, which is empty for most.
+
+    Of two texts, only the words that differ are in it.
+    """
+    values = case.comparison.values if case.comparison else ()
+    if case.verdict is Verdict.TROUBLE or not values or (case.shown and case.shown.failures):
+        return [[_summary(case), ""]]
+    row = _row(values[0])
+    sides = [(_differing(row[side]), mark) for side, mark in (("old", "del"), ("new", "ins")) if row[side]]
+    more = case.comparison.count - 1 if case.comparison else 0
+    shown = [[f"{row['path']}: ", ""], *([f"{text} ", mark] for text, mark in sides if text)]
+    return [*shown, [f"(+{more:,} more)", ""]] if more else shown
+
+
+def _differing(side: list[Part]) -> str:
+    """The parts of one side of a change that differ, in one line."""
+    text = " … ".join(" ".join(text.split()) for text, differs in side if differs)
     return text if len(text) <= MAX_SUMMARY else f"{text[:MAX_SUMMARY]}…"
 
 
@@ -194,7 +217,7 @@ def _facts(case: CaseRecord) -> Iterator[tuple[str, str]]:
     yield "pinned hash", safe(case.pinned)
     if shown is not None:
         yield "recorded", shown.comparison.recorded_at if shown.comparison else ""
-        yield "duration", f"{shown.duration:.1f} s"
+        yield "duration", _seconds(shown.duration)
         yield "tokens", used(case.tokens)
     if case.config:
         yield "config", _pretty(case.config)
@@ -204,7 +227,7 @@ def _todo(case: CaseRecord) -> list[str]:
     if not case.command:
         return []
     if case.verdict is Verdict.TROUBLE or case.shown is None or kind(case) in QUIET:
-        return ["to run it again", safe(case.command)]
+        return ["To run it again", safe(case.command)]
     return _split(what_now(case))
 
 
@@ -284,10 +307,11 @@ def _block(block: BlockRecord, position: int, comparison: ComparisonRecord | Non
         "iterations": _iterations(block.iterations),
         "started": block.started,
         "duration": block.duration,
+        "time": "" if block.duration is None else _seconds(block.duration),
         "rows": [row for each in changes for row in _rows(each)],
         "is_cause": any(each.is_cause for each in changes),
         "output": _pretty(block.output),
-        "error": _pretty(block.error) if block.error else "",
+        "error": _pretty(block.error) if _holds(block.error) else "",
         "is_cut": block.is_cut,
     }
 
@@ -295,7 +319,19 @@ def _block(block: BlockRecord, position: int, comparison: ComparisonRecord | Non
 def _tokens(block: BlockRecord) -> str:
     """The number of tokens of a block; empty if it calls no model."""
     total = block.usage.get("total_tokens", 0)
-    return "unknown" if total is None else f"{total:,}" if total else ""
+    if total is None:
+        return "unknown tokens"
+    return plural(total, "token") if total else ""
+
+
+def _seconds(duration: float) -> str:
+    """A duration; one below a second in milliseconds."""
+    return f"{duration:,.1f} s" if duration >= 1 else f"{1000 * duration:.0f} ms"
+
+
+def _holds(error: Any) -> bool:
+    """Whether there is any error among those of several inputs and iterations."""
+    return any(map(_holds, error)) if isinstance(error, list | tuple) else bool(error)
 
 
 def _iterations(count: Any) -> str:
@@ -307,11 +343,13 @@ def _attempts(case: CaseRecord) -> Document | None:
     """The attempts of a repeated case."""
     if case.repeat is None:
         return None
-    passed = f"{case.passed_attempts} of {len(case.attempts)} attempts passed"
+    count = len(case.attempts)
+    share = f" ({case.passed_attempts / count:.0%})" if count else ""
+    passed = f"{case.passed_attempts} of {plural(count, 'attempt')} passed{share}"
     return {
         "each": [[attempt.passed, attempt.changed, _attempt_line(attempt)] for attempt in case.attempts],
         "shown": case.attempts.index(case.shown) + 1 if case.shown else 0,
-        "rate": f"{passed}, {case.repeat.min_pass} must",
+        "rate": f"{passed}; {case.repeat.min_pass} must",
     }
 
 

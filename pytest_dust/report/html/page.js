@@ -3,7 +3,8 @@
 // The page's data. Every text in it is shown as text: this script never makes HTML of it.
 const report = JSON.parse(document.getElementById("report").textContent);
 const KINDS = { "not as expected": "bad", "failed": "bad", "no verdict": "bad", "changed": "changed", "passed": "good" };
-const LONG = 300; // cases of a quiet group that are listed only when the group is opened
+const LISTED = 10; // cases of a group that are listed until the reader asks for all
+const LINKED = 8; // groups with a link at the top; the others are folded
 const PRINTED = 200; // cases that are opened for printing
 
 // ── elements ────────────────────────────────────────────────────────────────────────────────────
@@ -33,17 +34,27 @@ function value(side, mark) {
   return make("div", { class: "value" }, ...parts);
 }
 
-function sides(rows, old, now) {
-  const head = make("tr", {}, ...["where", old, now].map((text) => make("th", { scope: "col" }, text)));
-  const body = rows.map((row) => {
-    const path = make("th", { scope: "row", class: "path" }, row.path);
-    if (row.note && row.old === null) return make("tr", {}, path, make("td", { colspan: 2 }, row.note));
-    if (row.old === null && row.new === null) return make("tr", {}, make("td", { colspan: 3 }, row.path));
-    const right = make("td", { class: "new", "data-side": now }, value(row.new, "ins"));
-    if (row.note) right.append(make("p", { class: "note" }, row.note));
-    return make("tr", {}, path, make("td", { class: "old", "data-side": old }, value(row.old, "del")), right);
+// The columns of a table with two sides: title, class, and the element that marks what differs.
+const RECORDED = [["recorded", "old", "del"], ["now", "new", "ins"]];
+const SAVED = [["pinned version", "old", "del"], ["saved now", "new", "ins"]];
+const EXPECTED = [["expected", "new", "mark"], ["actual", "old", "mark"]];
+
+function sides(rows, columns) {
+  const head = ["where", ...columns.map(([title]) => title)].map((text) => make("th", { scope: "col" }, text));
+  return make("table", { class: "sides" }, make("thead", {}, make("tr", {}, ...head)),
+    make("tbody", {}, ...rows.map((row) => sidesRow(row, columns))));
+}
+
+function sidesRow(row, columns) {
+  if (row.old === null && row.new === null && !row.note) return make("tr", {}, make("td", { colspan: 3 }, row.path));
+  const path = make("th", { scope: "row", class: "path" }, row.path);
+  if (row.old === null && row.note) return make("tr", {}, path, make("td", { colspan: 2 }, row.note));
+  const cells = [row.old, row.new].map((side, at) => {
+    const [title, style, mark] = columns[at];
+    return make("td", { class: style, "data-side": title }, value(side, mark));
   });
-  return make("table", { class: "sides" }, make("thead", {}, head), make("tbody", {}, ...body));
+  if (row.note) cells[1].append(make("p", { class: "note" }, row.note));
+  return make("tr", {}, path, ...cells);
 }
 
 function command([said, text]) {
@@ -76,16 +87,27 @@ function badge(kind) {
   return make("span", { class: `badge ${KINDS[kind] || ""}` }, kind);
 }
 
-function caseElement(one) {
+// The element of a case, by its number; it is made when it is first listed.
+function caseElement(at) {
+  elements[at] ??= makeCase(report.cases[at]);
+  return elements[at];
+}
+
+function makeCase(one) {
   const name = make("span", {}, make("span", { class: "name" }, one.name), " ", make("span", { class: "file" }, one.file));
   const about = make("span", { class: "about" }, name, one.description ? make("span", {}, ` – ${one.description}`) : "",
-    make("span", { class: "one-line" }, one.summary));
+    make("span", { class: "one-line" }, ...one.line.map(([text, mark]) => (mark ? make(mark, {}, text) : text))));
   const element = make("details", { class: "case" }, make("summary", {}, badge(one.kind), about));
   element.dataset.id = one.id;
   element.addEventListener("toggle", () => {
     if (element.open) fill(element, one);
   });
   return element;
+}
+
+function open(at) {
+  fill(caseElement(at), report.cases[at]);
+  caseElement(at).open = true;
 }
 
 function fill(element, one) {
@@ -99,13 +121,16 @@ function* body(one) {
   if (one.attempts) yield* titled("Attempts", attempts(one.attempts));
   if (one.error) yield* titled("The run ended with an error", make("pre", {}, one.error));
   if (one.failures && one.failures.length) {
-    yield* titled("What is not as expected", sides(one.failures, "expected", "actual"));
+    yield* titled("What is not as expected", sides(one.failures, EXPECTED));
     if (one.more) yield make("p", { class: "note" }, `and ${one.more} more`);
   }
   if (one.change) yield* change(one.change);
   if (one.result && !one.failures.length && !(one.change && one.change.count)) yield* titled("The answer", make("pre", {}, one.result));
-  if (one.todo.length) yield* titled("What to do", command(one.todo));
-  if (one.blocks && one.blocks.length) yield folded(`All ${one.blocks.length} blocks`, () => [blocks(one.blocks)], { class: "technical" });
+  if (one.blocks && one.blocks.length) {
+    const title = one.blocks.length === 1 ? "The only block" : `All ${one.blocks.length} blocks`;
+    yield folded(title, () => [blocks(one.blocks)], { class: "technical" });
+  }
+  if (one.todo.length) yield folded("For engineers: the command", () => [command(one.todo)], { class: "technical" });
   yield folded("For engineers: run id, hash, config", () => [pairs(one.facts)], { class: "technical" });
   yield make("p", { class: "note" }, make("a", { href: link(one.id) }, "Link to this case"));
 }
@@ -128,11 +153,11 @@ function* change(found) {
     yield make("p", { class: "note" }, `Nothing that counts changed since the recording of ${found.day}.`);
     return;
   }
-  yield* titled(`What callers get: recorded on ${found.day}, and now`, sides(found.values, "recorded", "now"));
+  yield* titled(`What callers get: recorded on ${found.day}, and now`, sides(found.values, RECORDED));
   if (found.count > found.values.length) yield make("p", { class: "note" }, `and ${found.count - found.values.length} more`);
   if (!found.begins) return;
   const where = found.position ? `, ${found.position}` : "";
-  yield* titled("Where the change begins", make("p", { class: "begins" }, `it begins in ${found.begins}${where}`), sides(found.rows, "recorded", "now"));
+  yield* titled("Where the change begins", make("p", { class: "begins" }, `it begins in ${found.begins}${where}`), sides(found.rows, RECORDED));
   if (found.then.length) yield make("p", { class: "note" }, `Then: ${found.then.join(", ")}`);
   if (found.left_out.length) yield make("p", { class: "note" }, `Not compared, as new in every run: ${found.left_out.join(", ")}`);
 }
@@ -142,59 +167,40 @@ function attempts(found) {
     const word = passed ? (changed ? "changed" : "passed") : "failed";
     return make("li", { class: KINDS[word], title: line }, `${at + 1} ${passed ? "✓" : "✗"} ${word}`);
   });
-  const shown = found.each.length > 1 ? `Below: attempt ${found.shown}.` : "";
-  return make("div", {}, make("ol", { class: "dots" }, ...dots), make("p", { class: "note" }, `${found.rate}. ${shown}`));
+  const shown = found.each.length > 1 ? ` Attempt ${found.shown} is shown below.` : "";
+  return make("div", {}, make("ol", { class: "dots" }, ...dots), make("p", { class: "note" }, `${found.rate}.${shown}`));
 }
 
 function blocks(list) {
-  const end = Math.max(...list.map((each) => (each.started || 0) + (each.duration || 0)));
-  const timed = list.some((each) => each.started !== null);
-  const titles = ["#", "block", "status", "tokens", ...(timed ? ["time"] : []), "recorded and now"];
-  const head = make("tr", {}, ...titles.map((text) => make("th", { scope: "col" }, text)));
-  const rows = list.map((block) => make("tr", block.is_cause ? { class: "cause" } : {},
-    make("td", {}, `${block.position}`),
-    make("td", {}, make("strong", {}, block.name), ` (${block.type})`, block.iterations ? ` × ${block.iterations}` : ""),
-    make("td", {}, block.status),
-    make("td", {}, block.tokens),
-    ...(timed ? [make("td", {}, ...time(block, end))] : []),
-    make("td", {}, ...outputs(block))));
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Blocks" },
-    make("table", { class: "blocks" }, make("thead", {}, head), make("tbody", {}, ...rows)));
+  const timed = list.filter((each) => each.started !== null && each.duration !== null);
+  const start = Math.min(...timed.map((each) => each.started));
+  const length = Math.max(...timed.map((each) => each.started + each.duration)) - start;
+  const items = list.map((block) => make("li", block.is_cause ? { class: "cause" } : {},
+    make("div", { class: "block" },
+      make("span", {}, `${block.position}. `, make("strong", {}, block.name), ` (${block.type})${block.iterations ? ` × ${block.iterations}` : ""}`),
+      make("span", { class: block.status === "errored" ? "bad" : "note" }, block.status),
+      make("span", { class: "note" }, block.tokens),
+      timed.includes(block) ? time(block, start, length) : ""),
+    block.error ? make("pre", { class: "error" }, block.error) : "",
+    block.rows.length ? sides(block.rows, RECORDED) : "",
+    folded(block.is_cut ? "Output (a part of it)" : "Output", () => [make("pre", {}, block.output)])));
+  return make("ol", { class: "blocks" }, ...items);
 }
 
-function time(block, end) {
-  if (block.started === null || block.duration === null) return [""];
+function time(block, start, length) {
   const bar = make("i");
-  bar.style.left = `${end ? (100 * block.started) / end : 0}%`;
-  bar.style.width = `${end ? (100 * block.duration) / end : 0}%`;
-  return [`${block.duration.toFixed(2)} s`, make("div", { class: "bar", "aria-hidden": "true" }, bar)];
-}
-
-function outputs(block) {
-  const found = [];
-  if (block.error) found.push(make("pre", {}, block.error));
-  if (block.rows.length) found.push(sides(block.rows, "recorded", "now"));
-  else found.push(make("span", { class: "none" }, "as recorded, or not compared"));
-  const cut = block.is_cut ? " (a part of it)" : "";
-  found.push(folded(`Output${cut}`, () => [make("pre", {}, block.output)]));
-  return found;
+  bar.style.left = `min(${length ? (100 * (block.started - start)) / length : 0}%, calc(100% - 2px))`;
+  bar.style.width = `${length ? (100 * block.duration) / length : 0}%`;
+  return make("span", { class: "time note" }, block.time, make("span", { class: "bar", "aria-hidden": "true" }, bar));
 }
 
 // ── groups ──────────────────────────────────────────────────────────────────────────────────────
 
 function groupElement(group, number) {
-  const element = make("details", { class: "group", open: !group.quiet }, make("summary", {}, make("h2", {}, group.title)));
+  const summary = make("summary", {}, make("h2", {}, group.title));
+  const element = make("details", { class: "group", id: `group-${number}`, open: !group.quiet }, summary);
   if (!group.quiet) element.append(...introduction(group));
-  element.build = () => {
-    element.build = () => {};
-    element.append(...group.cases.map((at) => elements[at]));
-  };
-  element.addEventListener("toggle", () => {
-    if (element.open) element.build();
-  });
-  element.id = `group-${number}`;
-  element.cases = group.cases;
-  if (!(group.quiet && group.cases.length > LONG)) element.build();
+  element.append(make("div", { class: "list" }));
   return element;
 }
 
@@ -202,30 +208,47 @@ function* introduction(group) {
   const failing = group.failed === group.cases.length ? "" : `${group.failed} of them fail. `;
   if (group.app || failing) yield make("p", { class: "of" }, group.app ? `App ${group.app}. ${failing}` : failing);
   if (group.note) yield make("p", {}, group.note);
-  if (group.edited.length) {
-    yield make("h3", {}, "The block itself was edited");
-    yield sides(group.edited, "pinned version", "saved now");
+  if (group.edited.length) yield* titled("The block itself was edited", sides(group.edited, SAVED));
+  if (group.rows.length && group.cases.length > 1) {
+    yield folded(`How it changed, for example in ${group.of}`, () => [sides(group.rows, RECORDED)], { open: true });
   }
-  if (group.rows.length) {
-    const title = group.cases.length > 1 ? `How it changed, in ${group.of}` : "How it changed";
-    yield folded(title, () => [sides(group.rows, "recorded", "now")], { open: group.cases.length > 1 });
+  if (group.command.length && group.cases.length > 1) {
+    yield folded("For engineers: the command for all of them", () => [command(group.command)], { class: "technical" });
   }
-  if (group.look.length) {
-    const links = group.look.map((at) => make("li", {}, make("a", { href: link(report.cases[at].id) }, report.cases[at].name),
-      report.cases[at].description ? ` – ${report.cases[at].description}` : ""));
-    yield make("h3", {}, "Look at these first");
-    yield make("ul", {}, ...links);
+}
+
+// Put the cases that match the filters in the group: the first of them, or all if the reader asked for it.
+function list(group, found) {
+  const listed = group.isWhole ? found : found.slice(0, LISTED);
+  const rows = listed.map(caseElement);
+  if (group.look && found.length === group.cases.length) {
+    rows.splice(group.look, 0, make("h3", {}, "The others"));
+    rows.unshift(make("h3", {}, "Look at these first"));
   }
-  if (group.command.length && group.cases.length > 1) yield command(group.command);
+  if (listed.length < found.length) rows.push(moreButton(group, found, found.length - listed.length));
+  group.element.querySelector(".list").replaceChildren(...rows);
+  group.element.hidden = found.length === 0;
+}
+
+function moreButton(group, found, count) {
+  const button = make("button", { type: "button", class: "more" }, count === 1 ? "Show 1 more case" : `Show ${count} more cases`);
+  button.addEventListener("click", () => {
+    group.isWhole = true;
+    list(group, found);
+    caseElement(found[found.length - count]).querySelector("summary").focus();
+  });
+  return button;
 }
 
 function contents() {
   const items = report.groups.map((group, number) => {
     const failing = group.quiet || group.failed === group.cases.length ? "" : `, ${group.failed} of them fail`;
-    const app = group.app ? make("small", {}, ` app ${group.app}${failing}`) : "";
-    return make("li", {}, make("a", { href: `#group-${number}` }, group.title), app);
+    const about = group.app ? make("small", {}, ` app ${group.app}${failing}`) : "";
+    return make("li", {}, make("a", { href: `#group-${number}` }, group.title), about);
   });
-  return make("ol", {}, ...items);
+  const rest = items.splice(LINKED);
+  const more = rest.length ? folded(`and ${rest.length} more`, () => [make("ol", {}, ...rest)]) : "";
+  return [make("ol", {}, ...items), more];
 }
 
 // ── filters ─────────────────────────────────────────────────────────────────────────────────────
@@ -239,24 +262,25 @@ function matches(one, words) {
   if (onlyKind && one.kind !== onlyKind) return false;
   if (app.value && one.app !== app.value) return false;
   if (block.value && one.block !== block.value) return false;
+  if (!words.length) return true;
+  one.text ??= searched(one);
   return words.every((word) => one.text.includes(word));
+}
+
+function searched(one) {
+  const asked = one.asked.flat().map(([, text]) => text);
+  return [one.id, one.description, one.reason, one.message, one.summary, one.block, ...asked, one.result].join(" ").toLowerCase();
 }
 
 function filter() {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
   const isFiltered = Boolean(words.length || onlyKind || app.value || block.value);
   let count = 0;
-  for (const group of groups) {
-    let inGroup = 0;
-    for (const at of group.cases) {
-      const shown = matches(report.cases[at], words);
-      elements[at].hidden = !shown;
-      inGroup += shown;
-    }
-    group.hidden = inGroup === 0;
-    if (isFiltered && inGroup) group.build();
-    if (group.cases.length && group.isQuiet) group.open = isFiltered && inGroup > 0;
-    count += inGroup;
+  for (const group of report.groups) {
+    const found = group.cases.filter((at) => matches(report.cases[at], words));
+    list(group, found);
+    if (group.quiet) group.element.open = isFiltered && found.length > 0;
+    count += found.length;
   }
   const total = report.cases.length;
   document.getElementById("shown").textContent = isFiltered ? `${count} of ${total} cases` : `${total} cases`;
@@ -281,35 +305,42 @@ function link(id) {
   return `#${encodeURI(id).replace(/#/g, "%23")}`;
 }
 
-function follow() {
-  let id = location.hash.slice(1);
+// The case that the address names; null if it names none.
+function named() {
+  const names = [location.hash.slice(1)];
   try {
-    id = decodeURIComponent(id);
-  } catch {
-    return; // no link of ours
+    names.push(decodeURIComponent(names[0]));
+  } catch { /* typed by hand, with a % that is no escape */ }
+  const at = report.cases.findIndex((one) => names.includes(one.id));
+  return at < 0 ? null : at;
+}
+
+function follow() {
+  const group = report.groups.find((each) => `#${each.element.id}` === location.hash);
+  if (group) group.element.open = true;
+  const at = named();
+  if (at !== null) show(at);
+}
+
+function show(at) {
+  const group = report.groups.find((each) => each.cases.includes(at));
+  if (!caseElement(at).isConnected) reset();
+  if (!caseElement(at).isConnected) {
+    group.isWhole = true;
+    filter();
   }
-  const at = report.cases.findIndex((one) => one.id === id);
-  if (at < 0) {
-    const group = groups.find((each) => each.id === id);
-    if (group) group.open = true;
-    return;
-  }
-  if (elements[at].hidden) reset();
-  const group = groups.find((each) => each.cases.includes(at));
-  group.build();
-  group.open = true;
-  elements[at].open = true;
-  fill(elements[at], report.cases[at]);
+  group.element.open = true;
+  open(at);
   document.querySelectorAll(".found").forEach((each) => each.classList.remove("found"));
-  elements[at].classList.add("found");
-  elements[at].scrollIntoView({ block: "start" });
-  elements[at].querySelector("summary").focus({ preventScroll: true });
+  caseElement(at).classList.add("found");
+  caseElement(at).scrollIntoView({ block: "start" });
+  caseElement(at).querySelector("summary").focus({ preventScroll: true });
 }
 
 // ── keys ────────────────────────────────────────────────────────────────────────────────────────
 
 function step(by) {
-  const shown = [...document.querySelectorAll(".group[open] > .case:not([hidden]) > summary")].filter((each) => each.closest(".group").hidden === false);
+  const shown = [...document.querySelectorAll(".group[open]:not([hidden]) .case > summary")];
   const now = shown.indexOf(document.activeElement.closest(".case > summary") || document.activeElement.closest(".case")?.querySelector("summary"));
   const next = shown[now < 0 ? (by > 0 ? 0 : shown.length - 1) : now + by];
   if (next) next.focus();
@@ -333,12 +364,9 @@ document.addEventListener("keydown", (event) => {
 
 let opened = [];
 addEventListener("beforeprint", () => {
-  const closed = [...document.querySelectorAll(".group[open]:not([hidden]) > .case:not([hidden]):not([open])")];
+  const closed = [...document.querySelectorAll(".group[open]:not([hidden]) .case:not([open])")];
   opened = closed.slice(0, PRINTED);
-  for (const element of opened) {
-    fill(element, report.cases[elements.indexOf(element)]);
-    element.open = true;
-  }
+  opened.forEach((element) => open(elements.indexOf(element)));
 });
 addEventListener("afterprint", () => {
   for (const element of opened) element.open = false;
@@ -346,16 +374,8 @@ addEventListener("afterprint", () => {
 
 // ── the page ────────────────────────────────────────────────────────────────────────────────────
 
-for (const one of report.cases) {
-  const asked = one.asked.flat().map(([, text]) => text).join(" ");
-  one.text = `${one.id} ${one.description} ${one.summary} ${one.block} ${asked}`.toLowerCase();
-}
-const elements = report.cases.map(caseElement);
-const groups = report.groups.map((group, number) => {
-  const element = groupElement(group, number);
-  element.isQuiet = group.quiet;
-  return element;
-});
+const elements = []; // by the number of the case
+report.groups.forEach((group, number) => { group.element = groupElement(group, number); });
 for (const [kind, count] of report.counts) {
   const button = make("button", { type: "button", class: KINDS[kind] || "", "aria-pressed": "false" }, `${count} ${kind}`);
   button.dataset.kind = kind;
@@ -378,8 +398,8 @@ document.getElementById("filters").addEventListener("reset", (event) => {
   event.preventDefault();
   reset();
 });
-document.getElementById("groups").append(contents());
-document.getElementById("cases").append(...groups);
+document.getElementById("groups").append(...contents());
+document.getElementById("cases").append(...report.groups.map((group) => group.element));
 filter();
 addEventListener("hashchange", follow);
 follow();
