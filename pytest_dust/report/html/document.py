@@ -6,6 +6,7 @@ large ones.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -108,13 +109,13 @@ def _command(group: Group) -> list[str]:
     first = group.cases[0]
     command = groups.command(group.cases) if first.command else ""
     if first.verdict is Verdict.TROUBLE or first.shown is None:
-        return ["To run them again", command] if command else []
+        return ["To run them again", safe(command)] if command else []
     return _split(what_now(first, command))
 
 
 def _split(sentence: str) -> list[str]:
     """A sentence that ends in a command after a colon, as sentence and command."""
-    said, _, command = sentence.partition(": ")
+    said, _, command = safe(sentence).partition(": ")
     return [f"{said[:1].upper()}{said[1:]}", command]
 
 
@@ -406,16 +407,13 @@ def _pretty(value: Any) -> str:
     """A JSON value in lines; a text as it is."""
     if isinstance(value, str):
         return _lines(value)
-    if isinstance(value, dict | list | tuple):
-        return _lines(msgspec.json.format(_encoded(value), indent=2).decode())
-    return safe(_encoded(value).decode())
-
-
-def _encoded(value: Any) -> bytes:
-    """The value as JSON; msgspec writes numbers as Python does."""
-    import json
-
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    compact = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list | tuple):
+        return safe(compact)
+    try:
+        return _lines(msgspec.json.format(compact.encode(), indent=2).decode())
+    except UnicodeEncodeError:  # a lone surrogate, which msgspec refuses
+        return _lines(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def _lines(text: str) -> str:

@@ -1,0 +1,132 @@
+"""Records of cases and sessions, made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from conftest import PLAIN_RECORD, SUPPORT
+from pytest_dust.model import Expected, Repeat, Status, Tokens
+from pytest_dust.report.record import (
+    AttemptRecord,
+    BlockChangeRecord,
+    BlockRecord,
+    CaseOutcome,
+    CaseRecord,
+    ChangeRecord,
+    ComparisonRecord,
+    FailureRecord,
+    SessionRecord,
+    Verdict,
+)
+
+AT = "2026-11-02T10:00:00Z"
+HASH = "8c0a4e6d"
+CAUSE = ("llm", "CLASSIFY")
+
+
+def session(*cases: CaseRecord, **more: Any) -> SessionRecord:
+    """Give a session of these cases."""
+    return SessionRecord("live", ".", cases=cases, started_at=AT, made_by="pytest-dust 0", **more)
+
+
+def case(name: str = "refund", file: str = "answer.dust.yaml", **more: Any) -> CaseRecord:
+    """Give a case that passed."""
+    default: dict[str, Any] = {
+        "id": f"{file}::{name}",
+        "file": file,
+        "line": 3,
+        "app": SUPPORT,
+        "command": f"pytest {file}::{name}",
+        "attempts": (attempt(),),
+        "inputs": {"question": "Where is my refund?"},
+    }
+    return replace(PLAIN_RECORD, **(default | more))
+
+
+def attempt(**more: Any) -> AttemptRecord:
+    """Give a run that met all expectations."""
+    default: dict[str, Any] = {
+        "run_id": "5be2f49d",
+        "specification_hash": HASH,
+        "status": Status.SUCCEEDED,
+        "error": None,
+        "duration": 0.5,
+        "tokens": Tokens(12),
+        "blocks": (block("INPUT", "input"), block("CLASSIFY"), block("ANSWER", "code")),
+        "result": {"label": "billing"},
+    }
+    return AttemptRecord(**(default | more))
+
+
+def block(name: str, kind: str = "llm", **more: Any) -> BlockRecord:
+    """Give a block that ran."""
+    return BlockRecord(kind, name, "succeeded", **({"output": {"text": "billing"}} | more))
+
+
+def compared(
+    old: Any = "billing", new: Any = "shipping", cause: tuple[str, str] = CAUSE, **more: Any
+) -> ComparisonRecord:
+    """Give a comparison in which one value changed, and the blocks CAUSE and ANSWER."""
+    change = ChangeRecord(("label",), old, new)
+    default: dict[str, Any] = {
+        "values": (change,),
+        "count": 1,
+        "blocks": (block_change(*cause, change), block_change("code", "ANSWER", change, is_cause=False)),
+        "block_total": 3,
+    }
+    return ComparisonRecord(AT, **(default | more))
+
+
+def block_change(kind: str, name: str, *changes: ChangeRecord, **more: Any) -> BlockChangeRecord:
+    """Give the changes of one block."""
+    default = {"position": 2, "input": None, "is_cause": True, "count": len(changes)}
+    return BlockChangeRecord(kind, name, changes=changes, **(default | more))
+
+
+def changed(name: str = "refund", *, run: ComparisonRecord | None = None, **more: Any) -> CaseRecord:
+    """Give a case that fails, as its run changed."""
+    attempts = (attempt(comparison=run or compared()),)
+    default = {"verdict": Verdict.CHANGED, "outcome": CaseOutcome.FAILED, "attempts": attempts}
+    return case(name, **(default | more))
+
+
+def wrong(name: str = "refund", *failures: FailureRecord, **more: Any) -> CaseRecord:
+    """Give a case that fails, as an expectation does not hold."""
+    found = failures or (failure(),)
+    attempts = (attempt(failures=found, failure_count=len(found)),)
+    default = {"verdict": Verdict.FAILED, "outcome": CaseOutcome.FAILED, "attempts": attempts}
+    return case(name, **(default | more))
+
+
+def failure(expected: Any = "billing", actual: Any = "shipping", **more: Any) -> FailureRecord:
+    """Give an expectation of `result.label` that does not hold."""
+    default: dict[str, Any] = {
+        "path": "result.label",
+        "expected": expected if isinstance(expected, Expected) else Expected("equals", expected),
+        "actual": actual,
+        "found": True,
+    }
+    return FailureRecord(**(default | more))
+
+
+def trouble(name: str = "refund", message: str = "there is no cassette\n  to record it: …") -> CaseRecord:
+    """Give a case that has no verdict."""
+    return case(
+        name, verdict=Verdict.TROUBLE, outcome=CaseOutcome.FAILED, attempts=(), inputs=None, message=message
+    )
+
+
+def repeated(*passed: bool, name: str = "refund", must: int = 1, **more: Any) -> CaseRecord:
+    """Give a case with an attempt for each of these values; it fails if too few passed."""
+    attempts = tuple(
+        attempt() if each else attempt(failures=(failure(),), failure_count=1) for each in passed
+    )
+    fails = sum(passed) < must
+    default = {
+        "repeat": Repeat(len(passed), must),
+        "attempts": attempts,
+        "verdict": Verdict.FAILED if fails else Verdict.PASSED,
+        "outcome": CaseOutcome.FAILED if fails else CaseOutcome.PASSED,
+    }
+    return case(name, **(default | more))
