@@ -47,11 +47,11 @@ def by_words(old: str, new: str) -> str:
         return ""
     if max(map(len, left + right)) > LONGEST_WORD:
         return ""
-    parts = list(_hunks(matcher, left, right))
-    more = f" … and {len(parts) - MAX_SHOWN} more" if len(parts) > MAX_SHOWN else ""
+    hunks = list(_hunks(matcher, left, right))
+    more = f" … and {len(hunks) - MAX_SHOWN} more" if len(hunks) > MAX_SHOWN else ""
     head = _shown(before[max(0, start - AROUND) : start], cut_before=start > AROUND)
     tail = _shown(before[len(before) - end :][:AROUND], cut_after=end > AROUND) if end else ""
-    body = " ".join(part for part in (head, *parts[:MAX_SHOWN], "" if more else tail) if part)
+    body = " ".join(part for part in (head, *hunks[:MAX_SHOWN], "" if more else tail) if part)
     return body + more
 
 

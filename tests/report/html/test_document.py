@@ -64,7 +64,7 @@ def texts(value):
     [
         (case(), "passed", ""),
         (changed(), "changed", "label: billing shipping "),
-        (wrong(), "failed", 'result.label: expected "billing", actual "shipping"'),
+        (wrong(), "not as expected", 'result.label: expected "billing", actual "shipping"'),
         (trouble(), "no verdict", "there is no cassette"),
         (
             wrong(outcome=CaseOutcome.XFAILED),
@@ -72,7 +72,7 @@ def texts(value):
             'result.label: expected "billing", actual "shipping"',
         ),
         (case(outcome=CaseOutcome.SKIPPED, attempts=()), "skipped", ""),
-        (case(outcome=CaseOutcome.FAILED), "failed", ""),
+        (case(outcome=CaseOutcome.FAILED), "not as expected", ""),
         (changed(outcome=CaseOutcome.PASSED), "changed", "label: billing shipping "),
     ],
     ids=["passed", "changed", "wrong", "trouble", "xfailed", "skipped", "strict xpass", "reported only"],
@@ -99,7 +99,7 @@ def test_the_line_is_bounded():
 
 
 def test_a_case_in_trouble_shows_its_whole_message_and_the_command():
-    """A case without a verdict shows all of what went wrong, no answer, and the command that runs it again."""
+    """A case without a verdict shows all of what went wrong, and the command that runs it again."""
     found = of_case(trouble(message="no connection\n  start the service"))
     assert found["message"] == "no connection\n  start the service"
     assert found["todo"] == ["To run it again", "pytest answer.dust.yaml::refund"]
@@ -298,7 +298,7 @@ def test_a_case_that_runs_once_has_no_attempts():
 
 
 def test_groups_begin_with_the_most_urgent_and_end_with_quiet_ones():
-    """Cases that changed come first, by the block in which the change begins; passed ones are last and quiet."""
+    """Cases that changed come first, by the block in which they begin; passed ones are last and quiet."""
     found = of(case("a"), trouble("b"), wrong("c"), *(changed(f"d{at}") for at in range(5)))
     assert [(group["title"], group["quiet"]) for group in found["groups"]] == [
         ("5 cases begin in CLASSIFY (llm)", False),
@@ -307,7 +307,7 @@ def test_groups_begin_with_the_most_urgent_and_end_with_quiet_ones():
         ("1 case passed, as recorded or as expected", True),
     ]
     assert found["groups"][0]["look"] == 3
-    assert found["counts"] == [["failed", 1], ["changed", 5], ["no verdict", 1], ["passed", 1]]
+    assert found["counts"] == [["not as expected", 1], ["changed", 5], ["no verdict", 1], ["passed", 1]]
 
 
 def test_a_group_shows_first_the_cases_that_differ_from_each_other():
@@ -367,7 +367,7 @@ def test_large_numbers_are_exact():
     ids=["bidi", "ANSI", "NUL", "line separator", "lone surrogate", "zero width"],
 )
 def test_invisible_characters_are_escaped_everywhere(hostile, shown):
-    """Characters that cannot be seen, or that control a terminal or the direction, are escaped in every text."""
+    """Characters that cannot be seen, or that control a terminal, are escaped in every text."""
     run = attempt(
         comparison=compared(hostile, f"{hostile}!", cause=("llm", hostile)),
         error=hostile,
