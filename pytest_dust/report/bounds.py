@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, TypeVar
 
+from pytest_dust.cookies import json_text
 from pytest_dust.masking import Mask
 from pytest_dust.model import Expected
 from pytest_dust.report.record import (
@@ -41,7 +42,13 @@ def kept(record: CaseRecord, mask: Mask) -> CaseRecord:
     """The record as a session keeps it: bounded, with all secrets in its texts masked."""
     if _is_plain(record):
         return record
-    return with_texts(bounded(record), mask.text)
+    small = bounded(record)
+    if record.inputs is not None:  # most of it is texts of the answer, which are masked already
+        from pytest_dust.report.record_json import to_json  # msgspec: 14 ms
+
+        if not mask.may_change_texts_in(to_json(small)):
+            return small
+    return with_texts(small, mask.text)
 
 
 def _is_plain(record: CaseRecord) -> bool:
@@ -78,8 +85,8 @@ def bounded(record: CaseRecord) -> CaseRecord:
     return replace(
         record,
         attempts=tuple(_attempt(attempt, most) for attempt in record.attempts),
-        inputs=shallow(record.inputs, most),
-        config=shallow(record.config, most),
+        inputs=_part(record.inputs, most),
+        config=_part(record.config, most),
     )
 
 
@@ -90,14 +97,20 @@ def _attempt(attempt: AttemptRecord, most: int) -> AttemptRecord:
         failures=tuple(map(_failure, attempt.failures[:MAX_FAILURES])),
         comparison=None if comparison is None else _comparison(comparison),
         blocks=tuple(_block_record(block, most) for block in attempt.blocks),
-        result=shallow(attempt.result, most),
+        result=_part(attempt.result, most),
     )
 
 
 def _block_record(block: BlockRecord, most: int) -> BlockRecord:
-    output, error = shallow(block.output, most), shallow(block.error, most)
-    is_cut = output != block.output or error != block.error
+    output, error = _part(block.output, most), _part(block.error, most)
+    is_cut = output is not block.output or error is not block.error
     return replace(block, output=output, error=error, is_cut=is_cut)
+
+
+def _part(value: Any, most: int) -> Any:
+    """The value itself if its JSON has at most so many characters, else a part of it."""
+    text = json_text(value)
+    return value if text is not None and len(text) <= most else shallow(value, most)
 
 
 def _comparison(comparison: ComparisonRecord) -> ComparisonRecord:

@@ -10,12 +10,14 @@ from pytest_dust.report.case import difference, place, what_now
 from pytest_dust.report.columns import wrapped
 from pytest_dust.report.comparison import comparison_lines
 from pytest_dust.report.record import CaseRecord, Verdict
-from pytest_dust.wording import plural
+from pytest_dust.wording import first_names, plural
 
 MORE_THAN = 5
 """Number of cases up to which each has a report of its own."""
 MAX_DIFFERENCE = 160
 """Characters of the difference of a case to look at."""
+MAX_NAMES = 100
+"""Cases of one group that are named; more are counted."""
 COLUMNS = 100
 """Width of the lines that list names."""
 
@@ -36,8 +38,8 @@ def fold_lines(cases: Sequence[CaseRecord]) -> Iterator[str]:
     width = max(len(place(case)) for case in shown)
     for case in shown:
         yield f"    {place(case):<{width}}   {_name(case)}   {_difference(case)}".rstrip()
-    others = ", ".join(_name(case) for case in cases if case not in shown)
-    yield from (f"    {line}" for line in wrapped(f"and {others}", COLUMNS))
+    others = [_name(case) for case in cases if case not in shown]
+    yield from (f"    {line}" for line in wrapped(f"also {first_names(others, MAX_NAMES)}", COLUMNS))
     if shown[0].verdict is not Verdict.TROUBLE:
         yield f"  {what_now(shown[0], groups.command(cases))}"
 
