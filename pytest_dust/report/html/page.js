@@ -307,11 +307,14 @@ function link(id) {
 
 // The case that the address names; null if it names none.
 function named() {
-  const names = [location.hash.slice(1)];
+  const typed = location.hash.slice(1).replace(/%(?![0-9a-f]{2})/gi, "%25"); // typed by hand, as in 50%
+  let id;
   try {
-    names.push(decodeURIComponent(names[0]));
-  } catch { /* typed by hand, with a % that is no escape */ }
-  const at = report.cases.findIndex((one) => names.includes(one.id));
+    id = decodeURIComponent(typed);
+  } catch {
+    return null;
+  }
+  const at = report.cases.findIndex((one) => one.id === id);
   return at < 0 ? null : at;
 }
 
