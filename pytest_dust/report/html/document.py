@@ -51,6 +51,8 @@ MAX_ROWS = 20
 """Changes of one block, or of the results, that are shown; more are counted."""
 MAX_SUMMARY = 300
 """Characters of the one line that says how a case differs."""
+MAX_SIDE = 60
+"""Characters of one side of a change in that line."""
 QUIET = {
     Kind.XFAILED: "expected to fail, and did",
     Kind.SKIPPED: "skipped",
@@ -184,16 +186,16 @@ def _line(case: CaseRecord) -> list[list[str]]:
     if case.verdict is Verdict.TROUBLE or not values or (case.shown and case.shown.failures):
         return [[_summary(case), ""]]
     row = _row(values[0])
-    sides = [(_differing(row[side]), mark) for side, mark in (("old", "del"), ("new", "ins")) if row[side]]
+    old, new = ([_differing(row[side] or []), mark] for side, mark in (("old", "del"), ("new", "ins")))
+    arrow = [[" → ", ""]] if old[0] and new[0] else []
     more = case.comparison.count - 1 if case.comparison else 0
-    shown = [[f"{row['path']}: ", ""], *([f"{text} ", mark] for text, mark in sides if text)]
-    return [*shown, [f"(+{more:,} more)", ""]] if more else shown
+    return [[f"{row['path']}: ", ""], old, *arrow, new, [f" (+{more:,} more)" if more else "", ""]]
 
 
 def _differing(side: list[Part]) -> str:
     """The parts of one side of a change that differ, in one line."""
     text = " … ".join(" ".join(text.split()) for text, differs in side if differs)
-    return text if len(text) <= MAX_SUMMARY else f"{text[:MAX_SUMMARY]}…"
+    return text if len(text) <= MAX_SIDE else f"{text[:MAX_SIDE]}…"
 
 
 def _asked(case: CaseRecord) -> list[list[list[str]]]:

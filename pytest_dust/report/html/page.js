@@ -96,7 +96,7 @@ function caseElement(at) {
 function makeCase(one) {
   const name = make("span", {}, make("span", { class: "name" }, one.name), " ", make("span", { class: "file" }, one.file));
   const about = make("span", { class: "about" }, name, one.description ? make("span", {}, ` – ${one.description}`) : "",
-    make("span", { class: "one-line" }, ...one.line.map(([text, mark]) => (mark ? make(mark, {}, text) : text))));
+    make("span", { class: "one-line" }, ...one.line.map(([text, mark]) => (mark && text ? make(mark, {}, text) : text))));
   const element = make("details", { class: "case" }, make("summary", {}, badge(one.kind), about));
   element.dataset.id = one.id;
   element.addEventListener("toggle", () => {

@@ -63,7 +63,7 @@ def texts(value):
     ("one", "kind", "line"),
     [
         (case(), "passed", ""),
-        (changed(), "changed", "label: billing shipping "),
+        (changed(), "changed", "label: billing → shipping"),
         (wrong(), "not as expected", 'result.label: expected "billing", actual "shipping"'),
         (trouble(), "no verdict", "there is no cassette"),
         (
@@ -73,7 +73,7 @@ def texts(value):
         ),
         (case(outcome=CaseOutcome.SKIPPED, attempts=()), "skipped", ""),
         (case(outcome=CaseOutcome.FAILED), "not as expected", ""),
-        (changed(outcome=CaseOutcome.PASSED), "changed", "label: billing shipping "),
+        (changed(outcome=CaseOutcome.PASSED), "changed", "label: billing → shipping"),
     ],
     ids=["passed", "changed", "wrong", "trouble", "xfailed", "skipped", "strict xpass", "reported only"],
 )
@@ -88,13 +88,19 @@ def test_the_line_of_a_changed_case_has_only_the_words_that_differ():
     """In the line of two long texts that changed, the differing words are marked and the others left out."""
     old, new = "A refund takes up to 5 working days", "A refund takes up to 7 working weeks"
     line = of_case(changed(run=compared(old, new, count=3)))["line"]
-    assert line == [["label: ", ""], ["5 … days ", "del"], ["7 … weeks ", "ins"], ["(+2 more)", ""]]
+    assert line == [
+        ["label: ", ""],
+        ["5 … days", "del"],
+        [" → ", ""],
+        ["7 … weeks", "ins"],
+        [" (+2 more)", ""],
+    ]
 
 
 def test_the_line_is_bounded():
     """The line of a case stays short, however long the texts are."""
     line = of_case(changed(run=compared("a " * 20_000, "b " * 20_000)))["line"]
-    assert len("".join(text for text, _ in line)) < 3 * MAX_SUMMARY
+    assert len("".join(text for text, _ in line)) < MAX_SUMMARY
     assert len(of_case(wrong("refund", failure("a" * 999, "b" * 999)))["summary"]) <= MAX_SUMMARY + 1
 
 
