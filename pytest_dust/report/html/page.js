@@ -132,7 +132,7 @@ function* body(one) {
   }
   if (one.todo.length) yield folded("For engineers: the command", () => [command(one.todo)], { class: "technical" });
   yield folded("For engineers: run id, hash, config", () => [pairs(one.facts)], { class: "technical" });
-  yield make("p", { class: "note" }, make("a", { href: link(one.id) }, "Link to this case"));
+  yield make("p", { class: "link" }, make("a", { href: link(one.id) }, "Link to this case"));
 }
 
 function titled(title, ...children) {
@@ -218,8 +218,9 @@ function* introduction(group) {
 }
 
 // Put the cases that match the filters in the group: the first of them, or all if the reader asked for it.
-function list(group, found) {
-  const listed = group.isWhole ? found : found.slice(0, LISTED);
+function list(group, found, isWhole = group.isWhole) {
+  group.found = found;
+  const listed = isWhole ? found : found.slice(0, LISTED);
   const rows = listed.map(caseElement);
   if (group.look && found.length === group.cases.length) {
     rows.splice(group.look, 0, make("h3", {}, "The others"));
@@ -366,13 +367,17 @@ document.addEventListener("keydown", (event) => {
 // ── printing ────────────────────────────────────────────────────────────────────────────────────
 
 let opened = [];
+let lengthened = [];
 addEventListener("beforeprint", () => {
+  lengthened = report.groups.filter((group) => group.element.open && !group.isWhole);
+  lengthened.forEach((group) => list(group, group.found, true));
   const closed = [...document.querySelectorAll(".group[open]:not([hidden]) .case:not([open])")];
   opened = closed.slice(0, PRINTED);
   opened.forEach((element) => open(elements.indexOf(element)));
 });
 addEventListener("afterprint", () => {
-  for (const element of opened) element.open = false;
+  opened.forEach((element) => { element.open = false; });
+  lengthened.forEach((group) => list(group, group.found));
 });
 
 // ── the page ────────────────────────────────────────────────────────────────────────────────────

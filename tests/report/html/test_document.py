@@ -105,7 +105,7 @@ def test_the_line_is_bounded():
 
 
 def test_a_case_in_trouble_shows_its_whole_message_and_the_command():
-    """A case without a verdict shows all of what went wrong, and the command that runs it again."""
+    """A case without a verdict shows what went wrong, no answer, and the command that runs it again."""
     found = of_case(trouble(message="no connection\n  start the service"))
     assert found["message"] == "no connection\n  start the service"
     assert found["todo"] == ["To run it again", "pytest answer.dust.yaml::refund"]
@@ -304,7 +304,7 @@ def test_a_case_that_runs_once_has_no_attempts():
 
 
 def test_groups_begin_with_the_most_urgent_and_end_with_quiet_ones():
-    """Cases that changed come first, by the block in which they begin; passed ones are last and quiet."""
+    """Changed cases come first, by the block in which the change begins; passed ones are last and quiet."""
     found = of(case("a"), trouble("b"), wrong("c"), *(changed(f"d{at}") for at in range(5)))
     assert [(group["title"], group["quiet"]) for group in found["groups"]] == [
         ("5 cases begin in CLASSIFY (llm)", False),
@@ -373,7 +373,7 @@ def test_large_numbers_are_exact():
     ids=["bidi", "ANSI", "NUL", "line separator", "lone surrogate", "zero width"],
 )
 def test_invisible_characters_are_escaped_everywhere(hostile, shown):
-    """Characters that cannot be seen, or that control a terminal, are escaped in every text."""
+    """Characters that are invisible, or control a terminal or the direction, are escaped in every text."""
     run = attempt(
         comparison=compared(hostile, f"{hostile}!", cause=("llm", hostile)),
         error=hostile,
