@@ -202,6 +202,18 @@ def pytest_report_to_serializable(report: Any) -> Generator[None, Any, Any]:
     return data
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_report_from_serializable(data: dict[str, Any]) -> Generator[None, Any, Any]:
+    """Give failures of ours that a pytest-xdist worker sends their form again."""
+    report = yield
+    file = str(data.get("nodeid")).partition("::")[0]
+    if report is not None and (file.endswith(SUITE_SUFFIX) or "dust" in data):
+        from pytest_dust.plugin.failures import restore
+
+        restore(report)
+    return report
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a pytest-xdist worker where the budget of all workers is, and how they end recording together."""

@@ -12,10 +12,10 @@ from pytest_dust.errors import SettingsError, SuiteError
 from pytest_dust.files import sources
 from pytest_dust.files.sources import UnreadableError
 from pytest_dust.model import Place, Problem
-from pytest_dust.plugin import session
+from pytest_dust.plugin import failures, session
 from pytest_dust.plugin.case_item import DustItem
 from pytest_dust.plugin.item import SuiteFile
-from pytest_dust.report.terminal import CaseReport, Crash, safe_lines
+from pytest_dust.report.terminal import safe_lines
 from pytest_dust.settings import Mode
 from pytest_dust.suite import cases as suite
 from pytest_dust.suite import redaction, references
@@ -113,12 +113,13 @@ class DustFile(SuiteFile):
         mask = self.shared.mask
         if isinstance(excinfo.value, SettingsError):
             message = f"{self.shown}: {mask.text(str(excinfo.value))}"
-            return CaseReport(message, Crash(self.shown, 1, message))
+            return failures.failure(message, self.path, self.shown, 1, message)
         if isinstance(excinfo.value, SuiteError):
             first, *others = excinfo.value.problems
             more = f" (+{len(others)} more)" if others else ""
             mask = self._mask_of_text()
             headline = safe_lines(mask.text(first.line(self.shown) + more))
-            return CaseReport(mask.text(str(excinfo.value)), Crash(self.shown, first.place.line, headline))
-        crash = Crash(self.shown, 1, mask.text(excinfo.exconly()))
-        return CaseReport(mask.text(str(super().repr_failure(excinfo))), crash)
+            text = mask.text(str(excinfo.value))
+            return failures.failure(text, self.path, self.shown, first.place.line, headline)
+        text, message = mask.text(str(super().repr_failure(excinfo))), mask.text(excinfo.exconly())
+        return failures.failure(text, self.path, self.shown, 1, message)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from pytest_dust.plugin.failures import failure
 from pytest_dust.report.record import CaseRecord, ItemRecord, Verdict
-from pytest_dust.report.terminal import CaseReport, Crash
+from pytest_dust.wording import as_typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,17 @@ def refuse_changes(item: pytest.Item) -> None:
         raise RunsChanged(changed)
 
 
+def show_changes(item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> None:
+    """If changed runs fail a test, write what changed in them in place of a traceback."""
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, RunsChanged):
+        shown, line = as_typed(item.path, item.config.invocation_params.dir), report.location[1] or 0
+        text = "\n\n".join(run.report for run in error.runs)
+        report.longrepr = failure(text, item.path, shown, line + 1, str(error))
+
+
 def add_records(item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> None:
-    """Put on a test's report the records of its runs, and into its text what changed in them.
+    """Put on a test's report the records of its runs, and under its own failure what changed in them.
 
     Runs of a setup that passed belong to the report of the call.
     """
@@ -62,9 +72,6 @@ def add_records(item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> N
     message = ""
     if report.failed and isinstance(error, RunsChanged):
         message = str(error)
-        path, line, _ = report.location
-        text = "\n\n".join(run.report for run in error.runs)
-        report.longrepr = CaseReport(text, Crash(path, (line or 0) + 1, message))
     elif report.failed:
         _add_section(report, "\n\n".join(run.report for run in runs if run.report))
     records = (run.record for run in runs)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_dust.plugin.failures import is_ours, with_text
 from pytest_dust.report.fold import fold_lines, folds
-from pytest_dust.report.terminal import CaseReport, safe_lines
+from pytest_dust.report.terminal import safe_lines
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -46,7 +47,7 @@ def _foldable(failed: Sequence[Any]) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     for report in failed:
         cases: Sequence[CaseRecord] = report.dust.cases if getattr(report, "dust", None) else ()
-        ours = isinstance(report.longrepr, CaseReport) and not report.sections
+        ours = is_ours(report.longrepr) and not (report.sections or report.longrepr.sections)
         if ours and len(cases) == 1 and not (cases[0].is_test or hasattr(report, SHOWN)):
             found[cases[0].id] = report
     return found
@@ -54,6 +55,6 @@ def _foldable(failed: Sequence[Any]) -> Mapping[str, Any]:
 
 def _fold(reports: Sequence[Any], group: Sequence[CaseRecord]) -> None:
     first, *others = reports
-    first.longrepr = CaseReport(safe_lines("\n".join(fold_lines(group))), first.longrepr.reprcrash)
+    first.longrepr = with_text(first.longrepr, safe_lines("\n".join(fold_lines(group))))
     for report in others:
         setattr(report, SHOWN, True)

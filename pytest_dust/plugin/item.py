@@ -6,13 +6,13 @@ import os
 import shlex
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_dust.cassettes import files
 from pytest_dust.files import links
-from pytest_dust.plugin import session
-from pytest_dust.report.terminal import CaseReport, Crash
+from pytest_dust.plugin import failures, session
 from pytest_dust.wording import as_typed
 
 
@@ -101,9 +101,10 @@ class Item(pytest.Item):
         """The text, safe to print, with every known secret in it masked."""
         return self.shared.masked(text)
 
-    def failed(self, text: str, headline: str) -> CaseReport:
-        """A report that pytest can show."""
-        return CaseReport(self.masked(text), Crash(self.suite.shown, self.report_line, self.masked(headline)))
+    def failed(self, text: str, headline: str) -> Any:
+        """A failure that pytest and its plugins can show."""
+        shown, line = self.suite.shown, self.report_line
+        return failures.failure(self.masked(text), self.path, shown, line, self.masked(headline))
 
     def seconds(self, passed: float) -> float:
         """Seconds that the item took, of which `passed` since it began."""

@@ -65,10 +65,8 @@ class Records:
             return
         if isinstance(record, str):
             from pytest_dust.report.record import ItemRecord
-            from pytest_dust.report.terminal import restore
 
             report.dust = record = loads(ItemRecord, record)
-            restore(report)
         self._items.append(_as_counted(record, report))
 
     def _add_other(self, report: Any) -> None:

@@ -180,6 +180,18 @@ class Session:
             keep(call.excinfo.value)
         return report
 
+    @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_makereport")
+    def pytest_complete_report(
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
+    ) -> Generator[None, Any, Any]:
+        """Put the failure's line and text on a report, before wrappers of other plugins read it."""
+        report = yield
+        if report.when == "call" and hasattr(item, "report_line"):
+            path, _, title = report.location
+            report.location = path, item.report_line - 1, title
+        fixture_runs.show_changes(item, call, report)
+        return report
+
     def _add_record(self, item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> None:
         item_record = getattr(item, "item_record", None)
         if item_record is None:
@@ -189,8 +201,6 @@ class Session:
         elif report.when == "call":
             report.dust = item_record(call.excinfo.value if call.excinfo else None)
             report.duration = item.seconds(report.duration)  # type: ignore[attr-defined]
-            path, _, title = report.location
-            report.location = path, item.report_line - 1, title  # type: ignore[attr-defined]
         properties.add(item, report, getattr(item, "masked", self.masked))
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
