@@ -39,9 +39,10 @@ class DustFile(SuiteFile):
         """One item for each case; raises SuiteError with all mistakes of the file."""
         try:
             cases, items = self._cases_and_items()
-        except SuiteError:
+        except SuiteError as error:
             # A broken suite is an error of its own file: others run, which is not pytest's default.
             self.config.option.continue_on_collection_errors = True
+            error.args = (self._mask_of_text().text(str(error)),)  # VS Code shows the exception itself
             raise
         yield from items
         if self.shared.settings.drift:
