@@ -73,7 +73,7 @@ class Mask:
         return self._text(cookies.without_headers(text))
 
     def may_change_texts_in(self, value: Any) -> bool:
-        """Return False if `text` changes no text in a JSON value; a search in its JSON text saves the walk."""
+        """Return False if `text` changes no text in a JSON value; searching its JSON text saves a walk."""
         text = cookies.json_text(value)
         if text is None or cookies.may_hold(text):
             return True

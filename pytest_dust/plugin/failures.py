@@ -34,7 +34,7 @@ def failure(text: str, file: Path, shown: str, line: int, headline: str) -> Any:
 
 def with_text(longrepr: Any, text: str) -> Any:
     """A failure like another one, with another text."""
-    (traceback, crash, _), *_ = longrepr.chain
+    traceback, crash, _ = longrepr.chain[0]
     shown = traceback.reprentries[0].reprfileloc.path
     return failure(text, Path(crash.path), shown, crash.lineno, crash.message)
 
