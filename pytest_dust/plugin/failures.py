@@ -49,7 +49,7 @@ def restore(report: Any) -> None:
 
 def is_ours(longrepr: Any) -> bool:
     """Whether a `longrepr` was made by `failure`."""
-    entries = getattr(getattr(longrepr, "reprtraceback", None), "reprentries", ())
+    entries: list[Any] = getattr(getattr(longrepr, "reprtraceback", None), "reprentries", [])
     return bool(entries) and entries[0].style == STYLE and entries[0].reprfileloc is not None
 
 
