@@ -72,6 +72,13 @@ def _form() -> Any:
         def __str__(self) -> str:
             return "\n".join(self.reprtraceback.reprentries[0].lines)
 
+        def __eq__(self, other: object) -> bool:
+            """Whether another failure has the same text: pytest-xdist shows one of equal ones."""
+            return isinstance(other, CaseReport) and str(self) == str(other)
+
+        def __hash__(self) -> int:
+            return hash(str(self))
+
         def toterminal(self, tw: Any) -> None:
             """Write the report to pytest's terminal writer."""
             for line in self.reprtraceback.reprentries[0].lines:

@@ -87,8 +87,13 @@ class Records:
 
     def _add_problem(self, report: Any) -> None:
         from pytest_dust.report.unrun import problem
+        from pytest_dust.wording import as_typed
 
-        self._problems.append(problem(report.nodeid, report.longreprtext))
+        crash = getattr(report.longrepr, "reprcrash", None)
+        path = crash.path if crash else report.nodeid.partition("::")[0]
+        file = as_typed(self._config.rootpath / path, self._config.invocation_params.dir)
+        text, line = report.longreprtext, crash.lineno if crash else 0
+        self._problems.append(problem(report.nodeid, text, file, line))
 
     # ── what ends the session ────────────────────────────────────────────────────────────────────
 

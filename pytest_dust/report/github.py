@@ -31,8 +31,8 @@ def annotation_lines(
             file = _from_root(case.file, folder, root)
             yield error(file, case.report_line, case.title, headline(case))
     for problem in problems:
-        file = _from_root(problem.where.partition("::")[0], folder, root)
-        yield error(file, 1, problem.where, problem.message)
+        file = _from_root(problem.file or problem.where.partition("::")[0], folder, root)
+        yield error(file, problem.line, problem.where, problem.message)
 
 
 def error(file: str, line: int, title: str, message: str) -> str:

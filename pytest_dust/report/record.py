@@ -420,7 +420,12 @@ class ProblemRecord:
     """Something that failed beside the cases, such as a suite that could not be read."""
 
     where: str
+    """pytest's node id."""
     message: str
+    file: str = ""
+    """The file with the mistake, from the folder in which pytest was called; empty if it is not known."""
+    line: int = 0
+    """The line of the first mistake; 0 if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,6 @@ def crashed(nodeid: str, mode: str) -> ItemRecord:
     return ItemRecord((record,))
 
 
-def problem(nodeid: str, text: str) -> ProblemRecord:
+def problem(nodeid: str, text: str, file: str, line: int) -> ProblemRecord:
     """The record of an error of a suite, or of one after a case; `text` is the report of it."""
-    return ProblemRecord(nodeid, text[:MAX_MESSAGE])
+    return ProblemRecord(nodeid, text[:MAX_MESSAGE], file, line)

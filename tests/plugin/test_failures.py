@@ -122,11 +122,13 @@ def test_words_of_pytest_in_an_answer_cross_to_the_controller(made, server):
     assert "reprcrash reprtraceback" in result.report
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
 def test_a_broken_suite_is_the_same_text_with_workers(read, workers):
     """The mistakes of a suite are written once, with pytest-xdist too."""
     broken = read.having({"support/s.dust.yaml": "app: {id: x}\n", "conftest.py": None})
-    report = broken.run(*workers).report
+    result = broken.run(*workers)
+    report = result.report
+    assert result.outcomes == {"error": 1}
     assert re.findall("^support/s.dust.yaml:1.*", report, re.MULTILINE)[1:] == []
 
 

@@ -43,9 +43,11 @@ def test_the_line_of_the_first_failed_expectation():
 
 
 def test_a_broken_suite_has_one():
-    """A suite that could not be read is annotated with its message."""
-    (line,) = lines(problems=[ProblemRecord("b.dust.yaml", "b.dust.yaml:2:8: wrong\n  x")])
-    assert line == "::error file=tests/b.dust.yaml,line=1,title=b.dust.yaml::b.dust.yaml:2:8: wrong%0A  x"
+    """A suite that could not be read is annotated with its message, at its first mistake."""
+    (line,) = lines(
+        problems=[ProblemRecord("tests/b.dust.yaml", "b.dust.yaml:2:8: x\n  y", "b.dust.yaml", 2)]
+    )
+    assert line == "::error file=tests/b.dust.yaml,line=2,title=tests/b.dust.yaml::b.dust.yaml:2:8: x%0A  y"
 
 
 def test_a_python_test_has_one():

@@ -16,7 +16,7 @@ import sysconfig
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
@@ -180,7 +180,7 @@ def session(project, server) -> Callable[..., Session]:
     asked = suite(server, SUPPORT, "input: {question: Hi}\n").replace(SUPPORT, "0000000000", 1)
     after = after.having({"support/broken.dust.yaml": BROKEN, "support/asked.dust.yaml": asked})
 
-    def run(reporter: Reporter, mode: str, *args: str) -> Session:
+    def run(reporter: Reporter, mode: str, *args: str, folder: str = ".") -> Session:
         after.write()
         options = ["--dust-mode=live", "--dust-on-change=fail"] if mode == "live" else []
         environ = {**os.environ, "PYTEST_ADDOPTS": OTHERS_PLUGINS, "COLUMNS": "400", **reporter.environ}
@@ -189,7 +189,7 @@ def session(project, server) -> Callable[..., Session]:
         done = subprocess.run(
             [*command, *options, *reporter.args, *args],
             check=False,
-            cwd=after.root,
+            cwd=after.root / folder,
             env=environ,
             capture_output=True,
             text=True,
@@ -303,12 +303,17 @@ def read_pretty(session: Session) -> dict[str, Told]:
 
 
 def read_annotations(session: Session) -> dict[str, Told]:
-    """GitHub's workflow commands."""
-    found = {}
-    pattern = r"^::error file=(.+?),line=(\d+)::(.+)$"
-    for file, line, message in re.findall(pattern, session.err + session.out, re.MULTILINE):
-        title, _, headline = message.replace("%25", "%").partition("%0A%0A")
-        found[name_of(title)] = Told("failed", file, int(line), headline)
+    """GitHub's workflow commands: those of the plugin, which go to the error stream, and ours."""
+    found: dict[str, Told] = {}
+    pattern = r"^::error file=(.+?),line=(\d+)(?:,title=(.+?))?::(.+)$"
+    for file, line, title, message in re.findall(pattern, session.err + session.out, re.MULTILINE):
+        named, _, rest = message.partition("%0A%0A")
+        name, words = name_of(title.replace("%3A", ":") or named), message if title else rest
+        assert name not in found
+        if name == "broken":
+            found[name] = Told("error", text=words)
+        else:
+            found[name] = Told("failed", file, int(line), words)
     return found
 
 
@@ -381,7 +386,6 @@ REPORTERS = [
         "pytest-github-actions-annotate-failures",
         (),
         read_annotations,
-        broken=False,
         passed=False,
         xfailed=False,
         environ={"GITHUB_ACTIONS": "true"},
@@ -394,6 +398,8 @@ JUNIT = [
     Reporter("", ("--junitxml=out.xml", "-o", f"junit_family={family}"), read_junit)
     for family in ("xunit1", "xunit2")
 ]
+ANNOTATIONS = replace(REPORTERS[5], package="")
+"""pytest-dust's own annotations, where no other plugin makes them."""
 OF_WORKERS = {
     "allure-pytest",
     "pytest-json-report",
@@ -436,6 +442,20 @@ def test_a_reporter_tells_the_same_of_workers(session, reporter):
 def test_a_junit_file_tells_each_failure(session, reporter):
     """The JUnit file has each failure with its message, and file and line in the family that has them."""
     check(reporter, "live", reporter.read(session(reporter, "live")))
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_our_own_annotations_tell_each_failure(session, workers):
+    """Without a plugin for annotations, pytest-dust writes them: each failure, and the broken suite, once."""
+    check(ANNOTATIONS, "live", read_annotations(session(ANNOTATIONS, "live", *workers)))
+
+
+@pytest.mark.parametrize("reporter", [ANNOTATIONS, pytest.param(REPORTERS[5], marks=needs_environments)])
+def test_annotations_name_files_from_the_root_of_the_repository(session, reporter):
+    """In whatever folder pytest is called, a file is named from the root of the repository."""
+    done = session(reporter, "replay", folder="support")
+    files = set(re.findall(r"^::error file=(.+?),line=", done.err + done.out, re.MULTILINE))
+    assert files == {ANSWER_FILE, ERRORED, ASKED, "support/broken.dust.yaml"}
 
 
 @needs_environments
