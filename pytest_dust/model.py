@@ -173,6 +173,8 @@ class Case(RunRequest):
     """Whether its id hides a redacted value of its row or combination."""
     redacted: tuple[str | float, ...] = ()
     """What is redacted of its row and combination."""
+    pin_line: int = 1
+    """The line of its specification hash, its own or the suite's."""
 
     @property
     def times(self) -> int:

@@ -35,15 +35,21 @@ if TYPE_CHECKING:
 class DriftItem(Item):
     """Checks whether a pinned version of an app is still what is saved at Dust; costs no run."""
 
-    def __init__(self, *, app: App, pinned: str, **kwargs: Any) -> None:
-        """Take the app and the hash that a suite pins."""
+    def __init__(self, *, app: App, pinned: str, line: int, **kwargs: Any) -> None:
+        """Take the app, the hash that a suite pins, and the line on which it does."""
+        self._line = line
         super().__init__(**kwargs)
         self.app, self.pinned = app, pinned
         self.record: DriftRecord | None = None
 
+    @property
+    def line(self) -> int:
+        """The line on which the hash is pinned."""
+        return self._line
+
     def runtest(self) -> None:
         """Ask the service; raises CaseFailed if the app drifted, NoRun if that is unknown."""
-        blank = DriftRecord(self.nodeid, self.suite.shown, self.app.id, self.pinned)
+        blank = DriftRecord(self.nodeid, self.suite.shown, self.app.id, self.pinned, line=self.line)
         try:
             self.record = self._asked(blank)
         except DustError as error:

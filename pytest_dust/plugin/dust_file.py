@@ -78,17 +78,18 @@ class DustFile(SuiteFile):
         from pytest_dust.plugin.drift_item import DriftItem
 
         shared = self.shared
-        pinned: dict[tuple[App, str], None] = {}
+        pinned: dict[tuple[App, str], int] = {}
         for case in cases:
             app = shared.settings.address(case.app)
             shared.recordings.setdefault(app, []).append((self, case))
             if case.specification_hash != LATEST:
-                pinned[app, case.specification_hash] = None
+                pinned.setdefault((app, case.specification_hash), case.pin_line)
         new = [key for key in pinned if key not in shared.drifts]
         for at, (app, pin) in enumerate(new):
             shared.drifts.add((app, pin))
             name = "[specification]" if at == 0 else f"[specification-{pin[:8]}]"
-            yield DriftItem.from_parent(self, name=name, app=app, pinned=pin)
+            line = pinned[app, pin]
+            yield DriftItem.from_parent(self, name=name, app=app, pinned=pin, line=line)
 
     def _source(self) -> bytes:
         try:

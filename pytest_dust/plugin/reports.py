@@ -61,7 +61,7 @@ class Reports:
         record = records.session()
         if record.cases or record.problems or record.drifts or not self._settings.only_ini("report"):
             self._write(session, record)
-        if self._github and (record.cases or record.problems):
+        if self._github and (record.cases or record.problems or record.drifts):
             self._tell_github(record)
         return done
 
@@ -85,9 +85,9 @@ class Reports:
         from pytest_dust.report.github import annotation_lines
 
         annotated = self._config.pluginmanager.hasplugin(ANNOTATING)
-        cases = () if annotated else record.once
+        cases, drifts = ((), ()) if annotated else (record.once, record.drifts)
         root = os.environ.get("GITHUB_WORKSPACE", "") or str(self._config.rootpath)
-        self._annotations = list(annotation_lines(cases, record.problems, record.folder, root))
+        self._annotations = list(annotation_lines(cases, record.problems, record.folder, root, drifts))
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
             try:
                 _append(Path(summary), record)

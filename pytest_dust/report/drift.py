@@ -30,13 +30,18 @@ def headline(drift: DriftRecord) -> str:
 def drift_lines(drift: DriftRecord) -> Iterator[str]:
     """The lines of a drift check that failed: what drifted, or why it is unknown."""
     if drift.is_undecided:
-        yield f"{drift.file}   drift"
+        yield f"{_place(drift)}   drift"
         yield ""
         yield from (f"  {safe(line)}" for line in f"{_doubt(drift)}\n{_undecided(drift)}".split("\n"))
         return
-    yield f"{drift.file}   {safe(headline(drift))}"
+    yield f"{_place(drift)}   {safe(headline(drift))}"
     yield ""
     yield from _drifted(drift)
+
+
+def _place(drift: DriftRecord) -> str:
+    """The file and line on which the version is pinned."""
+    return safe(f"{drift.file}:{drift.line}" if drift.line else drift.file)
 
 
 def passed_line(drift: DriftRecord) -> str:

@@ -9,17 +9,23 @@ import os
 from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
+from pytest_dust.characters import safe
 from pytest_dust.report.case import headline
-from pytest_dust.report.record import CaseOutcome, CaseRecord, ProblemRecord
+from pytest_dust.report.drift import headline as drift_headline
+from pytest_dust.report.record import CaseOutcome, CaseRecord, DriftRecord, ProblemRecord
 
 MAX_MESSAGE = 1_000
 """Characters of one message."""
 
 
 def annotation_lines(
-    cases: Sequence[CaseRecord], problems: Sequence[ProblemRecord], folder: str, root: str
+    cases: Sequence[CaseRecord],
+    problems: Sequence[ProblemRecord],
+    folder: str,
+    root: str,
+    drifts: Sequence[DriftRecord] = (),
 ) -> Iterator[str]:
-    """One `::error …` for each failed case, and for each suite that could not be read.
+    """One `::error …` for each failed case and drift check, and for each suite that could not be read.
 
     `folder` is the one in which pytest was called, `root` that of the repository.
     """
@@ -30,6 +36,10 @@ def annotation_lines(
             annotated.add(test)
             file = _from_root(case.file, folder, root)
             yield error(file, case.report_line, case.title, headline(case))
+    for drift in drifts:
+        if not drift.passed:
+            file = _from_root(drift.file, folder, root)
+            yield error(file, drift.line, drift.id, safe(drift_headline(drift)))
     for problem in problems:
         file = _from_root(problem.file or problem.where.partition("::")[0], folder, root)
         yield error(file, problem.line, problem.where, problem.message)

@@ -354,6 +354,8 @@ class DriftRecord:
     """Why the service could not tell; empty if it could."""
     pins: int = 1
     """Number of pinned versions of the app in this session."""
+    line: int = 0
+    """The line on which the suite pins the version; 0 if it is not known."""
 
     @property
     def day(self) -> str:

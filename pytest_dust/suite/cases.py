@@ -368,8 +368,14 @@ class _Reader:
             row=variant.row,
             renamed=renamed,
             redacted=tuple(redacted),
+            pin_line=self.pin_line(written),
             **{name: merged[name] for name in AS_READ if name in merged},
         )
+
+    def pin_line(self, written: _Written) -> int:
+        """The line of the specification hash of a case, its own or the suite's."""
+        above = written.path if "specification_hash" in written.there else ()
+        return self.problems.document.place((*above, "specification_hash"), key=True).line
 
     def variant_id(self, written: _Written, variant: _Variant, mask: Mask) -> tuple[str | None, bool]:
         """The id of a case, and True if it has neutral parts, as it would reveal what `mask` hides."""

@@ -128,6 +128,7 @@ def test_a_changed_prompt_fails_by_its_words(pinned, server):
     assert "shipping: {+refund,+} parcel" in result.report
     assert "ANSWER" not in result.report
     assert f"FAILED {ITEM} - app {SUPPORT} drifted: CLASSIFY changed" in result.out
+    assert f"answer.dust.yaml:2   app {SUPPORT} drifted: " in result.report
     assert server.runs == 0
     assert result.example.cassettes == pinned.cassettes
 

@@ -8,7 +8,7 @@ import pytest
 from made_records import FAILED, TEXT, block, changed, failure, passed, trouble, wrong
 
 from pytest_dust.report.github import annotation_lines, error
-from pytest_dust.report.record import CaseOutcome, ProblemRecord
+from pytest_dust.report.record import CaseOutcome, DriftRecord, ProblemRecord
 from pytest_dust.report.terminal import inert
 
 
@@ -48,6 +48,16 @@ def test_a_broken_suite_has_one():
         problems=[ProblemRecord("tests/b.dust.yaml", "b.dust.yaml:2:8: x\n  y", "b.dust.yaml", 2)]
     )
     assert line == "::error file=tests/b.dust.yaml,line=2,title=tests/b.dust.yaml::b.dust.yaml:2:8: x%0A  y"
+
+
+def test_a_drift_has_one():
+    """An app that has drifted is annotated at the line of its pin; one that has not, is not."""
+    drift = DriftRecord("s/a.dust.yaml::[x]", "a.dust.yaml", "app", "h", drifted=True, exists=True, line=2)
+    passed_ = replace(drift, drifted=False)
+    (line,) = annotation_lines([], [], "/repo/s", "/repo", [drift, passed_])
+    assert line.startswith(
+        "::error file=s/a.dust.yaml,line=2,title=s/a.dust.yaml%3A%3A[x]::app app drifted: "
+    )
 
 
 def test_a_python_test_has_one():

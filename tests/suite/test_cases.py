@@ -221,6 +221,7 @@ cases:
         ),
         expect=case.expect,
         description="A refund question goes to billing",
+        pin_line=2,
     )
     assert [one.path for one in case.expect] == ["status", "result.label"]
 
@@ -327,6 +328,12 @@ cases:
         ("result.a", text[: text.index('"result.a"')].count("\n") + 1),
         ("result.b", text[: text.index("result.b")].count("\n") + 1),
     ]
+
+
+def test_a_case_knows_the_line_of_its_hash() -> None:
+    """A case has the line on which its version is pinned: in its suite, or at its own key."""
+    one, other = cases(f"{GOOD}  - id: own\n    input: {{}}\n    specification_hash: latest\n")
+    assert (one.pin_line, other.pin_line) == (2, GOOD.count("\n") + 3)
 
 
 def test_an_expectation_behind_an_alias_has_the_line_that_it_is_written_on() -> None:
