@@ -74,7 +74,7 @@ def _form() -> Any:
 
         def __eq__(self, other: object) -> bool:
             """Whether another failure has the same text: pytest-xdist shows one of equal ones."""
-            return isinstance(other, CaseReport) and str(self) == str(other)
+            return is_ours(other) and str(self) == str(other)  # two threads may each have made the class
 
         def __hash__(self) -> int:
             return hash(str(self))

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from conftest import SUPPORT, suite
+from pytest_dust.plugin import failures
 
 READER = """\
 import json
@@ -142,3 +143,12 @@ def test_the_exception_of_a_broken_suite_holds_no_secret(read):
     (raised,) = told(result, "RAISED")
     assert "unknown key" in raised
     assert "s3cret" not in result.out
+
+
+def test_failures_with_the_same_text_are_equal(tmp_path):
+    """Failures are equal by their text, from whatever thread, as pytest-xdist shows one of equal ones."""
+    first = failures.failure("a\nb", tmp_path, "a", 1, "headline")
+    failures._form.cache_clear()  # as if another thread had made the class too
+    second, other = (failures.failure(text, tmp_path, "a", 1, "headline") for text in ("a\nb", "a\nc"))
+    assert first == second
+    assert len({first, second, other}) == 2
