@@ -23,8 +23,17 @@ COLUMNS = 100
 
 
 def folds(cases: Sequence[CaseRecord]) -> list[tuple[CaseRecord, ...]]:
-    """The groups of cases that are reported together."""
-    return [group for group in groups.by(groups.alike, cases) if len(group) > MORE_THAN]
+    """The groups of cases that are reported together.
+
+    Cases that changed in too many different ways are a group if they changed in the same block.
+    """
+    alike = _large(groups.by(groups.alike, cases))
+    folded = {case.id for group in alike for case in group}
+    return [*alike, *_large(groups.by(groups.cause, (case for case in cases if case.id not in folded)))]
+
+
+def _large(found: Sequence[tuple[CaseRecord, ...]]) -> list[tuple[CaseRecord, ...]]:
+    return [group for group in found if len(group) > MORE_THAN]
 
 
 def fold_lines(cases: Sequence[CaseRecord]) -> Iterator[str]:
@@ -48,13 +57,14 @@ def _change(cases: Sequence[CaseRecord], first: CaseRecord) -> Iterator[str]:
     assert first.comparison is not None  # noqa: S101  # it changed
     heading, *changes = comparison_lines(first.comparison)
     began = heading.strip().partition("; ")[2] or "no block is known in which it begins:"
-    of_app = f" of app {safe_name(first.app)}"
-    yield f"{plural(len(cases), 'case')}{of_app} changed in the same way since the recording; {began}"
+    way = "in the same way" if len(set(map(groups.alike, cases))) == 1 else "in different ways"
+    counted = f"{plural(len(cases), 'case')} of app {safe_name(first.app)}"
+    yield f"{counted} changed {way} since the recording; {began}"
     yield from changes
 
 
 def _trouble(cases: Sequence[CaseRecord], first: CaseRecord) -> Iterator[str]:
-    yield f"{plural(len(cases), 'case')} have no verdict, for the same reason; {_name(first)}:"
+    yield f"{plural(len(cases), 'case')} have no verdict, for the same reason, here of {_name(first)}:"
     message = first.message.replace(first.command, groups.command(cases))
     yield from (f"    {safe(line)}" for line in message.split("\n"))
 

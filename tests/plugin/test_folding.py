@@ -105,7 +105,7 @@ def test_one_trouble_is_reported_once(many):
     bare = many.having(dict.fromkeys(many.cassettes)).offline()
     result = bare.run()
     assert len(result.out.splitlines()) < 120
-    assert f"{MANY} cases have no verdict, for the same reason; c1:" in result.report
+    assert f"{MANY} cases have no verdict, for the same reason, here of c1:" in result.report
     assert "record it: pytest a.dust.yaml --dust-mode=record" in result.report
 
 
