@@ -9,7 +9,7 @@ from pytest_dust.report import groups
 from pytest_dust.report.case import difference, place, what_now
 from pytest_dust.report.columns import wrapped
 from pytest_dust.report.comparison import comparison_lines
-from pytest_dust.report.record import CaseRecord, Verdict
+from pytest_dust.report.record import CaseRecord, RunSource, Verdict
 from pytest_dust.wording import first_names, plural
 
 MORE_THAN = 5
@@ -25,8 +25,10 @@ COLUMNS = 100
 def folds(cases: Sequence[CaseRecord]) -> list[tuple[CaseRecord, ...]]:
     """The groups of cases that are reported together.
 
-    Cases that changed in too many different ways are a group if they changed in the same block.
+    Cases that changed in too many different ways are a group if they changed in the same block. A case
+    whose run was made but not kept or judged has its own report, which says where the answer is.
     """
+    cases = [case for case in cases if case.source not in (RunSource.NOT_RECORDED, RunSource.NOT_JUDGED)]
     alike = _large(groups.by(groups.alike, cases))
     folded = {case.id for group in alike for case in group}
     return [*alike, *_large(groups.by(groups.cause, (case for case in cases if case.id not in folded)))]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from made_records import FAILED, TEXT, block, changed, passed, trouble, wrong
 
 from pytest_dust.report.fold import MAX_NAMES, fold_lines, folds
+from pytest_dust.report.record import RunSource
 
 LABEL = ("output", "label")
 
@@ -42,6 +43,14 @@ def test_other_blocks_and_apps_are_other_groups():
     cases = [*many(6, block(TEXT), name="a"), *many(6, block(TEXT, name="B"), name="b")]
     cases += [replace(case, app="other", id=f"{case.id}o") for case in many(6, block(TEXT), name="d")]
     assert sizes(cases) == [6, 6, 6]
+
+
+def test_an_answer_that_is_in_no_cassette_is_told_case_by_case():
+    """Cases whose runs were made and not kept are not folded: each report says where its answer is."""
+    cases = [trouble("not kept", f"c{number}") for number in range(9)]
+    assert sizes(cases) == [9]
+    for source in (RunSource.NOT_RECORDED, RunSource.NOT_JUDGED):
+        assert sizes([replace(case, source=source) for case in cases]) == []
 
 
 def test_the_lines_of_a_group(golden):

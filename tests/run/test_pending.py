@@ -101,7 +101,7 @@ def test_every_case_is_told_and_other_suites_run(one, server):
     example = one.having(files)
     example.write()
     file_at(example.root / "cassettes")
-    result = example.left().run("--dust-mode=record")
+    result = example.left().run("--dust-mode=record", "-v")
     assert result.outcomes == {"failed": 12, "passed": 1}
     assert server.runs == 1
     told, _, _ = result.report.partition("short test summary")
@@ -231,7 +231,7 @@ def many(one, server):
 def test_nothing_more_is_launched(many, server, spoiling):
     """After a cassette could not be written, no run begins; those that were under way are kept."""
     spoiling()
-    result = many.run("--dust-mode=record", "--dust-concurrency=1")
+    result = many.run("--dust-mode=record", "--dust-concurrency=1", "-v")
     assert result.outcomes == {"failed": 30}
     assert 1 <= server.runs < 15
     assert len(pending(result)) == server.runs
