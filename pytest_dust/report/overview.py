@@ -14,6 +14,7 @@ from pytest_dust.report.record import (
     BlockDriftRecord,
     CaseOutcome,
     CaseRecord,
+    DriftRecord,
     RunSource,
     SessionRecord,
     Verdict,
@@ -143,12 +144,20 @@ def _verdict(session: SessionRecord, cases: Sequence[CaseRecord], changed: int) 
         first, *others = parts
         number, words = first.split(" ", 1)
         parts = [f"{number} of {plural(len(cases), 'case')} {words}", *others]
-    drifts = [drift for drift in session.drifts if not drift.passed]
-    if drifts:
-        parts.append(f"{plural(len(drifts), 'pinned version')} drifted, or it is unknown")
+    parts += _drifts(session.drifts)
     if session.problems:
         parts.append(f"{plural(len(session.problems), 'suite')} could not be read or had an error")
     return f"{'; '.join(parts)}." if parts else _nothing_found(cases, kinds)
+
+
+def _drifts(drifts: Sequence[DriftRecord]) -> Iterator[str]:
+    """How many apps are saved in another version than the pinned one, and of how many that is unknown."""
+    unknown = sum(drift.is_undecided for drift in drifts)
+    drifted = sum(not drift.passed for drift in drifts) - unknown
+    if drifted:
+        yield f"{plural(drifted, 'app')} drifted from the pinned version"
+    if unknown:
+        yield f"of {plural(unknown, 'app')} the drift is unknown"
 
 
 def _nothing_found(cases: Sequence[CaseRecord], kinds: Mapping[Kind, int]) -> str:

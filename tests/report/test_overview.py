@@ -129,6 +129,6 @@ def test_a_drift_is_a_failure_and_stands_beside_the_cause():
     one = session(changed(block(TEXT)), drifts=(drift,))
     seen = overview(one)
     assert seen.state is State.FAILED
-    assert "1 pinned version drifted, or it is unknown" in seen.verdict
+    assert "1 app drifted from the pinned version" in seen.verdict
     assert drifted_block(one, seen.groups[0].cause) == edited
     assert drifted_block(one, replace(seen.groups[0].cause, app="other")) is None

@@ -252,6 +252,13 @@ function contents() {
   return [make("ol", {}, ...items), more];
 }
 
+// ── apps that drifted ───────────────────────────────────────────────────────────────────────────
+
+function driftElement(drift) {
+  const edited = ([title, rows]) => [make("h3", {}, title), rows.length ? sides(rows, SAVED) : ""];
+  return folded(drift.title, () => [...drift.blocks.flatMap(edited), folded("For engineers", () => [make("pre", {}, drift.text)])]);
+}
+
 // ── filters ─────────────────────────────────────────────────────────────────────────────────────
 
 const search = document.getElementById("search");
@@ -395,6 +402,10 @@ for (const [kind, count] of report.counts) {
 }
 options(app, report.cases.map((one) => one.app));
 options(block, report.cases.map((one) => one.block));
+if (report.drifts.length) {
+  const open = report.groups.every((group) => group.quiet);
+  document.getElementById("drifts").append(folded(`Drift checks that failed: ${report.drifts.length}`, () => report.drifts.map(driftElement), { open }));
+}
 for (const [where, text] of report.problems) {
   document.getElementById("problems").append(make("h2", {}, where), make("pre", {}, text));
 }

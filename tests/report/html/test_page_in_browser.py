@@ -28,7 +28,7 @@ from pytest_dust.characters import safe
 from pytest_dust.model import Repeat, Status
 from pytest_dust.report.bounds import bounded as kept_record
 from pytest_dust.report.html.page import page
-from pytest_dust.report.record import ChangeRecord, ProblemRecord
+from pytest_dust.report.record import BlockDriftRecord, ChangeRecord, DriftRecord, ProblemRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -312,6 +312,20 @@ def test_attempts_are_dots_with_the_pass_rate(visit, gate):
     one = tab.locator(".case.found")
     assert one.locator(".dots li").all_inner_texts() == ["1 ✓ changed", "2 ✓ changed", "3 ✓ changed"]
     assert "3 of 3 attempts passed (100%); 2 must." in one.inner_text()
+
+
+def test_an_app_that_drifted_shows_how_it_was_edited(visit):
+    """Without a changed case the failed drift checks are open; beside changed cases they are one line."""
+    edit = BlockDriftRecord(
+        "llm", "CLASSIFY", "changed", (ChangeRecord(("spec", "prompt"), "at most 4", "at most 6"),)
+    )
+    drift = DriftRecord("a", "a", SUPPORT, "old", saved="new", drifted=True, exists=True, blocks=(edit,))
+    tab = visit(page(session(case(), drifts=(drift,))))
+    assert tab.locator("h1").inner_text() == "1 app drifted from the pinned version."
+    tab.get_by_text(f"app {SUPPORT} drifted: CLASSIFY changed").first.click()
+    assert (tab.locator("#drifts del").inner_text(), tab.locator("#drifts ins").inner_text()) == ("4", "6")
+    tab = visit(page(session(changed(), drifts=(drift,))))
+    assert not tab.get_by_text("drifted: CLASSIFY").is_visible()
 
 
 def test_a_large_group_does_not_push_the_next_one_away(visit):
@@ -642,10 +656,16 @@ def hostile(text: str) -> str:
         "repeat": Repeat(2, 1),
     }
     lost = replace(trouble(text, f"{text}\n{text}"), file=text, description=text)
-    problems = (ProblemRecord(text, text),)
-    return page(
-        session(wrong(text, **fields), lost, problems=problems, partial=(text,), versions={text: text})
-    )
+    edit = BlockDriftRecord(text, text, "changed", (change,))
+    more = {
+        "problems": (ProblemRecord(text, text),),
+        "drifts": (
+            DriftRecord(text, text, text, text, saved=text, drifted=True, exists=True, blocks=(edit,)),
+        ),
+        "partial": (text,),
+        "versions": {text: text},
+    }
+    return page(session(wrong(text, **fields), lost, **more))
 
 
 @pytest.mark.parametrize("text", HOSTILE)
