@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_dust.characters import escape_that_tells, safe, safe_name
 from pytest_dust.model import MISSING, Status
@@ -49,7 +49,7 @@ def case_lines(record: CaseRecord) -> Iterator[str]:
         yield from comparison_lines(shown.comparison)
     if not record.is_test or record.source is RunSource.LIVE:
         yield ""
-        yield f"  {what_now(record)}"
+        yield f"  {next_step(record).line}"
 
 
 def _trouble(record: CaseRecord) -> Iterator[str]:
@@ -217,20 +217,34 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(each)
 
 
-def what_now(record: CaseRecord, command: str = "") -> str:
-    """What to type next; `command` runs several cases, if they changed in the same way as this one."""
+class NextStep(NamedTuple):
+    """What to do next, and the command for it; the command is empty if there is none."""
+
+    advice: str
+    command: str = ""
+
+    @property
+    def line(self) -> str:
+        """Both in one line."""
+        return f"{self.advice}: {self.command}" if self.command else self.advice
+
+
+def next_step(record: CaseRecord, command: str = "") -> NextStep:
+    """What to do about a case that ran; `command` runs all cases that changed in the same way as this one."""
     command = command or record.command
     if record.source is RunSource.REPLAYED:
-        return f"to ask the app as it is now: {command} --dust-mode=live"
+        return NextStep("to ask the app as it is now", f"{command} --dust-mode=live")
     if record.version != record.pinned and record.source is RunSource.LIVE:
         where = "test" if record.is_test else "suite"
         ran = safe((record.shown and record.shown.specification_hash) or "the new hash")
-        return f"if this is right, pin {ran} in the {where} and record it: {command} --dust-mode=record"
+        return NextStep(
+            f"if this is right, pin {ran} in the {where} and record it", f"{command} --dust-mode=record"
+        )
     if record.verdict is Verdict.CHANGED or record.is_test:
-        return f"if this is right, record it: {command} --dust-mode=rerecord"
+        return NextStep("if this is right, record it", f"{command} --dust-mode=rerecord")
     if record.source is RunSource.LIVE:
-        return f"if this is right, edit the suite and record it: {command} --dust-mode=rerecord"
-    return f"the run is recorded; if it is right, edit the suite: {place(record)}"
+        return NextStep("if this is right, edit the suite and record it", f"{command} --dust-mode=rerecord")
+    return NextStep(f"the run is recorded; if it is right, edit the suite: {place(record)}")
 
 
 def _short(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_dust.characters import safe, safe_name
 from pytest_dust.report import groups
-from pytest_dust.report.case import difference, place, what_now
+from pytest_dust.report.case import difference, next_step, place
 from pytest_dust.report.columns import wrapped
 from pytest_dust.report.comparison import comparison_lines
 from pytest_dust.report.record import CaseRecord, RunSource, Verdict
@@ -52,7 +52,7 @@ def fold_lines(cases: Sequence[CaseRecord]) -> Iterator[str]:
     others = [_name(case) for case in cases if case not in shown]
     yield from (f"    {line}" for line in wrapped(f"also {first_names(others, MAX_NAMES)}", COLUMNS))
     if shown[0].verdict is not Verdict.TROUBLE:
-        yield f"  {what_now(shown[0], groups.command(cases))}"
+        yield f"  {next_step(shown[0], groups.command(cases)).line}"
 
 
 def _change(cases: Sequence[CaseRecord], first: CaseRecord) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_dust.characters import safe, safe_name
 from pytest_dust.report import groups
-from pytest_dust.report.case import difference, place, what_now
+from pytest_dust.report.case import difference, next_step, place
 from pytest_dust.report.comparison import comparison_lines
 from pytest_dust.report.drift import block_lines
 from pytest_dust.report.drift import headline as drift_headline
@@ -121,7 +121,8 @@ def _command(group: Group) -> Iterator[str]:
         command = groups.command(group.cases)
         yield f"To run {'it' if len(group.cases) == 1 else 'them'} again: {code(command)}" if command else ""
         return
-    yield text_with_code(what_now(first, groups.command(group.cases)))
+    step = next_step(first, groups.command(group.cases))
+    yield f"{text(step.advice)}: {code(step.command)}" if step.command else text(step.advice)
 
 
 def _drifts(drifts: Sequence[DriftRecord]) -> Iterator[str]:
@@ -173,9 +174,3 @@ def _cell(markup: str) -> str:
 def text(value: str) -> str:
     """A text in which no character is taken for Markdown or HTML."""
     return _MARKUP.sub(r"\\\1", safe(value))
-
-
-def text_with_code(sentence: str) -> str:
-    """A sentence that ends in a command after a colon, with the command as code."""
-    said, colon, command = sentence.partition(": ")
-    return f"{text(said)}{colon}{code(command)}"

@@ -15,7 +15,7 @@ import msgspec
 from pytest_dust.characters import safe, safe_name
 from pytest_dust.model import MISSING, Path, Status
 from pytest_dust.report import groups
-from pytest_dust.report.case import difference, place, sides, what_now
+from pytest_dust.report.case import NextStep, difference, next_step, place, sides
 from pytest_dust.report.drift import drift_lines
 from pytest_dust.report.drift import headline as drift_headline
 from pytest_dust.report.overview import (
@@ -112,13 +112,12 @@ def _command(group: Group) -> list[str]:
     command = groups.command(group.cases) if first.command else ""
     if first.verdict is Verdict.TROUBLE or first.shown is None:
         return ["To run them again", safe(command)] if command else []
-    return _split(what_now(first, command))
+    return _step(next_step(first, command))
 
 
-def _split(sentence: str) -> list[str]:
-    """A sentence that ends in a command after a colon, as sentence and command."""
-    said, _, command = safe(sentence).partition(": ")
-    return [f"{said[:1].upper()}{said[1:]}", command]
+def _step(step: NextStep) -> list[str]:
+    """What to do next, as a sentence, and the command for it."""
+    return [safe(f"{step.advice[:1].upper()}{step.advice[1:]}"), safe(step.command)]
 
 
 def _drift(drift: DriftRecord) -> Document:
@@ -231,7 +230,7 @@ def _todo(case: CaseRecord) -> list[str]:
         return []
     if case.verdict is Verdict.TROUBLE or case.shown is None or kind(case) in QUIET:
         return ["To run it again", safe(case.command)]
-    return _split(what_now(case))
+    return _step(next_step(case))
 
 
 # ── a run ────────────────────────────────────────────────────────────────────────────────────────
