@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -68,6 +69,16 @@ SOURCES = ("option", "environment", "ini")
 """Where an option may be set, the strongest first."""
 BARE = {"PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
 """What a process of its own needs to find the package that is under test, and no more."""
+
+
+def pytest_collection_finish() -> None:
+    """Take what is there before the first test out of garbage collection.
+
+    Each pytest run within a test makes so many objects that all of them are looked at again; a run takes
+    a fifth less time without the thousands of collected tests among them.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 # ── the service ──────────────────────────────────────────────────────────────────────────────────
