@@ -234,6 +234,8 @@ def next_step(record: CaseRecord, command: str = "") -> NextStep:
     command = command or record.command
     if record.source is RunSource.REPLAYED:
         return NextStep("to ask the app as it is now", f"{command} --dust-mode=live")
+    if record.source is RunSource.LIVE and _is_as_recorded(record):
+        return NextStep(f"as recorded, so correct the app, or the expectation in {place(record)}")
     if record.version != record.pinned and record.source is RunSource.LIVE:
         where = "test" if record.is_test else "suite"
         ran = safe((record.shown and record.shown.specification_hash) or "the new hash")
@@ -245,6 +247,12 @@ def next_step(record: CaseRecord, command: str = "") -> NextStep:
     if record.source is RunSource.LIVE:
         return NextStep("if this is right, edit the suite and record it", f"{command} --dust-mode=rerecord")
     return NextStep(f"the run is recorded; if it is right, edit the suite: {place(record)}")
+
+
+def _is_as_recorded(record: CaseRecord) -> bool:
+    """Whether a failed case gave the same outputs when it was recorded, so that recording mends nothing."""
+    same = record.compared and not record.changed and not (record.comparison and record.comparison.blocks)
+    return same and not record.passed and not record.is_test
 
 
 def _short(text: str) -> str:

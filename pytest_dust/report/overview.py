@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pytest_dust.characters import safe, safe_name
-from pytest_dust.model import Tokens
+from pytest_dust.model import Status, Tokens
 from pytest_dust.report import groups
 from pytest_dust.report.record import (
     BlockDriftRecord,
@@ -55,6 +55,10 @@ def kind(case: CaseRecord) -> Kind:
     return Kind.CHANGED if case.changed else Kind.PASSED
 
 
+OPEN = (Kind.FAILED, Kind.CHANGED, Kind.TROUBLE)
+"""The kinds of cases that need a look."""
+
+
 class State(StrEnum):
     """The verdict on a session."""
 
@@ -99,6 +103,8 @@ class Overview:
     """Number of cases that changed, whether they failed or not."""
     groups: tuple[Group, ...]
     """The cases that need a look, the most urgent group first."""
+    advice: str
+    """What to do about them; empty if there are none."""
     partial: tuple[str, ...]
     """Why this is not the whole picture; empty if it is."""
 
@@ -112,11 +118,12 @@ def overview(session: SessionRecord) -> Overview:
     state = _state(session, cases, changed, partial)
     return Overview(
         state=state,
-        verdict=_verdict(session, cases, changed),
+        verdict=_verdict(session, cases),
         cases=cases,
         counts={each: counts[each] for each in Kind if counts[each]},
         changed=changed,
         groups=tuple(_groups(cases)),
+        advice=_advice(cases),
         partial=partial,
     )
 
@@ -132,22 +139,63 @@ def _state(
     return State.CHANGED if changed else State.PASSED
 
 
-def _verdict(session: SessionRecord, cases: Sequence[CaseRecord], changed: int) -> str:
-    kinds = Counter(map(kind, cases))
-    found = [
-        (changed, "changed since its recording", "changed since their recordings"),
-        (kinds[Kind.FAILED], "is not as expected", "are not as expected"),
-        (kinds[Kind.TROUBLE], "has no verdict", "have no verdict"),
-    ]
-    parts = [f"{count:,} {one if count == 1 else many}" for count, one, many in found if count]
-    if parts:
-        first, *others = parts
-        number, words = first.split(" ", 1)
-        parts = [f"{number} of {plural(len(cases), 'case')} {words}", *others]
-    parts += _drifts(session.drifts)
+def _verdict(session: SessionRecord, cases: Sequence[CaseRecord]) -> str:
+    parts = list(_found(cases))
+    found = (
+        [f"{_open(cases):,} of {plural(len(cases), 'case')} need a look: {', '.join(parts)}"] if parts else []
+    )
+    found += _drifts(session.drifts)
     if session.problems:
-        parts.append(f"{plural(len(session.problems), 'suite')} could not be read or had an error")
-    return f"{'; '.join(parts)}." if parts else _nothing_found(cases, kinds)
+        found.append(f"{plural(len(session.problems), 'suite')} could not be read or had an error")
+    return f"{'; '.join(found)}." if found else _nothing_found(cases)
+
+
+def _advice(cases: Sequence[CaseRecord]) -> str:
+    """What to do about the cases that need a look, for someone who types no commands."""
+    parts = []
+    if any(case.changed and kind(case) in OPEN for case in cases):
+        parts.append(
+            "Decide on each change below. If it is right, ask an engineer to accept it, with the command "
+            "beside it. If it is wrong, ask who edited the block to undo it."
+        )
+    if any(kind(case) in OPEN and not case.changed for case in cases):
+        parts.append("Ask an engineer to look at what is not as expected, ends with an error or has no verdict.")
+    return " ".join(parts)
+
+
+def _open(cases: Iterable[CaseRecord]) -> int:
+    return sum(kind(case) in OPEN for case in cases)
+
+
+def _found(cases: Sequence[CaseRecord]) -> Iterator[str]:
+    """How many cases need a look, and why; each case is counted in one part."""
+    left = [case for case in cases if kind(case) in OPEN]
+    if changed := [case for case in left if case.changed]:
+        wrong = sum(kind(case) is Kind.FAILED for case in changed)
+        more = f" ({wrong:,} of them not as expected)" if wrong else ""
+        yield f"{len(changed):,} changed{more}"
+    left = [case for case in left if not case.changed]
+    trouble = sum(kind(case) is Kind.TROUBLE for case in left)
+    errors = sum(ends_with_error(case) for case in left)
+    wrong = len(left) - trouble - errors
+    for count, one, many in (
+        (errors, "ends with an error", "end with an error"),
+        (wrong, "is not as expected", "are not as expected"),
+        (trouble, "has no verdict", "have no verdict"),
+    ):
+        if count:
+            yield f"{count:,} {one if count == 1 else many}"
+
+
+def ends_with_error(case: CaseRecord) -> bool:
+    """Whether a case fails, as its run ended with an error."""
+    shown = case.shown
+    return kind(case) is Kind.FAILED and shown is not None and shown.status is Status.ERRORED
+
+
+def error_block(case: CaseRecord) -> str:
+    """`NAME (type)` of the block that failed; empty if the run succeeded."""
+    return (case.shown.error or "").partition(": ")[0] if ends_with_error(case) and case.shown else ""
 
 
 def _drifts(drifts: Sequence[DriftRecord]) -> Iterator[str]:
@@ -160,11 +208,11 @@ def _drifts(drifts: Sequence[DriftRecord]) -> Iterator[str]:
         yield f"of {plural(unknown, 'app')} the drift is unknown"
 
 
-def _nothing_found(cases: Sequence[CaseRecord], kinds: Mapping[Kind, int]) -> str:
+def _nothing_found(cases: Sequence[CaseRecord]) -> str:
     """The verdict on cases that need no look."""
     if not cases:
         return "No case ran."
-    total = plural(len(cases), "case")
+    kinds, total = Counter(map(kind, cases)), plural(len(cases), "case")
     if kinds[Kind.CHECKED] == len(cases):
         return f"All {total} can be replayed; none was run (--dust-check)."
     if kinds[Kind.PASSED] < len(cases):
@@ -186,20 +234,27 @@ def _partial(session: SessionRecord) -> Iterator[str]:
 
 
 def _groups(cases: Sequence[CaseRecord]) -> Iterator[Group]:
-    open_ = [case for case in cases if kind(case) in (Kind.FAILED, Kind.CHANGED)]
-    found = [_by_cause(group) for group in groups.by(groups.cause, open_)]
+    known = [case for case in cases if kind(case) in (Kind.FAILED, Kind.CHANGED)]
+    yield from _errors([case for case in known if not case.changed and ends_with_error(case)])
+    found = [_by_cause(group) for group in groups.by(groups.cause, known)]
     yield from sorted(found, key=lambda group: (not group.failed, -len(group.cases)))
-    if others := tuple(case for case in open_ if groups.cause(case) is None):
-        fail = "gives a wrong answer" if len(others) == 1 else "give wrong answers"
-        yield Group(f"{plural(len(others), 'case')} {fail}; no change is known", others)
+    if others := tuple(case for case in known if not (case.changed or ends_with_error(case))):
+        are = "is" if len(others) == 1 else "are"
+        yield Group(f"{plural(len(others), 'case')} {are} not as expected; no change is known", others)
     trouble = [case for case in cases if kind(case) is Kind.TROUBLE]
     for group in groups.by(groups.alike, trouble):
         has = "has" if len(group) == 1 else "have"
-        yield Group(
-            f"{plural(len(group), 'case')} {has} no verdict",
-            group,
-            note=safe(group[0].message.split("\n", 1)[0]),
-        )
+        note = safe(group[0].message.split("\n", 1)[0])
+        yield Group(f"{plural(len(group), 'case')} {has} no verdict", group, note=note)
+
+
+def _errors(cases: Sequence[CaseRecord]) -> Iterator[Group]:
+    """The cases whose runs ended with an error, by the block that failed."""
+    for group in groups.by(lambda case: (case.app, error_block(case)), cases):
+        end = "ends" if len(group) == 1 else "end"
+        error = (group[0].shown.error or "") if group[0].shown else ""
+        title = f"{plural(len(group), 'case')} {end} with an error in {safe_name(error_block(group[0]))}"
+        yield Group(title, group, note=safe(error))
 
 
 def _by_cause(cases: tuple[CaseRecord, ...]) -> Group:
@@ -224,7 +279,7 @@ def facts(session: SessionRecord) -> Iterator[str]:
         yield session.started_at[:19].replace("T", " ") + " UTC"
     yield f"mode {session.mode}"
     for app, version in session.versions.items():
-        yield f"version {version[:12]}{f' of app {safe_name(app)}' if app else ''}"
+        yield f"against version {version[:12]} of {f'app {safe_name(app)}' if app else 'each app'}"
     yield f"{session.duration:.1f} s"
     paid = (case.tokens for case in session.cases if case.source is not RunSource.REPLAYED)
     yield in_all(sum(paid, Tokens()))

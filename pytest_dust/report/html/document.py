@@ -7,6 +7,7 @@ large ones.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -16,6 +17,7 @@ from pytest_dust.characters import safe, safe_name
 from pytest_dust.model import MISSING, Path, Status
 from pytest_dust.report import groups
 from pytest_dust.report.case import NextStep, difference, next_step, place, sides
+from pytest_dust.report.comparison import in_short
 from pytest_dust.report.drift import drift_lines
 from pytest_dust.report.drift import headline as drift_headline
 from pytest_dust.report.overview import (
@@ -23,6 +25,7 @@ from pytest_dust.report.overview import (
     Kind,
     Overview,
     drifted_block,
+    error_block,
     kind,
 )
 from pytest_dust.report.record import (
@@ -42,7 +45,7 @@ from pytest_dust.report.record import (
 from pytest_dust.report.tokens import used
 from pytest_dust.report.values import contrast, show_path
 from pytest_dust.report.words import Part, came_or_went, parts
-from pytest_dust.wording import plural
+from pytest_dust.wording import first_names, plural
 
 Document: TypeAlias = "dict[str, Any]"
 ROOM = 4_000
@@ -68,12 +71,29 @@ def document(session: SessionRecord, seen: Overview) -> Document:
     shown = [_group(session, group, numbers) for group in seen.groups]
     shown += [_quiet(seen, each, numbers) for each in QUIET if seen.counts.get(each)]
     return {
+        "look": _look(seen, numbers),
+        "apps": _apps(seen),
         "counts": [[str(each), count] for each, count in seen.counts.items()],
         "groups": shown,
         "cases": [_case(case) for case in seen.cases],
         "drifts": [_drift(drift) for drift in session.drifts if not drift.passed],
         "problems": [[safe(each.where), _lines(each.message)] for each in session.problems],
     }
+
+
+def _look(seen: Overview, numbers: dict[str, int]) -> list[int]:
+    """The cases to look at first: one of each of the most urgent groups, then more of the first ones."""
+    each = [groups.to_look_at(group.cases, _summary) for group in seen.groups]
+    ordered = [*(look[0] for look in each), *(case for look in each for case in look[1:])]
+    return [numbers[case.id] for case in ordered[: groups.MAX_NAMED]] if len(seen.groups) > 1 else []
+
+
+def _apps(seen: Overview) -> list[list[str]]:
+    """The apps, each with the files in which it is tested."""
+    found: dict[str, dict[str, None]] = {}
+    for case in seen.cases:
+        found.setdefault(safe_name(case.app), {})[safe_name(case.file)] = None
+    return [[app, f"{app} ({first_names(list(files), 1)})"] for app, files in sorted(found.items()) if app]
 
 
 # ── groups ───────────────────────────────────────────────────────────────────────────────────────
@@ -87,7 +107,9 @@ def _group(session: SessionRecord, group: Group, numbers: dict[str, int]) -> Doc
     return {
         "title": group.title,
         "app": safe_name(group.cause.app) if group.cause else "",
-        "failed": group.failed,
+        "what": _what(first, block),
+        "kinds": ", ".join(f"{count:,} {each}" for each, count in Counter(map(kind, group.cases)).most_common()),
+        "files": first_names(list(dict.fromkeys(safe_name(case.file) for case in group.cases)), 2),
         "note": group.note,
         "rows": _rows(groups.first_block(first)) if group.cause and groups.first_block(first) else [],
         "of": safe_name(first.id.partition("::")[2]),
@@ -104,6 +126,16 @@ def _quiet(seen: Overview, which: Kind, numbers: dict[str, int]) -> Document:
     cases = [numbers[case.id] for case in seen.cases if kind(case) is which]
     noun = "case" if len(cases) == 1 else "cases"
     return {"title": f"{len(cases):,} {noun} {QUIET[which]}", "cases": cases, "quiet": True}
+
+
+def _what(case: CaseRecord, edited: BlockDriftRecord | None) -> str:
+    """What changed first, in one line: in the saved block if it was edited, else in the block's output."""
+    first = groups.first_block(case)
+    changes = (edited and edited.changes) or (first and first.changes) or ()
+    if not changes:
+        return ""
+    text = came_or_went(changes[0]) or in_short(changes[0])
+    return text if len(text) <= MAX_SIDE else f"{text[:MAX_SIDE]}…"
 
 
 def _command(group: Group) -> list[str]:
@@ -152,8 +184,8 @@ def _case(case: CaseRecord) -> Document:
         "kind": str(kind(case)),
         "fails": case.outcome is CaseOutcome.FAILED,
         "app": safe_name(case.app),
-        "block": safe_name(f"{first.name} ({first.type})") if first else "",
-        "description": safe(case.description),
+        "block": safe_name(f"{first.name} ({first.type})" if first else error_block(case)),
+        "description": safe(case.description) or _question(case),
         "reason": safe(case.reason),
         "summary": _summary(case),
         "line": _line(case),
@@ -165,6 +197,13 @@ def _case(case: CaseRecord) -> Document:
     if shown is not None:
         found |= _run(case, shown)
     return found
+
+
+def _question(case: CaseRecord) -> str:
+    """What was asked, in one line: the first value of the input."""
+    first = next((value for each in _asked(case) for _, value in each), "")
+    text = " ".join(first.split())
+    return f"“{text[:MAX_SIDE]}{'…' if len(text) > MAX_SIDE else ''}”" if text else ""
 
 
 def _summary(case: CaseRecord) -> str:
@@ -276,7 +315,7 @@ def _change(comparison: ComparisonRecord) -> Document:
         position = f"block {first.position} of {comparison.block_total}"
         position += f", input {first.input}" if first.input is not None else ""
     return {
-        "day": comparison.recorded_at[:10],
+        "day": comparison.recorded_at[:16].replace("T", " "),
         "not_compared": safe(comparison.not_compared),
         "values": [_row(change) for change in comparison.values[:MAX_ROWS]],
         "count": comparison.count,

@@ -5,6 +5,7 @@ const report = JSON.parse(document.getElementById("report").textContent);
 const KINDS = { "not as expected": "bad", "failed": "bad", "no verdict": "bad", "changed": "changed", "passed": "good" };
 const LISTED = 10; // cases of a group that are listed until the reader asks for all
 const LINKED = 8; // groups with a link at the top; the others are folded
+const SHORT = 60; // characters of a text that is marked as a whole
 const PRINTED = 200; // cases that are opened for printing
 
 // ── elements ────────────────────────────────────────────────────────────────────────────────────
@@ -29,7 +30,7 @@ function folded(title, build, attributes = {}) {
 
 function value(side, mark) {
   if (side === null) return make("span", { class: "none" }, "not there");
-  const whole = side.length === 1; // nothing to tell apart within it
+  const whole = side.length === 1 && side[0][0].length > SHORT; // nothing to tell apart within it
   const parts = side.map(([text, differs]) => (differs && !whole ? make(mark, {}, text) : text));
   return make("div", { class: "value" }, ...parts);
 }
@@ -37,7 +38,7 @@ function value(side, mark) {
 // The columns of a table with two sides: title, class, and the element that marks what differs.
 const RECORDED = [["recorded", "old", "del"], ["now", "new", "ins"]];
 const SAVED = [["pinned version", "old", "del"], ["saved now", "new", "ins"]];
-const EXPECTED = [["expected", "new", "mark"], ["actual", "old", "mark"]];
+const EXPECTED = [["expected", "right", "mark"], ["actual", "wrong", "mark"]];
 
 function sides(rows, columns) {
   const head = ["where", ...columns.map(([title]) => title)].map((text) => make("th", { scope: "col" }, text));
@@ -119,12 +120,13 @@ function* body(one) {
   if (one.reason) yield* titled("Reason", make("p", {}, one.reason));
   if (one.asked.length) yield* titled("What was asked", ...one.asked.map(pairs));
   if (one.attempts) yield* titled("Attempts", attempts(one.attempts));
-  if (one.error) yield* titled("The run ended with an error", make("pre", {}, one.error));
+  const expected = one.failures && !one.failures.length ? ", as expected" : "";
+  if (one.error) yield* titled(`The run ended with an error${expected}`, make("pre", {}, one.error));
   if (one.failures && one.failures.length) {
     yield* titled("What is not as expected", sides(one.failures, EXPECTED));
     if (one.more) yield make("p", { class: "note" }, `and ${one.more} more`);
   }
-  if (one.change) yield* change(one.change);
+  if (one.change) yield* change(one.change, one.error);
   if (one.result && !one.failures.length && !(one.change && one.change.count)) yield* titled("The answer", make("pre", {}, one.result));
   if (one.blocks && one.blocks.length) {
     const title = one.blocks.length === 1 ? "The only block" : `All ${one.blocks.length} blocks`;
@@ -144,21 +146,22 @@ function pairs(list) {
     [make("dt", {}, name), make("dd", {}, make("pre", {}, text))]));
 }
 
-function* change(found) {
+function* change(found, error) {
   if (found.not_compared) {
     yield make("p", { class: "note" }, `Not compared with the recording of ${found.day}: ${found.not_compared}`);
     return;
   }
   if (!found.count) {
-    yield make("p", { class: "note" }, `Nothing that counts changed since the recording of ${found.day}.`);
+    const text = error ? "It ended with the same error in" : "Nothing that counts changed since";
+    yield make("p", { class: "note" }, `${text} the recording of ${found.day} UTC.`);
     return;
   }
-  yield* titled(`What callers get: recorded on ${found.day}, and now`, sides(found.values, RECORDED));
+  yield* titled(`What callers get: recorded on ${found.day} UTC, and now`, sides(found.values, RECORDED));
   if (found.count > found.values.length) yield make("p", { class: "note" }, `and ${found.count - found.values.length} more`);
   if (!found.begins) return;
   const where = found.position ? `, ${found.position}` : "";
-  yield* titled("Where the change begins", make("p", { class: "begins" }, `it begins in ${found.begins}${where}`), sides(found.rows, RECORDED));
-  if (found.then.length) yield make("p", { class: "note" }, `Then: ${found.then.join(", ")}`);
+  yield* titled(`Where the change begins: it begins in ${found.begins}${where}`, sides(found.rows, RECORDED));
+  if (found.then.length) yield make("p", { class: "note" }, `Changed after it: ${found.then.join(", ")}`);
   if (found.left_out.length) yield make("p", { class: "note" }, `Not compared, as new in every run: ${found.left_out.join(", ")}`);
 }
 
@@ -205,12 +208,11 @@ function groupElement(group, number) {
 }
 
 function* introduction(group) {
-  const failing = group.failed === group.cases.length ? "" : `${group.failed} of them fail. `;
-  if (group.app || failing) yield make("p", { class: "of" }, group.app ? `App ${group.app}. ${failing}` : failing);
+  yield make("p", { class: "of" }, `${group.kinds}${group.app ? `, app ${group.app}` : ""}`);
   if (group.note) yield make("p", {}, group.note);
   if (group.edited.length) yield* titled("The block itself was edited", sides(group.edited, SAVED));
   if (group.rows.length && group.cases.length > 1) {
-    yield folded(`How it changed, for example in ${group.of}`, () => [sides(group.rows, RECORDED)], { open: true });
+    yield folded(`How it changed, for example in ${group.of}`, () => [sides(group.rows, RECORDED)], { open: !group.edited.length });
   }
   if (group.command.length && group.cases.length > 1) {
     yield folded("For engineers: the command for all of them", () => [command(group.command)], { class: "technical" });
@@ -228,6 +230,7 @@ function list(group, found, isWhole = group.isWhole) {
   }
   if (listed.length < found.length) rows.push(moreButton(group, found, found.length - listed.length));
   group.element.querySelector(".list").replaceChildren(...rows);
+  group.element.querySelector("h2").textContent = found.length < group.cases.length ? `${found.length} of ${group.title}` : group.title;
   group.element.hidden = found.length === 0;
 }
 
@@ -243,13 +246,17 @@ function moreButton(group, found, count) {
 
 function contents() {
   const items = report.groups.map((group, number) => {
-    const failing = group.quiet || group.failed === group.cases.length ? "" : `, ${group.failed} of them fail`;
-    const about = group.app ? make("small", {}, ` app ${group.app}${failing}`) : "";
-    return make("li", {}, make("a", { href: `#group-${number}` }, group.title), about);
+    const about = [group.files, group.what].filter(Boolean).join(": ");
+    return make("li", {}, make("a", { href: `#group-${number}` }, group.title), about ? make("small", {}, ` ${about}`) : "");
   });
   const rest = items.splice(LINKED);
   const more = rest.length ? folded(`and ${rest.length} more`, () => [make("ol", {}, ...rest)]) : "";
   return [make("ol", {}, ...items), more];
+}
+
+function lookFirst() {
+  const links = report.look.map((at) => make("a", { href: link(report.cases[at].id) }, report.cases[at].name));
+  return links.flatMap((each, at) => [at ? ", " : "Look first at: ", each]);
 }
 
 // ── apps that drifted ───────────────────────────────────────────────────────────────────────────
@@ -291,14 +298,14 @@ function filter() {
     count += found.length;
   }
   const total = report.cases.length;
-  document.getElementById("shown").textContent = isFiltered ? `${count} of ${total} cases` : `${total} cases`;
+  document.getElementById("shown").textContent = isFiltered ? `${count} of ${total} cases${count ? "" : ": no case matches; press Show all"}` : `${total} cases`;
   for (const button of document.querySelectorAll("#kinds button")) {
     button.setAttribute("aria-pressed", String(button.dataset.kind === onlyKind));
   }
 }
 
-function options(select, values) {
-  for (const text of [...new Set(values)].filter(Boolean).sort()) select.append(make("option", { value: text }, text));
+function options(select, pairs) {
+  for (const [value, text] of pairs) select.append(make("option", { value }, text));
 }
 
 function reset() {
@@ -400,8 +407,8 @@ for (const [kind, count] of report.counts) {
   });
   document.getElementById("kinds").append(button);
 }
-options(app, report.cases.map((one) => one.app));
-options(block, report.cases.map((one) => one.block));
+options(app, report.apps);
+options(block, [...new Set(report.cases.map((one) => one.block))].filter(Boolean).sort().map((text) => [text, text]));
 if (report.drifts.length) {
   const open = report.groups.every((group) => group.quiet);
   document.getElementById("drifts").append(folded(`Drift checks that failed: ${report.drifts.length}`, () => report.drifts.map(driftElement), { open }));
@@ -418,6 +425,7 @@ document.getElementById("filters").addEventListener("reset", (event) => {
   reset();
 });
 document.getElementById("groups").append(...contents());
+document.getElementById("look").append(...lookFirst());
 document.getElementById("cases").append(...report.groups.map((group) => group.element));
 filter();
 addEventListener("hashchange", follow);

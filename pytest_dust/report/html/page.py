@@ -29,6 +29,7 @@ def page(session: SessionRecord) -> str:
         script=script,
         state=seen.state,
         verdict=escape(seen.verdict),
+        advice=escape(seen.advice),
         facts="".join(f"<li>{escape(fact)}</li>" for fact in facts(session)),
         partial="".join(f"<li>{escape(reason)}</li>" for reason in seen.partial),
         made_by=escape(session.made_by),
