@@ -243,7 +243,7 @@ def test_without_javascript_it_says_what_to_do(browser, tmp_path):
     tab = browser.new_context(java_script_enabled=False).new_page()
     visit = Visit(tab, tmp_path)
     visit(mixed())
-    assert "cases changed" in tab.locator("h1").inner_text()
+    assert "33 of 75 cases changed" in tab.locator("h1").inner_text()
     assert "--dust-report=report.md" in tab.locator("noscript").inner_text()
 
 
@@ -271,7 +271,7 @@ def test_one_click_shows_what_was_asked_and_how_the_answer_differs(visit, gate):
     tab = visit(gate)
     one = tab.locator(".case", has_text="Where is my refund?")
     one.locator("summary").first.click()
-    assert "Where is my refund?" in one.locator(".body dl").first.inner_text()
+    sync_api.expect(one.locator(".body dl").first).to_contain_text("Where is my refund?")
     values = one.locator("table", has_text="result.answer")
     assert values.locator("thead").inner_text().split() == ["where", "recorded", "now"]
     assert "refund takes" in values.locator("td.old del").first.inner_text()
@@ -285,6 +285,7 @@ def test_expected_and_actual_do_not_look_like_recorded_and_now(visit, gate):
     one = tab.locator(".case", has_text="not as expected")
     one.locator("summary").first.click()
     cells = one.locator("table").first.locator("tbody td")
+    sync_api.expect(cells).to_have_count(2)
     assert [(each.get_attribute("class"), each.inner_text()) for each in cells.all()] == [
         ("new", "billing"),
         ("old", "shipping"),
