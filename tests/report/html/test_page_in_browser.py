@@ -348,7 +348,7 @@ def test_a_large_group_does_not_push_the_next_one_away(visit):
     [
         (lambda tab: tab.get_by_role("button", name="33 changed").click(), 33, 13),
         (lambda tab: tab.get_by_role("button", name="40 passed").click(), 40, 10),
-        (lambda tab: tab.get_by_label("App").select_option(OTHER_APP), 3, 3),
+        (lambda tab: tab.locator("#app").select_option(OTHER_APP), 3, 3),
         (lambda tab: tab.get_by_label("Change begins in").select_option("CLASSIFY (llm)"), 30, 10),
         (lambda tab: tab.get_by_label("Search").fill("fine-3"), 11, 10),
         (lambda tab: tab.get_by_label("Search").fill("number QUOTE PRICE-1"), 0, 0),
@@ -371,7 +371,7 @@ def test_filters_combine_until_escape(visit):
     tab = visit(mixed())
     first = tab.get_by_role("button", name="33 changed")
     first.click()
-    tab.get_by_label("App").select_option(SUPPORT)
+    tab.locator("#app").select_option(SUPPORT)
     tab.get_by_label("Search").fill("refund-2")
     assert shown(tab) == "11 of 75 cases"
     assert first.get_attribute("aria-pressed") == "true"
@@ -381,9 +381,9 @@ def test_filters_combine_until_escape(visit):
     first.click()
     first.click()
     assert shown(tab) == "75 cases"
-    tab.get_by_label("App").select_option(OTHER_APP)
+    tab.locator("#app").select_option(OTHER_APP)
     tab.get_by_role("button", name="Show all").click()
-    assert (shown(tab), tab.get_by_label("App").input_value()) == ("75 cases", "")
+    assert (shown(tab), tab.locator("#app").input_value()) == ("75 cases", "")
 
 
 # ── links ────────────────────────────────────────────────────────────────────────────────────────
