@@ -54,7 +54,8 @@ def _lines(session: SessionRecord, seen: Overview) -> Iterator[str]:
     for group in seen.groups:
         yield ""
         yield from _group(session, group)
-    yield from _drifts([drift for drift in session.drifts if not drift.passed])
+    grouped = {group.cause.app for group in seen.groups if group.cause}
+    yield from _drifts([drift for drift in session.drifts if not drift.passed and drift.app not in grouped])
     yield from _expected(seen)
 
 
@@ -73,7 +74,7 @@ def _group(session: SessionRecord, group: Group) -> Iterator[str]:
         yield code(group.note)
         yield ""
     ordered = [*look, *(case for case in group.cases if case not in look)]
-    yield from _table([(case, differences[case.id]) for case in ordered])
+    yield from _tables([(case, differences[case.id]) for case in ordered])
     yield ""
     yield from _command(group)
 
@@ -101,18 +102,29 @@ def _edited(block: BlockDriftRecord) -> Iterator[str]:
     yield ""
 
 
-def _table(cases: Sequence[tuple[CaseRecord, str]]) -> Iterator[str]:
-    """A row for each case with its difference; many are only named."""
-    yield "| case | what differs | place |"
-    yield "|---|---|---|"
-    for case, differs in cases[:MAX_ROWS]:
-        described = f" {text(case.description)}" if case.description else ""
-        cells = f"{code(_name(case))}{described}", code(differs), code(place(case))
-        yield f"| {' | '.join(map(_cell, cells))} |"
+def _tables(cases: Sequence[tuple[CaseRecord, str]]) -> Iterator[str]:
+    """A row for each case with its difference, the first ones in sight; many are only named."""
+    yield from _table(cases[: groups.MAX_NAMED])
+    if len(cases) <= groups.MAX_NAMED:
+        return
+    yield ""
+    yield f"<details><summary>{len(cases) - groups.MAX_NAMED:,} more</summary>"
+    yield ""
+    yield from _table(cases[groups.MAX_NAMED : MAX_ROWS])
     if len(cases) > MAX_ROWS:
-        names = [code(_name(case)) for case, _ in cases[MAX_ROWS:]]
         yield ""
-        yield f"and {first_names(names, MAX_NAMED)}"
+        yield f"and {first_names([code(_name(case)) for case, _ in cases[MAX_ROWS:]], MAX_NAMED)}"
+    yield ""
+    yield "</details>"
+
+
+def _table(cases: Sequence[tuple[CaseRecord, str]]) -> Iterator[str]:
+    yield "| case | | what differs | place |"
+    yield "|---|---|---|---|"
+    for case, differs in cases:
+        described = f" {text(case.description)}" if case.description else ""
+        cells = f"{code(_name(case))}{described}", str(kind(case)), code(differs), code(place(case))
+        yield f"| {' | '.join(map(_cell, cells))} |"
 
 
 def _command(group: Group) -> Iterator[str]:
@@ -122,7 +134,8 @@ def _command(group: Group) -> Iterator[str]:
         yield f"To run {'it' if len(group.cases) == 1 else 'them'} again: {code(command)}" if command else ""
         return
     step = next_step(first, groups.command(group.cases))
-    yield f"{text(step.advice)}: {code(step.command)}" if step.command else text(step.advice)
+    advice = text(f"{step.advice[:1].upper()}{step.advice[1:]}")
+    yield f"{advice}: {code(step.command)}" if step.command else advice
 
 
 def _drifts(drifts: Sequence[DriftRecord]) -> Iterator[str]:
@@ -145,7 +158,7 @@ def _expected(seen: Overview) -> Iterator[str]:
 
 
 def _name(case: CaseRecord) -> str:
-    return safe_name(case.title)
+    return safe_name(case.id.partition("::")[2])
 
 
 def _difference(case: CaseRecord) -> str:

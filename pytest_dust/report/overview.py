@@ -140,10 +140,9 @@ def _state(
 
 
 def _verdict(session: SessionRecord, cases: Sequence[CaseRecord]) -> str:
-    parts = list(_found(cases))
-    found = (
-        [f"{_open(cases):,} of {plural(len(cases), 'case')} need a look: {', '.join(parts)}"] if parts else []
-    )
+    parts, count = list(_found(cases)), _open(cases)
+    need = f"{count:,} of {plural(len(cases), 'case')} {'needs' if count == 1 else 'need'} a look"
+    found = [f"{need}: {', '.join(parts)}"] if parts else []
     found += _drifts(session.drifts)
     if session.problems:
         found.append(f"{plural(len(session.problems), 'suite')} could not be read or had an error")
@@ -159,7 +158,9 @@ def _advice(cases: Sequence[CaseRecord]) -> str:
             "beside it. If it is wrong, ask who edited the block to undo it."
         )
     if any(kind(case) in OPEN and not case.changed for case in cases):
-        parts.append("Ask an engineer to look at what is not as expected, ends with an error or has no verdict.")
+        parts.append(
+            "Ask an engineer to look at what is not as expected, ends with an error or has no verdict."
+        )
     return " ".join(parts)
 
 

@@ -201,7 +201,7 @@ def test_a_case_that_a_plugin_ran_again(example):
     assert result.outcomes["rerun"] == 1
     again = [case for case in record(result)["cases"] if case["id"].endswith("refund")]
     assert [case["rerun"] for case in again] == [True, False]
-    assert "1 of 4 cases changed" in result.example.files["r.md"].decode()
+    assert "1 of 4 cases needs a look" in result.example.files["r.md"].decode()
 
 
 def test_a_selection(example):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from made_records import FAILED, TEXT, block, changed, passed, session, trouble, wrong
+from made_records import FAILED, TEXT, attempt, block, changed, failure, passed, session, trouble, wrong
 
+from pytest_dust.model import Status
 from pytest_dust.report.overview import Kind, State, drifted_block, kind, overview
 from pytest_dust.report.record import (
     BlockDriftRecord,
@@ -51,16 +52,16 @@ VERDICTS = [
         "All 1 case can be replayed; none was run (--dust-check).",
     ),
     ([passed(), passed("q", outcome=CaseOutcome.SKIPPED)], State.PASSED, "1 of 2 cases passed; none failed."),
-    ([wrong(), passed()], State.FAILED, "1 of 2 cases is not as expected."),
+    ([wrong(), passed()], State.FAILED, "1 of 2 cases needs a look: 1 is not as expected."),
     (
         [changed(block(TEXT), verdict=Verdict.PASSED), passed()],
         State.CHANGED,
-        "1 of 2 cases changed since its recording.",
+        "1 of 2 cases needs a look: 1 changed.",
     ),
     (
         [changed(block(TEXT), **FAILED), changed(name="d", **FAILED), wrong(), trouble("no")],
         State.FAILED,
-        "2 of 4 cases changed since their recordings; 1 is not as expected; 1 has no verdict.",
+        "4 of 4 cases need a look: 2 changed, 1 is not as expected, 1 has no verdict.",
     ),
 ]
 
@@ -89,9 +90,31 @@ def test_groups_come_by_urgency():
         "2 cases changed in no known block",
         "1 case begins in A (llm)",
         "2 cases begin in B (llm)",
-        "1 case gives a wrong answer; no change is known",
+        "1 case is not as expected; no change is known",
         "2 cases have no verdict",
     ]
+
+
+def test_a_run_that_ends_with_an_error_is_told_first():
+    """A case that fails with an error is told apart from a wrong answer, with the block that failed."""
+    error = attempt(
+        failure("succeeded", "errored", "status"), status=Status.ERRORED, error="PRICE (code): no price"
+    )
+    case = wrong("e", attempts=(error,))
+    seen = overview(session(wrong(), changed(block(TEXT), **FAILED), case))
+    assert seen.verdict == "3 of 3 cases need a look: 1 changed, 1 ends with an error, 1 is not as expected."
+    assert seen.groups[0].title == "1 case ends with an error in PRICE (code)"
+    assert seen.groups[0].note == "PRICE (code): no price"
+    expected = wrong("x", attempts=(error,), outcome=CaseOutcome.PASSED, verdict=Verdict.PASSED)
+    assert overview(session(expected)).state is State.PASSED
+
+
+def test_what_to_do_is_said_of_what_was_found():
+    """There is advice on changes where there are changes, on failures where there are failures, else none."""
+    assert overview(session(passed())).advice == ""
+    assert "Decide on each change" in overview(session(changed(block(TEXT), **FAILED))).advice
+    assert "Decide" not in overview(session(wrong())).advice
+    assert "Ask an engineer" in overview(session(trouble("no cassette"))).advice
 
 
 def test_a_case_is_counted_once():

@@ -108,7 +108,9 @@ def _group(session: SessionRecord, group: Group, numbers: dict[str, int]) -> Doc
         "title": group.title,
         "app": safe_name(group.cause.app) if group.cause else "",
         "what": _what(first, block),
-        "kinds": ", ".join(f"{count:,} {each}" for each, count in Counter(map(kind, group.cases)).most_common()),
+        "kinds": ", ".join(
+            f"{count:,} {each}" for each, count in Counter(map(kind, group.cases)).most_common()
+        ),
         "files": first_names(list(dict.fromkeys(safe_name(case.file) for case in group.cases)), 2),
         "note": group.note,
         "rows": _rows(groups.first_block(first)) if group.cause and groups.first_block(first) else [],

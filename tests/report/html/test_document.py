@@ -206,7 +206,7 @@ def test_a_change_says_where_it_begins_and_what_follows():
     """The block in which the change begins is named with its position, the others follow it."""
     change = of_case(changed())["change"]
     assert (change["begins"], change["position"]) == ("CLASSIFY (llm)", "block 2 of 3")
-    assert (change["day"], change["then"]) == (AT[:10], ["ANSWER"])
+    assert (change["day"], change["then"]) == (AT[:16].replace("T", " "), ["ANSWER"])
 
 
 def test_a_change_of_one_input_says_which():
@@ -308,7 +308,7 @@ def test_groups_begin_with_the_most_urgent_and_end_with_quiet_ones():
     found = of(case("a"), trouble("b"), wrong("c"), *(changed(f"d{at}") for at in range(5)))
     assert [(group["title"], group["quiet"]) for group in found["groups"]] == [
         ("5 cases begin in CLASSIFY (llm)", False),
-        ("1 case gives a wrong answer; no change is known", False),
+        ("1 case is not as expected; no change is known", False),
         ("1 case has no verdict", False),
         ("1 case passed, as recorded or as expected", True),
     ]
