@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -172,9 +173,9 @@ def _optional_folder(text: str) -> str | None:
 
 def _reports(text: str) -> tuple[str, ...]:
     """The files of the reports; the suffix of each decides what it holds."""
-    files = tuple(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
+    files = tuple(dict.fromkeys(filter(None, map(str.strip, re.split(r"[,\n]", text)))))
     for file in files:
-        if not file.lower().endswith(REPORTS):
+        if PurePath(file).suffix.lower() not in REPORTS:
             raise _Refused(f"name a file that ends in {', '.join(REPORTS[:-1])} or {REPORTS[-1]}")
     return files
 
@@ -435,6 +436,11 @@ def _barred(chosen: Settings) -> str:
         f"{url} is not encrypted, and the API key would be sent to it; "
         f"use https:// or, if you must, --dust-allow-http{instead}"
     )
+
+
+def is_on_github(environ: Mapping[str, str]) -> bool:
+    """Whether the session runs on GitHub Actions."""
+    return environ.get("GITHUB_ACTIONS", "").lower() not in ("", "false", "0")
 
 
 def is_this_machine(host: str) -> bool:

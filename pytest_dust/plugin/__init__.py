@@ -18,7 +18,7 @@ from pytest_dust.plugin.records import RECORDS, Records, dumps
 from pytest_dust.plugin.stash import BUDGET_ADDRESS, CASSETTE_FOLDERS, COLLECTED, SETTINGS, STOP_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator
 
     from pytest_dust.model import CassetteFiles
     from pytest_dust.plugin.dust_file import DustFile
@@ -76,17 +76,14 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_dust.plugin import gate
 
         config.pluginmanager.register(gate.Gate(config), "dust-gate")
-    if not hasattr(config, "workerinput") and (chosen.report or (chosen.github and is_on_github(os.environ))):
+    if not hasattr(config, "workerinput") and (
+        chosen.report or (chosen.github and settings.is_on_github(os.environ))
+    ):
         from pytest_dust.plugin import reports
 
         config.pluginmanager.register(reports.Reports(config), "dust-reports")
     if config.getoption("dust_check"):
         config.option.continue_on_collection_errors = True  # all findings, and exit status 1 for any
-
-
-def is_on_github(environ: Mapping[str, str]) -> bool:
-    """Whether the session runs on GitHub Actions."""
-    return environ.get("GITHUB_ACTIONS", "").lower() not in ("", "false", "0")
 
 
 def _settings(config: pytest.Config) -> settings.Settings:

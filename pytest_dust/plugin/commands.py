@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_dust import json_values
 from pytest_dust.constants import SUITE_SUFFIX
 from pytest_dust.dust.missing import refuse_missing
 from pytest_dust.errors import DustError, ServiceError, SettingsError, did_you_mean
@@ -96,8 +97,9 @@ def _merge(config: pytest.Config, settings: Settings) -> Iterator[str]:
     for shown in settings.report:
         try:
             write(record, folder / shown)
-        except OSError as error:
-            raise SettingsError(f"cannot write the report {shown}: {error.strerror}") from None
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise SettingsError(f"cannot write the report {shown}: {why}") from None
         yield f"wrote the report {shown}: {plural(len(record.once), 'case')}"
 
 
@@ -106,7 +108,7 @@ def _read(folder: Path, name: str) -> SessionRecord:
     from pytest_dust.report.record_json import read_session
 
     try:
-        return read_session(json.loads((folder / name).read_bytes()))
+        return read_session(json_values.decode((folder / name).read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise SettingsError(f"--dust-merge: cannot read {name}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from pytest_dust.plugin.failures import failure
-from pytest_dust.report.record import CaseRecord, ItemRecord, Verdict
+from pytest_dust.plugin.stash import SETTINGS
+from pytest_dust.plugin.workers import uses_fixture
+from pytest_dust.report.record import CaseRecord, ItemRecord, RunSource, Verdict
 from pytest_dust.wording import as_typed
 
 
@@ -59,12 +62,17 @@ def show_changes(item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> 
         report.longrepr = failure(text, item.path, shown, line + 1, str(error))
 
 
-def add_records(item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> None:
+def add_records(
+    item: pytest.Item, call: pytest.CallInfo[Any], report: Any, masked: Callable[[str], str]
+) -> None:
     """Put on a test's report the records of its runs, and under its own failure what changed in them.
 
-    Runs of a setup that passed belong to the report of the call.
+    Runs of a setup that passed belong to the report of the call. A test that failed before its first run
+    has a record without a run.
     """
     runs = item.stash.get(RUNS, None)
+    if not runs and report.failed and report.when in ("setup", "call") and uses_fixture(item):
+        report.dust = ItemRecord((_without_run(item, masked(_message(report))),))
     if not runs or (report.when == "setup" and report.passed):
         return
     del item.stash[RUNS]
@@ -76,13 +84,40 @@ def add_records(item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> N
         _add_section(report, "\n\n".join(run.report for run in runs if run.report))
     records = (run.record for run in runs)
     if not report.passed:
-        records = (_failed(record) for record in records)
+        records = (_failed(record, "" if message else masked(_message(report))) for record in records)
     report.dust = ItemRecord(tuple(records), headline=message)
 
 
-def _failed(record: CaseRecord) -> CaseRecord:
-    """The record of a run whose test failed."""
-    return replace(record, verdict=Verdict.FAILED) if record.passed else record
+def _failed(record: CaseRecord, message: str) -> CaseRecord:
+    """The record of a run whose test failed, with what failed in the test."""
+    if not record.passed:
+        return record
+    return replace(record, verdict=Verdict.FAILED, message=message)
+
+
+def _message(report: Any) -> str:
+    """The first line of a test's failure."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash else report.longreprtext).split("\n", 1)[0]
+
+
+def _without_run(item: pytest.Item, message: str) -> CaseRecord:
+    """The record of a test that failed before its first run."""
+    file = as_typed(item.path, item.config.invocation_params.dir)
+    return CaseRecord(
+        id=item.nodeid,
+        file=file,
+        line=(item.location[1] or 0) + 1,
+        app="",
+        pinned="",
+        version="",
+        mode=str(item.config.stash[SETTINGS].mode),
+        command=shlex.join(["pytest", f"{file}::{item.nodeid.partition('::')[2]}"]),
+        source=RunSource.WITHOUT_A_RUN,
+        verdict=Verdict.TROUBLE,
+        message=f"the test failed before its first run: {message}",
+        is_test=True,
+    )
 
 
 def _add_section(report: Any, text: str) -> None:

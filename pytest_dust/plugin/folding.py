@@ -31,14 +31,14 @@ class Folding:
         """Fold the failures, unless `-v` asks for each in full."""
         whole = terminalreporter.verbosity > 0 or terminalreporter.config.option.tbstyle in ("line", "no")
         reports = {} if whole else _foldable(terminalreporter.stats.get("failed", ()))
-        texts = {case: report.longrepr for case, report in reports.items()}
+        texts = {case: (report.longrepr, report.location) for case, report in reports.items()}
         for group in folds([report.dust.cases[0] for report in reports.values()]):
             _fold([reports[case.id] for case in group], group)
         try:
             return (yield)
         finally:
             for case, report in reports.items():
-                report.longrepr = texts[case]
+                report.longrepr, report.location = texts[case]
                 report.__dict__.pop(SHOWN, None)
 
 
@@ -55,6 +55,8 @@ def _foldable(failed: Sequence[Any]) -> Mapping[str, Any]:
 
 def _fold(reports: Sequence[Any], group: Sequence[CaseRecord]) -> None:
     first, *others = reports
+    path, line, title = first.location
+    first.location = path, line, f"{title.strip()} and {len(others)} more "
     first.longrepr = with_text(first.longrepr, safe_lines("\n".join(fold_lines(group))))
     for report in others:
         setattr(report, SHOWN, True)

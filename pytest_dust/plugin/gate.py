@@ -110,6 +110,7 @@ class Gate:
         record = self.records.session()
         self.tried.counts = record.apps
         self.failing = list(self._failing(record))
+        self.records.fails_because(*(line.removeprefix("dust: ") for line in self.failing))
         if self.failing and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 OUTPUT = "dust"
 """Name under which a pytest-xdist worker sends its `ProcessRecord`, as JSON text."""
+UNEXPECTED = "[XPASS(strict)]"
+"""Beginning of pytest's report of a test that passed, although a strict xfail mark expects a failure."""
 CRASHED = "???"
 """pytest-xdist's name for the phase of a report that it makes for a test whose worker crashed."""
 
@@ -37,6 +40,9 @@ class Records:
         self._started = clock.now()
         self._ended_by = ""
         self._partial: list[str] = []
+        self._failed_because: tuple[str, ...] = ()
+        self._selected = 0
+        """Cases that pytest-xdist workers will run."""
         self._exit_status = 0
         self._items: list[ItemRecord] = []
         self._problems: list[ProblemRecord] = []
@@ -90,9 +96,13 @@ class Records:
         from pytest_dust.wording import as_typed
 
         crash = getattr(report.longrepr, "reprcrash", None)
+        is_after = "::" in report.nodeid  # its long text begins with pytest's own code
         path = crash.path if crash else report.nodeid.partition("::")[0]
         file = as_typed(self._config.rootpath / path, self._config.invocation_params.dir)
-        text, line = report.longreprtext, crash.lineno if crash else 0
+        text, line = (
+            crash.message if crash and is_after else report.longreprtext,
+            crash.lineno if crash else 0,
+        )
         self._problems.append(problem(report.nodeid, text, file, line))
 
     # ── what ends the session ────────────────────────────────────────────────────────────────────
@@ -101,6 +111,18 @@ class Records:
         """Note why the session ended early."""
         ctrl_c = excinfo.type is KeyboardInterrupt  # pytest's and pytest-xdist's own reasons are subclasses
         self._ended_by = "interrupted (Ctrl-C)" if ctrl_c else str(excinfo.value) or excinfo.typename
+
+    def fails_because(self, *reasons: str) -> None:
+        """Note why the session fails beside its cases."""
+        self._failed_because = reasons
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Count the selected cases here too: a pytest-xdist worker that crashes does not tell."""
+        cases = [
+            name for name in ids if f"{SUITE_SUFFIX}::" in name and not name.endswith("::[specification]")
+        ]
+        self._selected = max(self._selected, len(cases))
 
     def is_partial(self, reason: str) -> None:
         """Note why not all cases will run."""
@@ -167,10 +189,32 @@ class Records:
             ),
             started_at=self._started.isoformat(timespec="seconds"),
             duration=round((clock.now() - self._started).total_seconds(), 3),
+            failed_because=self._failed_because,
             exit_status=self._exit_status,
             made_by=f"pytest-dust {__version__}",
         )
-        return with_processes(session, processes)
+        return self._masked(with_processes(session, processes))
+
+    def _masked(self, session: SessionRecord) -> SessionRecord:
+        """The session with secrets masked in what pytest and its plugins say of cases and of the session.
+
+        With the cases that pytest-xdist handed out, if the workers do not know of more.
+        """
+        from pytest_dust.masking import mask
+        from pytest_dust.report.bounds import with_texts
+
+        settings = self._config.stash[SETTINGS]
+        text = mask(os.environ, settings.secrets, settings.redact).text
+        reasons = (replace(case, reason=text(case.reason)) if case.reason else case for case in session.cases)
+        selected = max(session.selection.selected, self._selected)
+        return replace(
+            session,
+            cases=tuple(reasons),
+            partial=with_texts(session.partial, text),
+            failed_because=with_texts(session.failed_because, text),
+            problems=with_texts(session.problems, text),
+            selection=replace(session.selection, selected=selected),
+        )
 
     def found_files(self) -> list[CassetteFiles]:
         """What each process found in the folders of cassettes."""
@@ -184,8 +228,10 @@ RECORDS = pytest.StashKey[Records]()
 def _as_counted(item: ItemRecord, report: Any) -> ItemRecord:
     """An item's record with how pytest counts it; without its drift if a plugin ran it again."""
     rerun = report.outcome not in ("passed", "failed", "skipped")
-    outcome, reason = _outcome(report), _reason(report)
-    cases = (replace(case, rerun=rerun, outcome=outcome, reason=reason) for case in item.cases)
+    counted: dict[str, Any] = {"rerun": rerun, "outcome": _outcome(report), "reason": _reason(report)}
+    if report.failed and str(report.longrepr).startswith(UNEXPECTED):
+        counted["message"] = f"it passed, although its suite expects a failure ({_reason(report)})"
+    cases = (replace(case, **counted) for case in item.cases)
     return replace(item, cases=tuple(cases), drift=None if rerun else item.drift)
 
 
@@ -203,6 +249,8 @@ def _reason(report: Any) -> str:
     """Why a case is skipped, or expected to fail."""
     if hasattr(report, "wasxfail"):
         return str(report.wasxfail)
+    if report.failed and isinstance(report.longrepr, str) and report.longrepr.startswith(UNEXPECTED):
+        return report.longrepr.removeprefix(UNEXPECTED).strip()
     skipped = report.longrepr if report.skipped else None
     return str(skipped[2]).removeprefix("Skipped: ") if isinstance(skipped, tuple) else ""
 

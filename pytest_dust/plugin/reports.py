@@ -11,6 +11,7 @@ import pytest
 from pytest_dust.errors import SettingsError
 from pytest_dust.plugin.records import RECORDS
 from pytest_dust.plugin.stash import SETTINGS
+from pytest_dust.settings import is_on_github
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -30,11 +31,13 @@ class Reports:
         """Take the files to write; raises UsageError if one cannot be written."""
         self._config = config
         self._settings = config.stash[SETTINGS]
-        self._github = self._settings.github and bool(os.environ.get("GITHUB_ACTIONS"))
+        self._github = self._settings.github and is_on_github(os.environ)
         self._lines: list[str] = []
         """What to tell of the files."""
         self._annotations: list[str] = []
-        self._files = {shown: config.invocation_params.dir / shown for shown in self._settings.report}
+        folder = config.invocation_params.dir
+        paths = {Path(os.path.normpath(folder / shown)): shown for shown in reversed(self._settings.report)}
+        self._files = {shown: path for path, shown in reversed(paths.items())}
         from pytest_dust.report.write import refuse_unwritable
 
         try:
@@ -72,8 +75,8 @@ class Reports:
         for shown, path in self._files.items():
             try:
                 write(record, path)
-            except OSError as error:
-                why = error.strerror or "the system gives no reason"
+            except (OSError, ValueError) as error:
+                why = getattr(error, "strerror", None) or str(error) or "the system gives no reason"
                 self._lines.append(f"dust: cannot write the report {shown}: {why}")
                 if session.exitstatus == pytest.ExitCode.OK:
                     session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -83,9 +86,10 @@ class Reports:
     def _tell_github(self, record: SessionRecord) -> None:
         """Add to the job's summary, and make the annotations that no other plugin makes."""
         from pytest_dust.report.github import annotation_lines
+        from pytest_dust.report.overview import by_urgency, overview
 
         annotated = self._config.pluginmanager.hasplugin(ANNOTATING)
-        cases, drifts = ((), ()) if annotated else (record.once, record.drifts)
+        cases, drifts = ((), ()) if annotated else (by_urgency(overview(record)), record.drifts)
         root = os.environ.get("GITHUB_WORKSPACE", "") or str(self._config.rootpath)
         self._annotations = list(annotation_lines(cases, record.problems, record.folder, root, drifts))
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):

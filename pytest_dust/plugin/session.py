@@ -195,7 +195,7 @@ class Session:
     def _add_record(self, item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> None:
         item_record = getattr(item, "item_record", None)
         if item_record is None:
-            fixture_runs.add_records(item, call, report)
+            fixture_runs.add_records(item, call, report, self.masked)
         elif report.when == "setup" and not report.passed:
             report.dust = item_record(call.excinfo.value if call.excinfo else None)
         elif report.when == "call":

@@ -129,8 +129,15 @@ def _headline(record: CaseRecord) -> str:
     began = f"{begins(shown.comparison)}: " if shown.comparison and shown.changed else ""
     if record.repeat and record.verdict is not Verdict.CHANGED:
         began = f"{record.passed_attempts} of {len(record.attempts)} attempts passed: {began}"
-    fails_on_change = " (on_change: fail)" if not shown.failures and shown.comparison else ""
-    return f"{began}{difference(shown)}{fails_on_change}"
+    fails_on_change = " (on_change: fail)" if record.verdict is Verdict.CHANGED else ""
+    return f"{began}{what_differs(record)}{fails_on_change}"
+
+
+def what_differs(record: CaseRecord) -> str:
+    """What fails or changed first in a case, in one line: its message, if it has one, else of its run."""
+    if record.shown is None or record.message:
+        return safe(record.message.split("\n", 1)[0])
+    return difference(record.shown)
 
 
 def difference(attempt: AttemptRecord) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_dust.characters import safe, safe_name
 from pytest_dust.report import groups
-from pytest_dust.report.case import difference, next_step, place
+from pytest_dust.report.case import next_step, place, what_differs
 from pytest_dust.report.columns import wrapped
 from pytest_dust.report.comparison import comparison_lines
 from pytest_dust.report.record import CaseRecord, RunSource, Verdict
@@ -77,7 +77,5 @@ def _name(case: CaseRecord) -> str:
 
 def _difference(case: CaseRecord) -> str:
     """What fails or changed first in a case; empty if it has no verdict."""
-    if case.shown is None or case.verdict is Verdict.TROUBLE:
-        return ""
-    text = difference(case.shown)
+    text = "" if case.verdict is Verdict.TROUBLE else what_differs(case)
     return text if len(text) <= MAX_DIFFERENCE else f"{text[:MAX_DIFFERENCE]}…"

@@ -139,7 +139,9 @@ def _block_record(name: str, block: Mapping[str, Any], times: BlockStatus | None
 
 def comparison_record(comparison: Comparison) -> ComparisonRecord:
     """The record of a comparison with a recording."""
+    first = next(iter(comparison.blocks), None) if comparison.changed else None
     return ComparisonRecord(
+        begins_in=f"{first.name} ({first.type})" if first else "",
         recorded_at=comparison.recorded_at,
         values=change_records(comparison.values),
         count=len(comparison.values),

@@ -7,12 +7,19 @@ from collections.abc import Iterator, Sequence
 
 from pytest_dust.characters import safe, safe_name
 from pytest_dust.report import groups
-from pytest_dust.report.case import difference, next_step, place
+from pytest_dust.report.case import next_step, place, what_differs
 from pytest_dust.report.comparison import comparison_lines
 from pytest_dust.report.drift import block_lines
 from pytest_dust.report.drift import headline as drift_headline
 from pytest_dust.report.overview import Group, Kind, Overview, State, drifted_block, facts, kind, overview
-from pytest_dust.report.record import BlockDriftRecord, CaseRecord, DriftRecord, SessionRecord, Verdict
+from pytest_dust.report.record import (
+    BlockDriftRecord,
+    CaseRecord,
+    DriftRecord,
+    ProblemRecord,
+    SessionRecord,
+    Verdict,
+)
 from pytest_dust.wording import first_names, plural
 
 MOST = 900_000
@@ -20,6 +27,8 @@ MOST = 900_000
 LEFT_OUT = "\n… the rest is left out here; the reports .html and .json are complete.\n"
 MAX_ROWS = 40
 """Cases of one group that have a row of their own; more are named."""
+MAX_LINES = 12
+"""Lines of the message of a suite that could not be read."""
 MAX_NAMED = 200
 """Cases that are named beside the rows; more are counted."""
 MAX_CELL = 300
@@ -49,8 +58,12 @@ def _lines(session: SessionRecord, seen: Overview) -> Iterator[str]:
     yield f"{' · '.join(counts)}{' — ' if counts else ''}{text(', '.join(facts(session)))}"
     if seen.partial:
         yield ""
-        yield "> **Not all cases are in this report:**"
-        yield from (f"> - {text(reason)}" for reason in seen.partial[:MAX_ROWS])
+        yield "> **This is not the whole picture:**"
+        yield from (f"> - {code(reason)}" for reason in seen.partial[:MAX_ROWS])
+    if seen.advice:
+        yield ""
+        yield text(seen.advice)
+    yield from _problems(session.problems)
     for group in seen.groups:
         yield ""
         yield from _group(session, group)
@@ -59,8 +72,17 @@ def _lines(session: SessionRecord, seen: Overview) -> Iterator[str]:
     yield from _expected(seen)
 
 
+def _problems(problems: Sequence[ProblemRecord]) -> Iterator[str]:
+    """The suites that could not be read and the errors after cases, each with its message."""
+    for problem in problems[:MAX_ROWS]:
+        yield ""
+        yield f"### {text(problem.where)}"
+        yield ""
+        yield from (f"    {safe(line)}" for line in problem.message.split("\n")[:MAX_LINES])
+
+
 def _group(session: SessionRecord, group: Group) -> Iterator[str]:
-    differences = {case.id: _difference(case) for case in group.cases}
+    differences = {case.id: what_differs(case) for case in group.cases}
     look = groups.to_look_at(group.cases, lambda case: differences[case.id])
     yield f"### {text(group.title)}"
     yield ""
@@ -122,7 +144,7 @@ def _table(cases: Sequence[tuple[CaseRecord, str]]) -> Iterator[str]:
     yield "| case | | what differs | place |"
     yield "|---|---|---|---|"
     for case, differs in cases:
-        described = f" {text(case.description)}" if case.description else ""
+        described = f" {code(case.description)}" if case.description else ""
         cells = f"{code(_name(case))}{described}", str(kind(case)), code(differs), code(place(case))
         yield f"| {' | '.join(map(_cell, cells))} |"
 
@@ -153,18 +175,12 @@ def _expected(seen: Overview) -> Iterator[str]:
     if cases:
         yield ""
         yield f"{plural(len(cases), 'case')} {Kind.XFAILED}: " + first_names(
-            [f"{code(_name(case))} ({text(case.reason)})" for case in cases], MAX_ROWS
+            [f"{code(_name(case))} ({code(case.reason)})" for case in cases], MAX_ROWS
         )
 
 
 def _name(case: CaseRecord) -> str:
     return safe_name(case.id.partition("::")[2])
-
-
-def _difference(case: CaseRecord) -> str:
-    if case.shown is None or case.verdict is Verdict.TROUBLE:
-        return safe(case.message.split("\n", 1)[0])
-    return difference(case.shown)
 
 
 # ── text that Markdown takes for text ────────────────────────────────────────────────────────────

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from pytest_dust.model import CassetteFiles, Tokens
-from pytest_dust.report.record import Selection, SessionRecord, SurplusRuns
+from pytest_dust.report.record import DriftRecord, Selection, SessionRecord, SurplusRuns
 from pytest_dust.report.sessions import app_counts
+from pytest_dust.wording import plural
 
 _T = TypeVar("_T")
 PASSED, NO_TESTS = 0, 5
@@ -24,14 +26,17 @@ def merged(sessions: Sequence[SessionRecord]) -> SessionRecord:
         versions={app: hash_ for session in ordered for app, hash_ in session.versions.items()},
         asks_drift=any(session.asks_drift for session in ordered),
         cases=tuple(case for session in ordered for case in session.cases),
-        drifts=tuple({drift.id: drift for session in ordered for drift in session.drifts}.values()),
+        drifts=_drifts(drift for session in ordered for drift in session.drifts),
         surplus=_surplus(session.surplus for session in ordered),
         pending=_each(file for session in ordered for file in session.pending),
         renamed={suite: ids for session in ordered for suite, ids in session.renamed.items()},
         files=_files([session.files for session in ordered if session.files]),
         apps=app_counts([session.apps for session in ordered]),
         problems=_each(problem for session in ordered for problem in session.problems),
-        partial=_each(reason for session in ordered for reason in session.partial),
+        partial=_each(
+            [*(reason for session in ordered for reason in session.partial), *_in_several(ordered)]
+        ),
+        failed_because=_each(reason for session in ordered for reason in session.failed_because),
         duration=sum(session.duration for session in ordered),
         exit_status=_exit_status({session.exit_status for session in ordered}),
     )
@@ -41,6 +46,22 @@ def merged(sessions: Sequence[SessionRecord]) -> SessionRecord:
 def _each(values: Iterable[_T]) -> tuple[_T, ...]:
     """The values in their order, each once."""
     return tuple(dict.fromkeys(values))
+
+
+def _in_several(sessions: Sequence[SessionRecord]) -> Iterator[str]:
+    """Tell if sessions have the same cases: of each, only the latest record is shown."""
+    ids = Counter(case for session in sessions for case in {case.id for case in session.once})
+    if several := sum(count > 1 for count in ids.values()):
+        yield f"{plural(several, 'case')} of several of the merged reports: the latest of each counts"
+
+
+def _drifts(drifts: Iterable[DriftRecord]) -> tuple[DriftRecord, ...]:
+    """Each drift check once: one that failed in any session."""
+    found: dict[str, DriftRecord] = {}
+    for drift in drifts:
+        if drift.id not in found or found[drift.id].passed:
+            found[drift.id] = drift
+    return tuple(found.values())
 
 
 def _surplus(runs: Iterable[SurplusRuns]) -> SurplusRuns:

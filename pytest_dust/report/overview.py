@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pytest_dust.characters import safe, safe_name
+from pytest_dust.constants import LATEST
 from pytest_dust.model import Status, Tokens
 from pytest_dust.report import groups
+from pytest_dust.report.case import what_differs
 from pytest_dust.report.record import (
     BlockDriftRecord,
     CaseOutcome,
@@ -114,7 +116,7 @@ def overview(session: SessionRecord) -> Overview:
     cases = session.once
     counts = Counter(map(kind, cases))
     partial = tuple(_partial(session))
-    changed = sum(case.changed for case in cases)
+    changed = sum(case.changed and kind(case) in OPEN for case in cases)
     state = _state(session, cases, changed, partial)
     return Overview(
         state=state,
@@ -128,13 +130,36 @@ def overview(session: SessionRecord) -> Overview:
     )
 
 
+def by_urgency(seen: Overview) -> list[CaseRecord]:
+    """All cases: group by group, those to look at first, then those that are in no group."""
+    grouped = [case for group in seen.groups for case in _look_first(group)]
+    known = {case.id for case in grouped}
+    return [*grouped, *(case for case in seen.cases if case.id not in known)]
+
+
+def _look_first(group: Group) -> list[CaseRecord]:
+    look = groups.to_look_at(group.cases, what_differs)
+    known = {case.id for case in look}
+    return [*look, *(case for case in group.cases if case.id not in known)]
+
+
 def _state(
     session: SessionRecord, cases: Sequence[CaseRecord], changed: int, partial: Sequence[str]
 ) -> State:
     failed = any(case.outcome is CaseOutcome.FAILED for case in cases)
-    if failed or session.problems or any(not drift.passed for drift in session.drifts):
+    if (
+        failed
+        or session.problems
+        or session.failed_because
+        or any(not each.passed for each in session.drifts)
+    ):
         return State.FAILED
-    if partial or not cases:
+    unrun = (Kind.TROUBLE, Kind.SKIPPED)
+    if (
+        partial
+        or all(kind(case) in unrun for case in cases)
+        or any(kind(case) is Kind.TROUBLE for case in cases)
+    ):
         return State.INCOMPLETE
     return State.CHANGED if changed else State.PASSED
 
@@ -144,9 +169,13 @@ def _verdict(session: SessionRecord, cases: Sequence[CaseRecord]) -> str:
     need = f"{count:,} of {plural(len(cases), 'case')} {'needs' if count == 1 else 'need'} a look"
     found = [f"{need}: {', '.join(parts)}"] if parts else []
     found += _drifts(session.drifts)
-    if session.problems:
-        found.append(f"{plural(len(session.problems), 'suite')} could not be read or had an error")
-    return f"{'; '.join(found)}." if found else _nothing_found(cases)
+    after = sum("::" in problem.where for problem in session.problems)
+    if unread := len(session.problems) - after:
+        found.append(f"{plural(unread, 'suite')} could not be read")
+    if after:
+        found.append(f"{plural(after, 'error')} after a case")
+    found += map(safe, session.failed_because)
+    return f"{'; '.join(found)}." if found else _nothing_found(session, cases)
 
 
 def _advice(cases: Sequence[CaseRecord]) -> str:
@@ -209,29 +238,42 @@ def _drifts(drifts: Sequence[DriftRecord]) -> Iterator[str]:
         yield f"of {plural(unknown, 'app')} the drift is unknown"
 
 
-def _nothing_found(cases: Sequence[CaseRecord]) -> str:
+def _nothing_found(session: SessionRecord, cases: Sequence[CaseRecord]) -> str:
     """The verdict on cases that need no look."""
-    if not cases:
-        return "No case ran."
     kinds, total = Counter(map(kind, cases)), plural(len(cases), "case")
+    if kinds[Kind.SKIPPED] == len(cases):
+        return f"No case ran; {plural(len(cases), 'case')} skipped." if cases else "No case ran."
     if kinds[Kind.CHECKED] == len(cases):
-        return f"All {total} can be replayed; none was run (--dust-check)."
+        return f"{total} can be replayed; none was run (--dust-check)."
+    if _suite_cases(cases) < session.selection.selected:
+        return (
+            f"{kinds[Kind.PASSED]:,} of {plural(session.selection.selected, 'selected case')} ran and passed."
+        )
     if kinds[Kind.PASSED] < len(cases):
         return f"{kinds[Kind.PASSED]:,} of {total} passed; none failed."
     compared = all(case.compared for case in cases)
-    return f"All {total} passed{', and none of them changed' if compared else ''}."
+    return f"{total} passed{', and nothing changed' if compared else ''}."
+
+
+def _suite_cases(cases: Iterable[CaseRecord]) -> int:
+    return sum(not case.is_test for case in cases)
 
 
 def _partial(session: SessionRecord) -> Iterator[str]:
     """Why not all cases are in the record."""
     yield from map(safe, session.partial)
-    ran = sum(not case.is_test for case in session.once)
+    ran = _suite_cases(session.once)
     if ran < session.selection.selected:
         yield f"{ran:,} of {plural(session.selection.selected, 'selected case')} ran"
     if session.selection.deselected:
         yield f"{plural(session.selection.deselected, 'case')} not selected"
     for problem in session.problems:
-        yield f"{safe(problem.where)}: the cases of this suite did not run, or it had an error"
+        if "::" not in problem.where:
+            yield f"{safe(problem.where)}: the cases of this suite did not run"
+    failed = any(case.outcome is CaseOutcome.FAILED for case in session.once) or session.problems
+    beside = session.failed_because or any(not drift.passed for drift in session.drifts)
+    if session.exit_status == 1 and not (failed or beside):
+        yield "something beside these cases failed (exit status 1); the output of the session says what"
 
 
 def _groups(cases: Sequence[CaseRecord]) -> Iterator[Group]:
@@ -280,7 +322,9 @@ def facts(session: SessionRecord) -> Iterator[str]:
         yield session.started_at[:19].replace("T", " ") + " UTC"
     yield f"mode {session.mode}"
     for app, version in session.versions.items():
-        yield f"against version {version[:12]} of {f'app {safe_name(app)}' if app else 'each app'}"
+        ran = {case.shown.specification_hash for case in session.once if case.shown and app in ("", case.app)}
+        shown = f"latest ({(ran.pop() or '')[:12]})" if version == LATEST and len(ran) == 1 else version[:12]
+        yield f"against version {shown} of {f'app {safe_name(app)}' if app else 'each app'}"
     yield f"{session.duration:.1f} s"
     paid = (case.tokens for case in session.cases if case.source is not RunSource.REPLAYED)
     yield in_all(sum(paid, Tokens()))

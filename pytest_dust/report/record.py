@@ -114,6 +114,8 @@ class ComparisonRecord:
     """The changed blocks, in execution order: the change begins in the first."""
     block_total: int = 0
     """Number of blocks in both runs together."""
+    begins_in: str = ""
+    """`NAME (type)` of the block in which the change begins; empty if nothing changed that counts."""
     not_compared: str = ""
     """Why it was not compared; empty if it was."""
     left_out: tuple[str, ...] = ()
@@ -476,11 +478,19 @@ class SessionRecord:
     problems: tuple[ProblemRecord, ...] = ()
     partial: tuple[str, ...] = ()
     """Why not all cases ran; empty if all did."""
+    failed_because: tuple[str, ...] = ()
+    """Why the session failed beside its cases, such as a gate that compared nothing."""
     started_at: str = ""
     duration: float = 0.0
     """Seconds from the start of the session to its end."""
     exit_status: int = 0
     """pytest's exit status: 0 if all tests passed."""
+    state: str = ""
+    """The verdict in a word, as all reports show it: `passed`, `changed`, `failed` or `incomplete`."""
+    summary: str = ""
+    """The verdict in a sentence."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Number of cases of each kind, such as `not as expected`."""
     made_by: str = ""
     """The version of pytest-dust that made the record, such as `pytest-dust 0.1.0`."""
     version: int = VERSION

@@ -30,8 +30,8 @@ def from_json(kind: type[_T], value: Any) -> _T:
 
 def read_session(value: Any) -> SessionRecord:
     """The session in a JSON value; raises ValueError for another form or another version."""
-    version = value.get("version") if isinstance(value, dict) else None
-    if isinstance(version, int) and version != VERSION:
+    version = value.get("version", "none") if isinstance(value, dict) else VERSION
+    if version != VERSION:
         raise ValueError(f"the record has version {version}; this pytest-dust reads version {VERSION}")
     return from_json(SessionRecord, value)
 

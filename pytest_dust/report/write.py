@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_dust.cassettes.files import write_whole
@@ -12,9 +13,12 @@ from pytest_dust.report.record import SessionRecord
 
 
 def _json(session: SessionRecord) -> str:
+    from pytest_dust.report.overview import overview
     from pytest_dust.report.record_json import text  # msgspec: 14 ms
 
-    return text(session)
+    seen = overview(session)
+    counts = {str(each): count for each, count in seen.counts.items()}
+    return text(replace(session, state=str(seen.state), summary=seen.verdict, counts=counts))
 
 
 def _html(session: SessionRecord) -> str:
@@ -33,11 +37,17 @@ FORMATS: Mapping[str, Callable[[SessionRecord], str]] = {".json": _json, ".html"
 """By suffix, the function that writes a session's report as text."""
 
 
+LONGEST_NAME = 200
+"""Bytes of a file's name that every system takes, with some left for that of a temporary file."""
+
+
 def refuse_unwritable(path: Path, shown: str) -> None:
     """Raise SettingsError if a report cannot be written there, before any test runs."""
     above = next(each for each in path.parents if os.path.lexists(each))
     wrong = ""
-    if path.is_dir():
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        wrong = "has a name that is too long; name another file"
+    elif path.is_dir():
         wrong = "is a folder; name a file"
     elif not above.is_dir():
         wrong = f"cannot be written, as {above.name} is a file; name another file"
@@ -48,7 +58,7 @@ def refuse_unwritable(path: Path, shown: str) -> None:
 
 
 def write(session: SessionRecord, path: Path) -> None:
-    """Write one report, whole or not at all; raises OSError if that fails."""
+    """Write one report, whole or not at all; raises OSError or ValueError if that fails."""
     content = FORMATS[path.suffix.lower()](session)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, content.encode("utf-8", "backslashreplace"))

@@ -230,6 +230,14 @@ def test_a_suite_that_cannot_be_read(example):
         assert "1 suite could not be read" in result.example.files[name].decode()
 
 
+def test_several_files_in_the_ini_file(example):
+    """The ini file names several reports with commas or on lines of their own; each file is written once."""
+    files = {"pytest.ini": "[pytest]\ndust_report = r.md, out/r.json\n    ./r.md\n    r.html\n"}
+    result = example.having(files).run()
+    assert {"r.md", "out/r.json", "r.html"} <= result.example.files.keys()
+    assert result.out.count("dust: wrote the report") == 3
+
+
 def test_collecting_writes_nothing(example):
     """--co runs nothing, and leaves the reports of the last session as they are."""
     result = example.having({"r.md": "as it was"}).run("--co", *ALL)
@@ -246,6 +254,87 @@ def test_a_session_of_other_tests_keeps_the_report_of_the_ini_file(example):
     assert after.run("test_it.py", "--dust-report=r.md").example.files["r.md"] != report
 
 
+def test_a_gate_that_compared_nothing_is_not_green(example):
+    """A session that fails beside its cases fails in its reports, and they say why."""
+    bare = example.having(dict.fromkeys(example.cassettes))
+    result = bare.run("--dust-mode=live", "--dust-on-change=fail", "-k", "parcel", *ALL)
+    document = record(result)
+    assert (result.ret, document["state"]) == (1, "failed")
+    assert "nothing was compared" in document["failed_because"][0]
+    assert result.example.files["r.md"].startswith("## ❌".encode())
+
+
+def test_a_worker_that_is_not_replaced(example):
+    """Cases that no worker is left for are counted as selected cases that did not run."""
+    files = {"conftest.py": CRASH}
+    result = example.having(files).run("-n", "1", "--max-worker-restart=0", *ALL, subprocess=True)
+    assert record(result)["selection"]["selected"] == 4
+    assert "of 4 selected cases ran" in result.example.files["r.md"].decode()
+
+
+PYTHON = """
+import pytest
+
+def call(dust):
+    return dust.run(app=APP, input={"question": "Hi"}, config=CONFIG)
+
+def test_before(dust):
+    raise ValueError("too early")
+
+def test_after(dust):
+    assert call(dust).result.label == "nope"
+
+@pytest.fixture
+def broken():
+    raise RuntimeError("no fixture")
+
+def test_setup(broken, dust):
+    call(dust)
+"""
+
+
+def test_python_tests_that_fail(project, server):
+    """A Python test that fails is in the report with what failed in it, also before its first run."""
+    text = PYTHON.replace("APP", repr(SUPPORT)).replace("CONFIG", repr(config_of(SUPPORT)))
+    example = project.having({"test_it.py": text}).using(server).exporting(GITHUB_ACTIONS="true")
+    result = example.run("--dust-mode=record", *ALL)
+    messages = {name: case["message"] for case in record(result)["cases"] for name in [case["id"][12:]]}
+    assert messages["test_before"] == "the test failed before its first run: ValueError: too early"
+    assert messages["test_after"].startswith("AssertionError: assert 'other' == 'nope'")
+    assert messages["test_setup"] == "the test failed before its first run: RuntimeError: no fixture"
+    annotations = [line for line in result.out.splitlines() if line.startswith("::error")]
+    assert len(annotations) == 3
+    assert not any("on_change" in line for line in annotations)
+
+
+def test_a_pass_that_was_to_fail(example):
+    """A strict xfail mark makes a case fail that passes; the report says so."""
+    files = {"pytest.ini": "[pytest]\nxfail_strict = true\n"}
+    text = example.files["a.dust.yaml"].decode()
+    text = text.replace("  - id: parcel\n", "  - id: parcel\n    marks: [{xfail: model is wrong}]\n")
+    parcel = record(example.having({**files, "a.dust.yaml": text}).run(*ALL))["cases"][1]
+    assert (parcel["outcome"], parcel["reason"]) == ("failed", "model is wrong")
+    assert parcel["message"] == "it passed, although its suite expects a failure (model is wrong)"
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "def pytest_runtest_setup(item):\n    pytest.skip('not with ' + os.environ['SHOP'])\n",
+        "def pytest_runtest_setup(item):\n    pytest.exit('no more of ' + os.environ['SHOP'])\n",
+        "def pytest_runtest_teardown(item):\n    raise RuntimeError(os.environ['SHOP'])\n",
+        "def pytest_runtest_setup(item):\n    raise RuntimeError(os.environ['SHOP'])\n",
+    ],
+)
+def test_no_reason_holds_a_secret(example, hook):
+    """What plugins say while tests run, such as a reason to skip, is masked in every report."""
+    files = {"conftest.py": f"import os, pytest\n{hook}", "pytest.ini": "[pytest]\ndust_secrets = SHOP\n"}
+    secret = "token-of-the-shop"
+    result = example.having(files).exporting(SHOP=secret).run("--tb=short", *ALL)
+    for name in ("out/r.json", "r.html", "r.md"):
+        assert secret not in result.example.files[name].decode(), name
+
+
 # ── files that cannot be written ─────────────────────────────────────────────────────────────────
 
 
@@ -255,6 +344,8 @@ def test_a_session_of_other_tests_keeps_the_report_of_the_ini_file(example):
         ("r.txt", '--dust-report: "r.txt" cannot be used; name a file that ends in .json, .html or .md'),
         ("a.dust.yaml/r.md", "--dust-report=a.dust.yaml/r.md cannot be written, as a.dust.yaml is a file"),
         ("folder.md", "--dust-report=folder.md is a folder; name a file"),
+        (".md", '--dust-report: ".md" cannot be used; name a file that ends in .json, .html or .md'),
+        (f"{'x' * 300}.md", "has a name that is too long; name another file"),
         ("", '--dust-report: "" cannot be used; give a value, or leave the option out'),
     ],
 )
@@ -311,12 +402,18 @@ def test_shards_are_merged(example):
             ["list.json", "--dust-report=r.md"],
             "list.json is no JSON report of pytest-dust: Expected `object`",
         ),
+        (["nan.json", "--dust-report=r.json"], "nan.json is no JSON report of pytest-dust: it holds NaN"),
+        (
+            ["bare.json", "--dust-report=r.md"],
+            "the record has version none; this pytest-dust reads version 1",
+        ),
         (["other.json"], "--dust-merge writes the reports that you name: add --dust-report=FILE"),
     ],
 )
 def test_what_cannot_be_merged(example, args, message):
     """A file that is no record is named, with what is wrong with it."""
-    files = {"other.json": '{"version": 99}', "list.json": "[]"}
+    files = {"other.json": '{"version": 99}', "list.json": "[]", "bare.json": "{}"}
+    files["nan.json"] = '{"version": 1, "duration": NaN}'
     result = example.having(files).run("--dust-merge", *args)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert message in result.err
@@ -367,7 +464,10 @@ def test_a_path_is_from_the_root_of_the_repository(on_github):
     assert line.startswith("::error file=sub/a.dust.yaml,line=")
 
 
-@pytest.mark.parametrize("option", [{"DUST_GITHUB": "off"}, {"GITHUB_ACTIONS": ""}])
+@pytest.mark.parametrize(
+    "option",
+    [{"DUST_GITHUB": "off"}, {"GITHUB_ACTIONS": ""}, {"GITHUB_ACTIONS": "false", "DUST_REPORT": "r.md"}],
+)
 def test_elsewhere_or_turned_off(on_github, option):
     """Without GitHub Actions, or with --dust-github=off, there is no annotation and no summary."""
     example, summary = on_github

@@ -9,7 +9,7 @@ from made_records import passed, session, wrong
 
 from pytest_dust.model import CassetteFiles, Tokens
 from pytest_dust.report.merge import merged
-from pytest_dust.report.record import ProblemRecord, Selection, SurplusRuns
+from pytest_dust.report.record import DriftRecord, ProblemRecord, Selection, SurplusRuns
 
 LATER = "2026-11-26T11:00:00+00:00"
 
@@ -42,6 +42,17 @@ def test_the_later_session_counts():
     early, late = session(wrong("a")), replace(session(passed("a")), started_at=LATER)
     for order in ([early, late], [late, early]):
         assert [case.verdict for case in merged(order).once] == ["passed"]
+        assert merged(order).partial == (
+            "1 case of several of the merged reports: the latest of each counts",
+        )
+
+
+def test_a_drift_check_that_failed_once_is_not_lost():
+    """Of a drift check that several sessions made, the one that failed counts."""
+    drifted = DriftRecord("d", "a", "app", "h", saved="i", exists=True, drifted=True)
+    same = replace(drifted, drifted=False)
+    sessions = [session(drifts=(drifted,)), replace(session(drifts=(same,)), started_at=LATER)]
+    assert merged(sessions).drifts == (drifted,)
 
 
 @pytest.mark.parametrize(

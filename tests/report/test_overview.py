@@ -43,13 +43,24 @@ def test_the_kind_of_a_case(case, expected):
 
 
 VERDICTS = [
+    ([passed(outcome=CaseOutcome.SKIPPED)], State.INCOMPLETE, "No case ran; 1 case skipped."),
+    (
+        [trouble("caught", outcome=CaseOutcome.PASSED)],
+        State.INCOMPLETE,
+        "1 of 1 case needs a look: 1 has no verdict.",
+    ),
+    (
+        [changed(block(TEXT), outcome=CaseOutcome.XFAILED), passed()],
+        State.PASSED,
+        "1 of 2 cases passed; none failed.",
+    ),
     ([], State.INCOMPLETE, "No case ran."),
-    ([passed()], State.PASSED, "All 1 case passed."),
-    ([passed(), passed("q")], State.PASSED, "All 2 cases passed."),
+    ([passed()], State.PASSED, "1 case passed."),
+    ([passed(), passed("q")], State.PASSED, "2 cases passed."),
     (
         [passed(source=RunSource.CHECKED)],
         State.PASSED,
-        "All 1 case can be replayed; none was run (--dust-check).",
+        "1 case can be replayed; none was run (--dust-check).",
     ),
     ([passed(), passed("q", outcome=CaseOutcome.SKIPPED)], State.PASSED, "1 of 2 cases passed; none failed."),
     ([wrong(), passed()], State.FAILED, "1 of 2 cases needs a look: 1 is not as expected."),
@@ -136,10 +147,25 @@ def test_what_is_left_out_is_told():
         "the session ended early: interrupted",
         "1 of 4 selected cases ran",
         "7 cases not selected",
-        "b.dust.yaml: the cases of this suite did not run, or it had an error",
+        "b.dust.yaml: the cases of this suite did not run",
     )
     assert overview(replace(session(passed()), selection=Selection(1, 2))).state is State.INCOMPLETE
     assert overview(session(passed(), problems=more["problems"])).state is State.FAILED
+
+
+def test_a_session_that_failed_is_never_green():
+    """What fails the session beside its cases is in the verdict; if it is not known, that is said."""
+    gate = session(passed(), failed_because=("the gate compared nothing",))
+    assert (overview(gate).state, overview(gate).verdict) == (State.FAILED, "the gate compared nothing.")
+    other = overview(replace(session(passed()), exit_status=1))
+    assert other.state is State.INCOMPLETE
+    assert "something beside these cases failed (exit status 1)" in other.partial[0]
+
+
+def test_an_error_after_a_case_is_no_broken_suite():
+    """An error after a case and a suite that cannot be read are told apart."""
+    seen = overview(session(passed(), problems=(ProblemRecord("b.dust.yaml::c", "wrong"),)))
+    assert (seen.state, seen.verdict, seen.partial) == (State.FAILED, "1 error after a case.", ())
 
 
 def test_a_drift_is_a_failure_and_stands_beside_the_cause():

@@ -16,7 +16,7 @@ import msgspec
 from pytest_dust.characters import safe, safe_name
 from pytest_dust.model import MISSING, Path, Status
 from pytest_dust.report import groups
-from pytest_dust.report.case import NextStep, difference, next_step, place, sides
+from pytest_dust.report.case import NextStep, difference, next_step, place, sides, what_differs
 from pytest_dust.report.comparison import in_short
 from pytest_dust.report.drift import drift_lines
 from pytest_dust.report.drift import headline as drift_headline
@@ -192,7 +192,8 @@ def _case(case: CaseRecord) -> Document:
         "summary": _summary(case),
         "line": _line(case),
         "asked": _asked(case),
-        "message": _lines(case.message) if case.verdict is Verdict.TROUBLE else "",
+        "message": _lines(case.message),
+        "is_trouble": case.verdict is Verdict.TROUBLE,
         "facts": [list(pair) for pair in _facts(case)],
         "todo": _todo(case),
     }
@@ -210,10 +211,7 @@ def _question(case: CaseRecord) -> str:
 
 def _summary(case: CaseRecord) -> str:
     """How the case differs, in one line; empty if it does not."""
-    if case.verdict is Verdict.TROUBLE or case.shown is None:
-        text = safe(case.message.split("\n", 1)[0])
-    else:
-        text = difference(case.shown)
+    text = what_differs(case)
     return text if len(text) <= MAX_SUMMARY else f"{text[:MAX_SUMMARY]}…"
 
 
@@ -223,7 +221,7 @@ def _line(case: CaseRecord) -> list[list[str]]:
     Of two texts, only the words that differ are in it.
     """
     values = case.comparison.values if case.comparison else ()
-    if case.verdict is Verdict.TROUBLE or not values or (case.shown and case.shown.failures):
+    if case.message or not values or (case.shown and case.shown.failures):
         return [[_summary(case), ""]]
     row = _row(values[0])
     old, new = ([_differing(row[side] or []), mark] for side, mark in (("old", "del"), ("new", "ins")))

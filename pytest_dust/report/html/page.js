@@ -116,7 +116,7 @@ function fill(element, one) {
 }
 
 function* body(one) {
-  if (one.message) yield* titled("Why there is no verdict", make("pre", {}, one.message));
+  if (one.message) yield* titled(one.is_trouble ? "Why there is no verdict" : "What failed", make("pre", {}, one.message));
   if (one.reason) yield* titled("Reason", make("p", {}, one.reason));
   if (one.asked.length) yield* titled("What was asked", ...one.asked.map(pairs));
   if (one.attempts) yield* titled("Attempts", attempts(one.attempts));
