@@ -52,6 +52,8 @@ ROOM = 4_000
 """Characters of one side of a change that is no text."""
 MAX_ROWS = 20
 """Changes of one block, or of the results, that are shown; more are counted."""
+MAX_WHAT = 120
+"""Characters of the change of a group at the top of the page."""
 MAX_SUMMARY = 300
 """Characters of the one line that says how a case differs."""
 MAX_SIDE = 60
@@ -137,7 +139,7 @@ def _what(case: CaseRecord, edited: BlockDriftRecord | None) -> str:
     if not changes:
         return ""
     text = came_or_went(changes[0]) or in_short(changes[0])
-    return text if len(text) <= MAX_SIDE else f"{text[:MAX_SIDE]}…"
+    return text if len(text) <= MAX_WHAT else f"{text[:MAX_WHAT]}…"
 
 
 def _command(group: Group) -> list[str]:
