@@ -99,7 +99,7 @@ def comparisons(bench: Bench) -> list[Line]:
             corpus = Corpus(1, 1, 2 * bench.sizes.compared, change=(matcher, change))
             contender = bench.dust(
                 bench.corpora.at(corpus),
-                failing(1, "FAILED suite-000.dust.yaml::case[one] - result.documents"),
+                failing(1, "FAILED suite-000.dust.yaml::case[one] - golden.json:1: result.documents"),
             )
             found.append(_comparison(bench, f"{matcher} of values, {change} differences", contender))
         found.append(_gate(bench, change))
