@@ -63,7 +63,7 @@ class Gate:
         cases = Counter[str]()
         for apps in shared.apps.values():
             cases.update(apps)
-        items: list[Any] = [item for item in session.items if hasattr(item, "estimate")]
+        items: list[Any] = list(filter(workers.is_case, session.items))
         counts = AppCounts(
             cases=dict(cases),
             selected=dict(Counter(item.case.app.id for item in items)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext, suppress
 from itertools import groupby, takewhile
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -78,7 +78,9 @@ class Scheduler:
             return
         if workers.is_worker(config) and not self.settings.limited and not workers.is_first(config):
             return  # xdist gives it cases one by one, so it does not read all recordings
-        asked = [(case, case.estimate()) for case in filter(_is_case, session.items) if not is_skipped(case)]
+        asked = [
+            (case, case.estimate()) for case in filter(workers.is_case, session.items) if not is_skipped(case)
+        ]
         live = [(case, estimate) for case, estimate in asked if estimate.runs]
         tests = self._tests(session.items)
         if live or tests:
@@ -119,7 +121,7 @@ class Scheduler:
         """Start the runs of this case and the next: a pytest-xdist worker knows of no more."""
         if workers.is_idle(item.config):
             return
-        coming: Iterable[Any] = takewhile(_is_case, (item, nextitem))
+        coming: Iterable[Any] = takewhile(workers.is_case, (item, nextitem))
         new = [case for case in coming if case not in self._met]
         self._met.update(new)
         self._launch(case for case in new if not is_skipped(case) and case.estimate().runs)
@@ -153,7 +155,7 @@ class Scheduler:
         try:
             return (yield)
         finally:
-            if _is_case(item):
+            if workers.is_case(item):
                 self._unasked += item.give_up()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -164,18 +166,14 @@ class Scheduler:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Cancel all runs that no case waited for; keep those that ended, and record their tokens."""
         self.pool.close()
-        unasked = sum((case.give_up() for case in filter(_is_case, session.items)), self._unasked)
+        unasked = sum((case.give_up() for case in filter(workers.is_case, session.items)), self._unasked)
         surplus = SurplusRuns(self.pool.wasted, self.pool.abandoned, unasked)
         session.config.stash[RECORDS].add(surplus=surplus)
 
 
-def _is_case(item: object) -> TypeGuard[Any]:
-    return hasattr(item, "estimate")
-
-
 def _stretches(items: Iterable[Any], live: set[Any]) -> dict[Any, list[Any]]:
     """The live cases that follow one another without another test between them, by the first of them."""
-    stretches = ([*group] for of_ours, group in groupby(items, _is_case) if of_ours)
+    stretches = ([*group] for of_ours, group in groupby(items, workers.is_case) if of_ours)
     return {cases[0]: [case for case in cases if case in live] for cases in stretches}
 
 

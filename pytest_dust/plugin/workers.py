@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pytest
 
@@ -57,7 +57,7 @@ def uses_fixture(item: object) -> bool:
     return "dust" in getattr(item, "fixturenames", ())
 
 
-def is_case(item: object) -> bool:
+def is_case(item: object) -> TypeGuard[Any]:
     """Whether an item is a case of a suite."""
     return hasattr(item, "estimate")
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from pytest_dust.model import CassetteFiles, Tokens
-from pytest_dust.report.record import DriftRecord, Selection, SessionRecord, SurplusRuns
-from pytest_dust.report.sessions import app_counts
+from pytest_dust.model import CassetteFiles
+from pytest_dust.report.record import DriftRecord, Selection, SessionRecord
+from pytest_dust.report.sessions import app_counts, surplus_runs
 from pytest_dust.wording import plural
 
 _T = TypeVar("_T")
@@ -27,7 +27,7 @@ def merged(sessions: Sequence[SessionRecord]) -> SessionRecord:
         asks_drift=any(session.asks_drift for session in ordered),
         cases=tuple(case for session in ordered for case in session.cases),
         drifts=_drifts(drift for session in ordered for drift in session.drifts),
-        surplus=_surplus(session.surplus for session in ordered),
+        surplus=surplus_runs(session.surplus for session in ordered),
         pending=_each(file for session in ordered for file in session.pending),
         renamed={suite: ids for session in ordered for suite, ids in session.renamed.items()},
         files=_files([session.files for session in ordered if session.files]),
@@ -62,12 +62,6 @@ def _drifts(drifts: Iterable[DriftRecord]) -> tuple[DriftRecord, ...]:
         if drift.id not in found or found[drift.id].passed:
             found[drift.id] = drift
     return tuple(found.values())
-
-
-def _surplus(runs: Iterable[SurplusRuns]) -> SurplusRuns:
-    every = list(runs)
-    tokens = sum((each.tokens for each in every), Tokens())
-    return SurplusRuns(sum(each.made for each in every), sum(each.under_way for each in every), tokens)
 
 
 def _files(found: Sequence[CassetteFiles]) -> CassetteFiles | None:

@@ -15,7 +15,7 @@ def with_processes(session: SessionRecord, processes: Sequence[ProcessRecord]) -
     renamed = {suite: ids for each in processes for suite, ids in each.renamed.items()}
     return replace(
         session,
-        surplus=_surplus(each.surplus for each in processes),
+        surplus=surplus_runs(each.surplus for each in processes),
         pending=tuple(sorted({file for each in processes for file in each.pending})),
         renamed=renamed,
         apps=app_counts([each.apps for each in processes]),
@@ -28,7 +28,8 @@ def _selection(selections: Iterable[Selection]) -> Selection:
     return max(selections, key=lambda each: each.selected + each.deselected, default=Selection())
 
 
-def _surplus(runs: Iterable[SurplusRuns]) -> SurplusRuns:
+def surplus_runs(runs: Iterable[SurplusRuns]) -> SurplusRuns:
+    """The sum of the runs that no case waited for."""
     every = list(runs)
     tokens = sum((each.tokens for each in every), Tokens())
     return SurplusRuns(sum(each.made for each in every), sum(each.under_way for each in every), tokens)
