@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 SHOWN = "_pdbshown"
 """Attribute by which pytest leaves a report out of its section FAILURES, and only there.
 
-pytest sets it for a failure that its debugger has shown. If a later pytest does not know it, each case of a
-group has an empty report of its own.
+pytest sets it for a failure that its debugger has shown. If a later pytest does not know it, each case keeps
+its own report.
 """
 
 
