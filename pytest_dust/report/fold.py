@@ -10,6 +10,7 @@ from pytest_dust.report.case import next_step, place, what_differs
 from pytest_dust.report.columns import wrapped
 from pytest_dust.report.comparison import comparison_lines
 from pytest_dust.report.record import CaseRecord, RunSource, Verdict
+from pytest_dust.report.values import cut
 from pytest_dust.wording import first_names, plural
 
 MORE_THAN = 5
@@ -78,4 +79,4 @@ def _name(case: CaseRecord) -> str:
 def _difference(case: CaseRecord) -> str:
     """What fails or changed first in a case; empty if it has no verdict."""
     text = "" if case.verdict is Verdict.TROUBLE else what_differs(case)
-    return text if len(text) <= MAX_DIFFERENCE else f"{text[:MAX_DIFFERENCE]}…"
+    return cut(text, MAX_DIFFERENCE)

@@ -90,6 +90,13 @@ def to_look_at(cases: Sequence[CaseRecord], what: Callable[[CaseRecord], str]) -
     return [*different, *(case for case in ordered if case not in different)][:MAX_NAMED]
 
 
+def look_first(cases: Sequence[CaseRecord], what: Callable[[CaseRecord], str]) -> list[CaseRecord]:
+    """All cases of a group, those to look at first."""
+    look = to_look_at(cases, what)
+    known = {case.id for case in look}
+    return [*look, *(case for case in cases if case.id not in known)]
+
+
 def command(cases: Sequence[CaseRecord]) -> str:
     """Runs the suites of several cases; the whole project where they are in more than a few files."""
     first = cases[0]

@@ -20,6 +20,7 @@ from pytest_dust.report.record import (
     SessionRecord,
     Verdict,
 )
+from pytest_dust.report.values import cut
 from pytest_dust.wording import first_names, plural
 
 MOST = 900_000
@@ -83,19 +84,18 @@ def _problems(problems: Sequence[ProblemRecord]) -> Iterator[str]:
 
 def _group(session: SessionRecord, group: Group) -> Iterator[str]:
     differences = {case.id: what_differs(case) for case in group.cases}
-    look = groups.to_look_at(group.cases, lambda case: differences[case.id])
+    ordered = groups.look_first(group.cases, lambda case: differences[case.id])
     yield f"### {text(group.title)}"
     yield ""
     if group.cause:
         yield f"App {code(group.cause.app)}{_failing(group)}"
         yield ""
-        yield from _change(look[0])
+        yield from _change(ordered[0])
         if block := drifted_block(session, group.cause):
             yield from _edited(block)
     elif group.note:
         yield code(group.note)
         yield ""
-    ordered = [*look, *(case for case in group.cases if case not in look)]
     yield from _tables([(case, differences[case.id]) for case in ordered])
     yield ""
     yield from _command(group)
@@ -188,7 +188,7 @@ def _name(case: CaseRecord) -> str:
 
 def code(value: str) -> str:
     """A text as code, in which Markdown and HTML mean nothing; empty for an empty text."""
-    shown = safe(value if len(value) <= MAX_CELL else f"{value[:MAX_CELL]}…")
+    shown = safe(cut(value, MAX_CELL))
     if not shown.strip():
         return ""
     fence = "`" * (max((len(run) for run in re.findall("`+", shown)), default=0) + 1)

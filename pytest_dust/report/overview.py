@@ -132,15 +132,9 @@ def overview(session: SessionRecord) -> Overview:
 
 def by_urgency(seen: Overview) -> list[CaseRecord]:
     """All cases: group by group, those to look at first, then those that are in no group."""
-    grouped = [case for group in seen.groups for case in _look_first(group)]
+    grouped = [case for group in seen.groups for case in groups.look_first(group.cases, what_differs)]
     known = {case.id for case in grouped}
     return [*grouped, *(case for case in seen.cases if case.id not in known)]
-
-
-def _look_first(group: Group) -> list[CaseRecord]:
-    look = groups.to_look_at(group.cases, what_differs)
-    known = {case.id for case in look}
-    return [*look, *(case for case in group.cases if case.id not in known)]
 
 
 def _state(

@@ -36,7 +36,7 @@ class _Shown(NamedTuple):
 
     def framed(self, text: str) -> str:
         """The line with another text instead of its own."""
-        return f"{self.before}{_cut(text, self.room)}{self.after}"
+        return f"{self.before}{cut(text, self.room)}{self.after}"
 
 
 def show(
@@ -81,7 +81,7 @@ def show_path(path: Path, before: str = "") -> str:
     """A path as JMESPath writes it, below the path `before`; a very long one is cut."""
     for step in path:
         before += show_step(step[:ROOM] if isinstance(step, str) else step, first=not before)
-    return _cut(safe_name(before[:ROOM]), PATH_ROOM)
+    return cut(safe_name(before[:ROOM]), PATH_ROOM)
 
 
 def shallow(value: Any, room: int) -> Any:
@@ -140,7 +140,8 @@ def _width(text: str, room: int) -> int:
     return len(safe(_ENCODER.encode(text[: room + 1])))
 
 
-def _cut(text: str, room: int) -> str:
+def cut(text: str, room: int) -> str:
+    """The text, cut to `room` characters with a mark."""
     return text if len(text) <= room else f"{text[:room]}…"
 
 

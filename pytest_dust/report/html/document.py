@@ -43,7 +43,7 @@ from pytest_dust.report.record import (
     Verdict,
 )
 from pytest_dust.report.tokens import used
-from pytest_dust.report.values import contrast, show_path
+from pytest_dust.report.values import contrast, cut, show_path
 from pytest_dust.report.words import Part, came_or_went, parts
 from pytest_dust.wording import first_names, plural
 
@@ -102,9 +102,8 @@ def _apps(seen: Overview) -> list[list[str]]:
 
 
 def _group(session: SessionRecord, group: Group, numbers: dict[str, int]) -> Document:
-    look = groups.to_look_at(group.cases, _summary)
-    first = look[0]
-    ordered = [*look, *(case for case in group.cases if case not in look)]
+    ordered = groups.look_first(group.cases, _summary)
+    first = ordered[0]
     block = drifted_block(session, group.cause) if group.cause else None
     return {
         "title": group.title,
@@ -118,7 +117,7 @@ def _group(session: SessionRecord, group: Group, numbers: dict[str, int]) -> Doc
         "rows": _rows(groups.first_block(first)) if group.cause and groups.first_block(first) else [],
         "of": safe_name(first.id.partition("::")[2]),
         "edited": _edited(block),
-        "look": len(look) if len(group.cases) > len(look) else 0,
+        "look": groups.MAX_NAMED if len(ordered) > groups.MAX_NAMED else 0,
         "command": _command(group),
         "cases": [numbers[case.id] for case in ordered],
         "quiet": False,
@@ -138,8 +137,7 @@ def _what(case: CaseRecord, edited: BlockDriftRecord | None) -> str:
     changes = (edited and edited.changes) or (first and first.changes) or ()
     if not changes:
         return ""
-    text = came_or_went(changes[0]) or in_short(changes[0])
-    return text if len(text) <= MAX_WHAT else f"{text[:MAX_WHAT]}…"
+    return cut(came_or_went(changes[0]) or in_short(changes[0]), MAX_WHAT)
 
 
 def _command(group: Group) -> list[str]:
@@ -208,13 +206,12 @@ def _question(case: CaseRecord) -> str:
     """What was asked, in one line: the first value of the input."""
     first = next((value for each in _asked(case) for _, value in each), "")
     text = " ".join(first.split())
-    return f"“{text[:MAX_SIDE]}{'…' if len(text) > MAX_SIDE else ''}”" if text else ""
+    return f"“{cut(text, MAX_SIDE)}”" if text else ""
 
 
 def _summary(case: CaseRecord) -> str:
     """How the case differs, in one line; empty if it does not."""
-    text = what_differs(case)
-    return text if len(text) <= MAX_SUMMARY else f"{text[:MAX_SUMMARY]}…"
+    return cut(what_differs(case), MAX_SUMMARY)
 
 
 def _line(case: CaseRecord) -> list[list[str]]:
@@ -235,7 +232,7 @@ def _line(case: CaseRecord) -> list[list[str]]:
 def _differing(side: list[Part]) -> str:
     """The parts of one side of a change that differ, in one line."""
     text = " … ".join(" ".join(text.split()) for text, differs in side if differs)
-    return text if len(text) <= MAX_SIDE else f"{text[:MAX_SIDE]}…"
+    return cut(text, MAX_SIDE)
 
 
 def _asked(case: CaseRecord) -> list[list[list[str]]]:

@@ -342,7 +342,7 @@ def test_problems_of_suites_are_shown():
 
 
 def test_large_numbers_are_exact():
-    """A number that JavaScript would round is shown digit by digit, wherever it stands."""
+    """A number that JavaScript would round is shown with all its digits, in every part of the page."""
     run = attempt(
         comparison=compared(HUGE, HUGE + 1),
         result={"n": HUGE},
