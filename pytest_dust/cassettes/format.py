@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_dust.cassettes.layout import laid_out
+from pytest_dust.cassettes.shortened import restore, shorten
 from pytest_dust.cookies import may_hold
 from pytest_dust.errors import CassetteError
 from pytest_dust.files import git_marks
@@ -16,15 +18,20 @@ from pytest_dust.json_values import decode, ordered
 from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Exchange, Flavor, Json, Reply, Specification
 
-VERSION = 1
+VERSION = 2
+"""The version that is written."""
+VERSIONS = (1, VERSION)
+"""The versions that are read. In version 1 each value is on a line of its own and nothing is left out."""
 KEPT_HEADERS = frozenset({"content-type"})
 """The reply's headers that a replay needs; all others stay out of cassettes."""
 
 
 LARGEST = 1e9
 """More than any status, duration or offset."""
-
-
+PIECE = 64 * 1024
+"""Number of characters of a text that are searched at a time."""
+LONGEST_WORD = 20
+"""More than the length of any word that is searched."""
 _MARKUP = re.compile(r"\s*<(?:!doctype\s+(html)|(html|head|body)\b|[?!a-z])", re.IGNORECASE)
 
 
@@ -37,13 +44,18 @@ class Cassette:
     replies: tuple[Reply, ...]
     """One, or one for each attempt of a repeated case."""
     specification: Specification | None = None
+    notes: Mapping[str, Json] | None = None
+    """What is kept beside a pending answer; None in a cassette."""
+    masked: bool = False
+    """Whether the file shows values that are masked now."""
 
 
 def redacted(cassette: Cassette, mask: Mask) -> Cassette:
     """The cassette with its replies masked: it may have been recorded before something was redacted."""
     if not mask.patterns:
         return cassette
-    return replace(cassette, replies=tuple(_redacted(reply, mask) for reply in cassette.replies))
+    replies = tuple(_redacted(reply, mask) for reply in cassette.replies)
+    return replace(cassette, replies=replies, masked=cassette.masked or replies != cassette.replies)
 
 
 def _redacted(reply: Reply, mask: Mask) -> Reply:
@@ -64,8 +76,12 @@ def dumps(
     replies: Sequence[Reply],
     recorded_at: str,
     specification: Specification | None = None,
+    notes: Mapping[str, Json] | None = None,
 ) -> bytes:
-    """The UTF-8 bytes of a cassette; `request` is what `binding.bound` returns, masked."""
+    """The UTF-8 bytes of a cassette; `request` is what `binding.bound` returns, masked.
+
+    `notes` are kept with a pending answer.
+    """
     attempts = [_attempt(reply) for reply in replies]
     document = {
         "version": VERSION,
@@ -74,9 +90,11 @@ def dumps(
         **({"attempts": attempts} if "repeat" in request else attempts[0]),
         **({} if specification is None else _kept(specification)),
     }
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    shorten(document)
+    if notes is not None:
+        document["pending"] = ordered(notes)
     # JSON may hold half of a surrogate pair and UTF-8 may not: it is written as JSON's escape.
-    return text.encode("utf-8", "backslashreplace")
+    return laid_out(document).encode("utf-8", "backslashreplace")
 
 
 def _kept(specification: Specification) -> dict[str, Any]:
@@ -86,8 +104,8 @@ def _kept(specification: Specification) -> dict[str, Any]:
 def _attempt(reply: Reply) -> dict[str, Any]:
     return {
         "flavor": str(reply.flavor),
-        "duration": round(reply.duration, 3),
         "exchanges": [_written(exchange) for exchange in reply.exchanges],
+        "duration": round(reply.duration, 3),
     }
 
 
@@ -134,8 +152,6 @@ def parse(text: str) -> Cassette:
     """
     try:
         document = decode(text)
-        if may_hold(text):
-            document = Mask().value(document)
     except json.JSONDecodeError as error:
         raise CassetteError(f"is not JSON: {_no_json(text, error)}") from None
     except ValueError as error:
@@ -144,15 +160,32 @@ def parse(text: str) -> Cassette:
         raise CassetteError("is nested too deeply to be read") from None
     if not isinstance(document, dict) or "version" not in document:
         raise CassetteError("is JSON, but no cassette")
-    if document["version"] != VERSION:
-        written = str(document["version"])[:20]
-        raise CassetteError(f"has format version {written}; this pytest-dust reads version {VERSION}")
+    if document["version"] not in VERSIONS:
+        written, known = str(document["version"])[:20], " and ".join(map(str, VERSIONS))
+        raise CassetteError(f"has format version {written}; this pytest-dust reads versions {known}")
+    if document["version"] != 1:
+        restore(document)
+    if not _may_hold_cookies(text):
+        return _cassette(document, masked=False)
+    shown = Mask().value(document)
+    return _cassette(shown, masked=shown != document)
+
+
+def _may_hold_cookies(text: str) -> bool:
+    """Return True if a text may hold cookies; in pieces, as the search copies what it searches."""
+    return any(may_hold(text[at : at + PIECE + LONGEST_WORD]) for at in range(0, len(text), PIECE))
+
+
+def _cassette(document: Mapping[str, Any], *, masked: bool) -> Cassette:
+    notes = document.get("pending")
     attempts = _filled(document["attempts"], "attempts") if "attempts" in document else [document]
     return Cassette(
         recorded_at=_part(document, "recorded_at", str),
         request=_part(document, "request", dict),
         replies=tuple(_reply(each) for each in attempts),
         specification=_specification(document),
+        notes=notes if isinstance(notes, dict) else None,
+        masked=masked,
     )
 
 

@@ -93,14 +93,11 @@ def turned_round(one: Exchange) -> Exchange:
 
 
 def test_a_cassette_reads_as_a_review():
-    """A cassette is indented, ends in a newline and keeps letters as they are, so that a diff can be read."""
+    """A cassette is laid out, ends in a newline and keeps letters as they are, so that a diff can be read."""
     exchange = replace(EXCHANGE, body={"b": "Où est mon remboursement ? 日本", "a": 1})
     text = written(reply=replace(REPLY, exchanges=(exchange,))).decode()
-    lines = text.splitlines()
     assert text.endswith("}\n")
-    assert '        "a": 1,' in lines
-    assert '        "b": "Où est mon remboursement ? 日本"' in lines
-    assert lines.index('        "a": 1,') < lines.index('        "b": "Où est mon remboursement ? 日本"')
+    assert '  "body": {"a": 1, "b": "Où est mon remboursement ? 日本"}' in text.splitlines()
 
 
 def test_half_a_surrogate_pair_is_escaped():
@@ -177,6 +174,45 @@ def test_a_recorded_reply_is_masked_by_patterns_of_today():
     assert cassette.redacted(old, Mask()) is old
 
 
+def test_what_is_masked_on_reading_is_told():
+    """A recording says whether its file shows a cookie, or a value that is redacted today."""
+    shown = {"headers": {"set-cookie": "sid=abc123"}, "email": "ada@example.org"}
+    hidden = {"headers": {"set-cookie": MASKED}, "email": MASKED}
+    redact = Mask(patterns=(("email",),))
+    clear, covered = (
+        loaded(reply=replace(REPLY, exchanges=(replace(EXCHANGE, body=each),))) for each in (shown, hidden)
+    )
+    assert (clear.masked, covered.masked, loaded().masked) == (True, False, False)
+    assert (cassette.redacted(clear, redact).masked, cassette.redacted(covered, redact).masked) == (
+        True,
+        False,
+    )
+    plain = loaded(reply=replace(REPLY, exchanges=(replace(EXCHANGE, body={"email": "a@b.c"}),)))
+    assert (plain.masked, cassette.redacted(plain, redact).masked) == (False, True)
+
+
+def test_a_cookie_is_found_wherever_it_stands():
+    """A cookie is masked at any place in a large cassette, which is searched in pieces."""
+    for filler in range(cassette.PIECE - 600, cassette.PIECE, 3):
+        body = {"a": "x" * filler, "headers": {"set-cookie": "sid=abc123"}}
+        found = loaded(reply=replace(REPLY, exchanges=(replace(EXCHANGE, body=body),)))
+        assert found.replies[0].exchanges[0].body["headers"] == {"set-cookie": MASKED}
+
+
+# ── notes ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_notes_of_a_pending_answer_are_kept():
+    """Notes stand at the end of the file and are read back; a cassette has none."""
+    notes = {"suite": "a.dust.yaml", "case": "a", "changed": [1, {"b": None}]}
+    whole = cassette.dumps(binding.bound(REQUEST), [REPLY], AT, Specification([], True), notes=notes)
+    assert list(json.loads(whole))[-1] == "pending"
+    assert cassette.loads(whole).notes == notes
+    assert cassette.loads(whole).replies == loaded().replies
+    assert loaded().notes is None
+    assert cassette.loads(spoilt(pending=[1])).notes is None
+
+
 # ── broken ones ──────────────────────────────────────────────────────────────────────────────────
 
 WHOLE = json.loads(written())
@@ -194,6 +230,12 @@ def exchanged(**changes: Any) -> bytes:
     """Give a cassette's bytes with an exchange of other values."""
     merged = {**WRITTEN, **changes}
     return spoilt(exchanges=[{name: value for name, value in merged.items() if value is not MISSING}])
+
+
+def streamed(events: Any, times: Any) -> bytes:
+    """Give a cassette's bytes with an exchange of these events and their times."""
+    exchange = {**STREAMED, "events": events, "at": times}
+    return spoilt(exchanges=[{name: value for name, value in exchange.items() if value is not MISSING}])
 
 
 BROKEN = {
@@ -228,7 +270,7 @@ BROKEN = {
     "list": (b"[]", "no cassette"),
     "text": (b'"x"', "no cassette"),
     "other JSON": (b'{"name": "x"}', "no cassette"),
-    "later version": (spoilt(version=2), "has format version 2; this pytest-dust reads version 1"),
+    "later version": (spoilt(version=3), "has format version 3; this pytest-dust reads versions 1 and 2"),
     "odd version": (spoilt(version=None), "has format version None"),
     "no time": (spoilt(recorded_at=MISSING), "incomplete: .*recorded_at"),
     "odd time": (spoilt(recorded_at=3), "incomplete: .*recorded_at"),
@@ -254,13 +296,44 @@ BROKEN = {
     "no flavor": (spoilt(flavor=MISSING), "incomplete: .*flavor"),
     "odd flavor": (spoilt(flavor=3), "incomplete: .*flavor"),
     "unknown flavor": (spoilt(flavor="carrier pigeon"), "unknown flavor, carrier pigeon"),
-    "odd events": (spoilt(exchanges=[{**STREAMED, "events": 3}]), "incomplete: .*events"),
-    "odd event": (spoilt(exchanges=[{**STREAMED, "events": [3]}]), "incomplete: an event without data"),
-    "event without data": (spoilt(exchanges=[{**STREAMED, "events": [{"at": 1}]}]), "without data"),
+    "odd events": (streamed(3, "1"), "incomplete: .*events"),
+    "odd event": (streamed([3], "1"), "incomplete: an event without data"),
+    "event without data": (streamed([{"at": 1}], "1"), "without data"),
+    "event of three": (streamed([["final", 1, 2]], "1"), "without data"),
+    "short event of another form": (streamed([["block_status", [1]]], "1"), "incomplete: a part"),
     "exchange without body": (exchanged(body=MISSING), "incomplete: .*body"),
-    "event without time": (spoilt(exchanges=[{**STREAMED, "events": [{"data": 1}]}]), "incomplete: .*at"),
-    "endless event": (
-        spoilt(exchanges=[{**STREAMED, "events": [{"at": 10**400, "data": 1}]}]),
+    "events without times": (streamed([["final", None]], MISSING), "not one time for each event"),
+    "events with odd times": (streamed([["final", None]], [1]), "not one time for each event"),
+    "fewer times than events": (streamed([["final", None]], ""), "not one time for each event"),
+    "time that is no number": (streamed([["final", None]], "now"), "incomplete: a part"),
+    "endless event": (streamed([["final", None]], "1e999"), "incomplete: .*at"),
+    "event at no time": (streamed([["final", None]], "nan"), "incomplete: .*at"),
+    "short form of later versions": (exchanged(shortened=["traces"]), "does not know: traces"),
+    "odd short form": (exchanged(shortened=3), "incomplete: a part"),
+    "short form of odd names": (exchanged(shortened=[[]]), "incomplete: a part"),
+    "results of no traces": (exchanged(shortened=["results"]), "incomplete: a part"),
+    "statuses of no status": (exchanged(shortened=["statuses"]), "incomplete: a part"),
+    "short form of no run": (exchanged(shortened=["results"], body=7), "incomplete: a part"),
+    "app id that nothing names": (
+        spoilt(request={}, exchanges=[{**WRITTEN, "shortened": ["app_id"]}]),
+        "incomplete: a part",
+    ),
+    "specification of later versions": (spoilt(shortened=["all"], specification=[]), "does not know: all"),
+    "odd specification": (spoilt(shortened=["specification"], specification=7), "incomplete: a part"),
+    "events of version 1 without data": (
+        spoilt(version=1, exchanges=[{**STREAMED, "events": [{"at": 1}]}]),
+        "incomplete: an event without data",
+    ),
+    "odd event of version 1": (
+        spoilt(version=1, exchanges=[{**STREAMED, "events": [3]}]),
+        "incomplete: an event without data",
+    ),
+    "event of version 1 without time": (
+        spoilt(version=1, exchanges=[{**STREAMED, "events": [{"data": 1}]}]),
+        "incomplete: .*at",
+    ),
+    "endless event of version 1": (
+        spoilt(version=1, exchanges=[{**STREAMED, "events": [{"at": 10**400, "data": 1}]}]),
         "incomplete: .*at",
     ),
 }
