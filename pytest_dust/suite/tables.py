@@ -47,7 +47,12 @@ def rows(name: str, here: Here) -> Iterator[Row]:
     kind = PurePath(name).suffix.lower()
     if kind not in KINDS:
         raise TableError(f"dataset {name} is of no kind that is read; there are: {', '.join(KINDS)}")
-    text = _text(name, here)
+    yield from rows_of(_text(name, here), name)
+
+
+def rows_of(text: str, name: str) -> Iterator[Row]:
+    """The rows in the text of a dataset; the suffix of its name says of which kind it is."""
+    kind = PurePath(name).suffix.lower()
     readers = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".yaml": _yaml}
     count = 0
     for line, value in readers[kind](text, name):
@@ -175,7 +180,20 @@ def _jsonl(text: str, name: str) -> Iterator[tuple[int, Any]]:
 
 
 def _json(text: str, name: str) -> Iterator[tuple[int, Any]]:
-    """The elements of an array with their lines, read one by one."""
+    for element in json_elements(text, name):
+        yield element.line, element.value
+
+
+class Element(NamedTuple):
+    """An element of a JSON array: its line, its value, and the index at which it starts."""
+
+    line: int
+    value: Any
+    start: int
+
+
+def json_elements(text: str, name: str) -> Iterator[Element]:
+    """The elements of the array in a JSON dataset, read one by one."""
     space = re.compile(r"[ \t\r\n]*")
     at, line = _skip(text, 0, space), 1
     if text[at : at + 1] != "[":
@@ -191,12 +209,13 @@ def _json(text: str, name: str) -> Iterator[tuple[int, Any]]:
                 raise TableError(f"{name}:{line}: not JSON: a comma or ] was due")
             at = _skip(text, at + 1, space)
         line, counted, first = line + text.count("\n", counted, at), at, False
+        start = at
         try:
             value, at = decode_at(text, at)
         except (ValueError, RecursionError) as error:
             lineno = getattr(error, "lineno", line)
             raise TableError(f"{name}:{lineno}: not JSON: {_json_mistake(error)}") from None
-        yield line, value
+        yield Element(line, value, start)
     if text[at + 1 :].strip():
         line = text.count("\n", 0, _skip(text, at + 1, space)) + 1
         raise TableError(f"{name}:{line}: text behind the end of the array; remove it")

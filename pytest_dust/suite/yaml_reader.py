@@ -7,6 +7,7 @@ cannot overflow the stack), and lets `no`, `010` and `12:30` be read as the text
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -21,7 +22,7 @@ except ImportError:  # a PyYAML without libyaml: slower, same events
     from yaml import SafeLoader as _Parser  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MAX_DEPTH = 64
 """Maximum levels of nesting: more than a suite needs, less than Python's stack allows."""
@@ -35,7 +36,9 @@ _Mark: TypeAlias = Any
 """The beginning of an event, as libyaml gives it."""
 
 _WORDS: dict[str, Json] = {"null": None, "~": None, "": None, "true": True, "false": False}
-_SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB]..)\\u([dD][c-fC-F]..)")
+_SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_SAVED = len(r"\ud83d\ude00") - len(r"\U0001f600")
+"""Number of characters by which a pair of surrogates gets shorter when it is joined."""
 _ROWS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _ODD_BREAKS = re.compile("[\x85\u2028\u2029]")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?P<fraction>\.\d+)?(?P<exponent>[eE][-+]?\d+)?", re.ASCII)
@@ -85,7 +88,7 @@ def read(text: str) -> Document:
     """The one document in `text`; its mistakes are in its `problems`."""
     builder = _Builder()
     try:
-        for event in _events(_SURROGATES.sub(_joined, text) if "\\u" in text else text):
+        for event in events(text):
             builder.take(event)
     except _Unreadable as error:
         builder.problems.append(error.problem)
@@ -103,13 +106,27 @@ def read(text: str) -> Document:
     )
 
 
-def _events(text: str) -> Iterator[yaml.Event]:
-    parser: Any = _Parser(text)
+def events(text: str) -> Iterator[yaml.Event]:
+    """Yield libyaml's events for a text; raises yaml.YAMLError.
+
+    The index of an event's marks is that of the text with its pairs of surrogates joined: `original_index`
+    gives the one in the text itself.
+    """
+    parser: Any = _Parser(_SURROGATES.sub(_joined, text) if "\\u" in text else text)
     try:
         while parser.check_event():
             yield parser.get_event()
     finally:
         parser.dispose()
+
+
+def original_index(text: str) -> Callable[[int], int]:
+    """Return a function from the index of an event's mark to the index in the text."""
+    ends = [found.end() for found in _SURROGATES.finditer(text)] if "\\u" in text else []
+    if not ends:
+        return lambda index: index
+    joined_ends = [end - _SAVED * count for count, end in enumerate(ends, 1)]
+    return lambda index: index + _SAVED * bisect_right(joined_ends, index)
 
 
 class _Unreadable(Exception):

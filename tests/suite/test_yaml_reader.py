@@ -456,3 +456,18 @@ def test_a_mutated_suite_gives_a_value_or_places_inside_it(edits: list[tuple[int
     for at, cut, put in edits:
         text = text[:at] + put + text[at + cut :]
     _value_or_problems_inside(text)
+
+
+@pytest.mark.parametrize("text", [r'a: "\ud8zz\udc00"', r'a: "\ud83d\udczz"', r'a: "\ud83d"'])
+def test_a_broken_escape_is_a_mistake(text):
+    """An escape of half a surrogate pair, or with other characters than hex digits, is a mistake."""
+    assert len(yaml_reader.read(text).problems) == 1
+
+
+def test_indexes_of_marks():
+    """`original_index` gives the index in the text of what an event's mark points at."""
+    text = r"""{a: "\ud83d\ude00 \ud83d\ude01", b: "\\ud83d\\ude00", c: "\\\ud83d\ude00 x", d: 1}"""
+    index = yaml_reader.original_index(text)
+    starts = [event.start_mark.index for event in yaml_reader.events(text) if event.start_mark]
+    spelled = [text[index(start)] for start in starts[3:-3]]
+    assert spelled == ["a", '"', "b", '"', "c", '"', "d", "1"]
