@@ -6,7 +6,7 @@ import os
 import shlex
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,9 @@ from pytest_dust.cassettes import files
 from pytest_dust.files import links
 from pytest_dust.plugin import failures, session
 from pytest_dust.wording import as_typed
+
+if TYPE_CHECKING:
+    from pytest_dust.model import Case
 
 
 class SuiteFile(pytest.File):
@@ -33,6 +36,16 @@ class SuiteFile(pytest.File):
     def roots(self) -> tuple[str, ...]:
         """The real folders in which the file, and the files that it names, may be."""
         return links.roots(self.path, self.config.rootpath)
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """The SHA-256 of the suite and of its datasets as they were read; empty if no run can be made."""
+        return {}
+
+    def sources(self, case: Case) -> dict[str, str]:
+        """The files in which a case is written, with their digests."""
+        names = {self.path.name, case.dataset}
+        return {name: digest for name, digest in self.digests.items() if name in names}
 
     @cached_property
     def real_path(self) -> Path:
@@ -56,6 +69,10 @@ class SuiteFile(pytest.File):
 
 class Item(pytest.Item):
     """An item of a suite file: a case or a drift check."""
+
+    def __init__(self, *, name: str, parent: SuiteFile, **kwargs: Any) -> None:
+        """Give pytest the whole node id: from a name with brackets, it makes one that --lf does not know."""
+        super().__init__(name=name, parent=parent, nodeid=f"{parent.nodeid}::{name}", **kwargs)
 
     @property
     def suite(self) -> SuiteFile:

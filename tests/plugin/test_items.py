@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from conftest import SUPPORT_CASES, suite
+from conftest import SUPPORT, SUPPORT_CASES, suite
 
 APP = "9f1d3b5a7c"
 BROKEN = "app: {id: 9f1d3b5a7c}\nspecification_hash: latest\ncases:\n  - id: one\n    inptu: {question: Hi}\n"
@@ -188,6 +188,16 @@ def test_last_failed_runs_what_failed(recorded):
     assert again.outcomes["failed"] == 1
     assert "passed" not in again.outcomes
     assert "answer.dust.yaml::wrong FAILED" in again.out
+
+
+def test_last_failed_knows_rows_and_combinations(project, server):
+    """`--lf` also knows cases whose ids have brackets, in a file after the first with a failure."""
+    cases = "matrix: {wanted: [billing, other]}\nexpect: {result.label: '${matrix.wanted}'}\n"
+    text = suite(server, SUPPORT, f"{cases}input: {{question: Where is my refund?}}\n")
+    example = project.having({"a.dust.yaml": text, "b.dust.yaml": text}).using(server).recorded()
+    first = example.run()
+    assert first.outcomes == {"passed": 2, "failed": 2}
+    assert first.example.run("--lf").outcomes == {"failed": 2}
 
 
 def test_the_first_failure_may_stop_the_session(recorded):
