@@ -111,6 +111,8 @@ class Expectation:
     matchers: tuple[Bound, ...]
     line: int = 0
     """Line of its key in the suite file; 0 if it is not written there."""
+    at: Path = ()
+    """Path of its value in the suite's document; empty if it is not written there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +171,26 @@ class Case(RunRequest):
     repeat: Repeat | None = None
     row: str = ""
     """The row of a dataset that the case is made of, such as `questions.jsonl:17`."""
+    row_number: int = 0
+    """Number of that row in the dataset, from 1; 0 without one."""
+    at: Path = ()
+    """Path of the case in the suite's document; several cases may be made from one place."""
     renamed: bool = False
     """Whether its id hides a redacted value of its row or combination."""
     redacted: tuple[str | float, ...] = ()
     """What is redacted of its row and combination."""
     pin_line: int = 1
     """The line of its specification hash, its own or the suite's."""
+
+    @property
+    def dataset(self) -> str:
+        """The file of its row, as the suite names it; empty without one."""
+        return self.row.rpartition(":")[0]
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether it is expected to fail: its expectations say what should come, not what comes."""
+        return any(mark.name == "xfail" for mark in self.marks)
 
     @property
     def times(self) -> int:

@@ -296,6 +296,14 @@ OPTIONS = (
         lasting=False,
     ),
     Option("cassette-dir", "cassettes", _folder, "DIR", "folder of the cassettes, relative to each suite"),
+    Option(
+        "pending-dir",
+        ".dust/pending",
+        _folder,
+        "DIR",
+        "folder of the pending answers, relative to the rootdir; on the command line, to the working "
+        "directory",
+    ),
 )
 
 LISTS = {
@@ -316,6 +324,7 @@ class Settings(NamedTuple):
     timeout: float
     concurrency: int
     cassette_dir: str
+    pending_dir: str
     allow_http: bool
     on_change: str | None
     specification_hash: Mapping[str, str]
@@ -335,6 +344,11 @@ class Settings(NamedTuple):
     """By option, where it was set, such as `ini dust_mode`."""
     barred: str = ""
     """Why the key may not be sent to the base URL; empty if it may."""
+
+    @property
+    def without_runs(self) -> Settings:
+        """The settings of a session that runs nothing, whatever was asked for."""
+        return self._replace(mode=Mode.REPLAY, specification_hash={}, drift=False, on_change=None, report=())
 
     @property
     def limited(self) -> bool:

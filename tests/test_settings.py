@@ -109,6 +109,14 @@ TABLE: dict[str, tuple[str, str, str, Any, tuple[str, str, str], tuple[Any, Any,
         ("tapes", "a/b", ".tapes"),
         (),
     ),
+    "pending-dir": (
+        "--dust-pending-dir",
+        "DUST_PENDING_DIR",
+        "dust_pending_dir",
+        ".dust/pending",
+        ("waiting", "a/b", ".waiting"),
+        None,
+    ),
 }
 each_option = pytest.mark.parametrize("option", OPTIONS, ids=[option.name for option in OPTIONS])
 
@@ -167,6 +175,7 @@ BAD: dict[str, list[str]] = {
     "max-runs": ["-1", "1.5", "many", "²", "9" * 5000],
     "max-tokens": ["-1", "1e6", "1,000"],
     "cassette-dir": [" "],
+    "pending-dir": [" "],
 }
 
 

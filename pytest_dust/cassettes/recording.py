@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 
 from pytest_dust.cassettes import binding, files
@@ -28,6 +28,12 @@ class CassetteOfCase:
     """Runs the case alone."""
     file: FilePath
     """The suite, or the Python file, of the case."""
+    case: str = ""
+    """pytest's node id of the case; with `[2]` and so on at its end for further runs of a Python test."""
+    line: int = 0
+    """The line of the case in its file."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """The suite and its dataset, by their names in the suite's folder, each with its SHA-256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +61,15 @@ def load(place: CassetteOfCase, bound: dict[str, Json], mask: Mask, read: Read =
     except CassetteError as error:
         return Recording(place, broken=str(error))
     if found is not None:
-        return Recording(place, redacted(found, mask), _moved(found, request, mask))
+        return Recording(place, redacted(found, mask), moved(found, request, mask))
     # A cassette at a place of earlier versions may be another suite's, unless it fits.
     earlier = (one for one in files.earlier(place.path) if not binding.moved(one, request))
     fitting = next(earlier, None)
     return Recording(place, None if fitting is None else redacted(fitting, mask))
 
 
-def _moved(found: Cassette, request: dict[str, Json], mask: Mask) -> tuple[Change, ...]:
-    """The parts that moved, masked too in what an older cassette holds in clear."""
+def moved(found: Cassette, request: dict[str, Json], mask: Mask) -> tuple[Change, ...]:
+    """The parts of a masked request that differ from the recorded ones, masked if the cassette shows them."""
     changes = binding.moved(found, request)
     if not changes:
         return ()

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 
 from pytest_dust.files import git_marks, links
@@ -38,6 +39,11 @@ def read(folder: Path, name: str, allowed: Iterable[str], most: int) -> bytes:
         raise UnreadableError(getattr(error, "strerror", None) or "no file has such a name") from None
     _refuse_git_marks(content)
     return content
+
+
+def digest(content: bytes) -> str:
+    """The SHA-256 of a text file; the same on systems that have other line ends."""
+    return sha256(content.replace(b"\r\n", b"\n")).hexdigest()
 
 
 def _refuse_git_marks(content: bytes) -> None:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 FLAG: dict[str, Any] = {"action": "store_true", "default": False}
 COMMANDS: dict[str, tuple[dict[str, Any], str]] = {
     "check": (FLAG, "validate suites and cassettes, run nothing; exit with 1 if there is a mistake"),
+    "review": (FLAG, "show the pending answers of the selected cases one by one, and accept or reject them"),
+    "accept": (FLAG, "make the pending answers of the selected cases their cassettes, run nothing"),
+    "reject": (FLAG, "remove the pending answers of the selected cases, run nothing"),
+    "edit": (FLAG, "with --dust-accept, also write the new values where failed expectations are literals"),
     "prune": (FLAG, "remove cassettes that belong to no case"),
     "schema": (
         {"nargs": "?", "const": "suite", "metavar": "WHAT"},
@@ -68,7 +72,15 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, so that a wrong one stops the session before it begins."""
-    config.stash[SETTINGS] = chosen = _settings(config)
+    chosen = _settings(config)
+    if asked := [name for name in ("review", "accept", "reject") if config.getoption(f"dust_{name}")]:
+        from pytest_dust.plugin import pending_commands
+
+        chosen = chosen.without_runs
+        config.pluginmanager.register(pending_commands.PendingCommand(config, asked), "dust-pending")
+    elif config.getoption("dust_edit"):
+        raise pytest.UsageError("--dust-edit is for --dust-accept: give both")
+    config.stash[SETTINGS] = chosen
     config.stash[RECORDS] = Records(config)
     config.pluginmanager.register(config.stash[RECORDS], "dust-records")
     config.pluginmanager.register(hints.Hints(config), "dust-hints")
@@ -287,3 +299,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
     for line in summary(records.session()):
         terminalreporter.write_line(inert(line))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_terminal_summary")
+def pytest_last_lines(terminalreporter: pytest.TerminalReporter) -> Generator[None, Any, Any]:
+    """Below pytest's own summary: what changed in a live session, and how to accept it."""
+    done = yield
+    records = terminalreporter.config.stash[RECORDS]
+    if not records.is_empty:
+        from pytest_dust.report.closing import closing
+        from pytest_dust.report.terminal import inert
+
+        for line in closing(records.session()):
+            terminalreporter.write_line(inert(line))
+    return done

@@ -81,13 +81,14 @@ class DustItem(Item):
 
         path = self.suite.cassette(self.case.id)
         shown = f"{self.suite.cassette_folder_shown}/{path.file.name}"
-        return CassetteOfCase(path, shown, self.command, self.path)
+        sources = self.suite.sources(self.case)
+        return CassetteOfCase(path, shown, self.command, self.path, self.nodeid, self.line, sources)
 
     def runtest(self) -> None:
         """Run the case; raises CaseFailed if an expectation does not hold, NoRun if there is no verdict."""
         self.answer = None  # a plugin may run the item again
         check = self.config.getoption("dust_check")
-        self.record = self._blank(RunSource.CHECKED if check else RunSource.WITHOUT_A_RUN)
+        self.record = self.blank(RunSource.CHECKED if check else RunSource.WITHOUT_A_RUN)
         try:
             if check:
                 self._check(self.record)
@@ -126,7 +127,7 @@ class DustItem(Item):
 
     # ── the record ───────────────────────────────────────────────────────────────────────────────
 
-    def _blank(self, source: RunSource) -> CaseRecord:
+    def blank(self, source: RunSource) -> CaseRecord:
         """The case's record before it has run."""
         settings, case = self.shared.settings, self.case
         record = CaseRecord(
@@ -151,7 +152,7 @@ class DustItem(Item):
 
     def _unrun(self, error: BaseException | None) -> CaseRecord:
         """The record of a case that did not run, because it is skipped or because of an error before it."""
-        record = self._blank(RunSource.WITHOUT_A_RUN)
+        record = self.blank(RunSource.WITHOUT_A_RUN)
         if error is None or isinstance(error, pytest.skip.Exception | pytest.xfail.Exception):
             return record
         message = f"it was not run, because of an error before it: {type(error).__name__}: {error}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pytest_dust.checks.binding import Here
@@ -18,10 +19,11 @@ from pytest_dust.plugin.item import SuiteFile
 from pytest_dust.report.terminal import safe_lines
 from pytest_dust.settings import Mode
 from pytest_dust.suite import cases as suite
-from pytest_dust.suite import redaction, references
+from pytest_dust.suite import redaction, references, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     import pytest
 
@@ -51,9 +53,10 @@ class DustFile(SuiteFile):
     def _cases_and_items(self) -> tuple[list[Case], list[DustItem]]:
         shared = self.shared
         shared.collected[self.real_path] = None
-        look_up = references.environment(os.environ, frozenset(shared.settings.env))
-        here = Here(self.path.parent, session.matchers(self), self.roots)
-        cases = suite.load(self._source(), self.shown, look_up, here, self._hiding())
+        source = self.source()
+        cases = self.cases(source)
+        if shared.settings.mode is not Mode.REPLAY:
+            self._remember_digests(source, {case.dataset for case in cases if case.row})
         if revealing := [case for case in cases if shared.mask.text(case.id) != case.id]:
             raise SuiteError(self.shown, [Problem(case.place, REVEALING_ID) for case in revealing])
         if renamed := [case.id for case in cases if case.renamed]:
@@ -65,6 +68,31 @@ class DustFile(SuiteFile):
         shared.collected[self.real_path] = frozenset(case.id for case in cases)
         shared.apps[self.path] = Counter(case.app.id for case in cases)
         return cases, items
+
+    def cases(self, source: bytes, contents: Mapping[str, bytes] | None = None) -> list[Case]:
+        """The cases in the suite's text; raises SuiteError.
+
+        `contents` are read in place of those of the files that the suite names.
+        """
+        return self.cases_of(self.path, source, contents)
+
+    def cases_of(self, path: Path, source: bytes, contents: Mapping[str, bytes] | None = None) -> list[Case]:
+        """The cases of a suite, read with what this suite may use; raises SuiteError."""
+        look_up = references.environment(os.environ, frozenset(self.shared.settings.env))
+        here = Here(path.parent, session.matchers(self), self.roots, contents or {})
+        shown = self.shown if path == self.path else path.name
+        return suite.load(source, shown, look_up, here, self._hiding())
+
+    def dataset(self, name: str) -> bytes:
+        """The content of a dataset of the suite; raises SuiteError if it cannot be read."""
+        return self._read(name, tables.MAX_BYTES, f"cannot read {name}")
+
+    def _remember_digests(self, source: bytes, datasets: Iterable[str]) -> None:
+        """Keep the digests of the suite and its datasets: a file that is edited meanwhile is left alone."""
+        self.digests[self.path.name] = sources.digest(source)
+        for name in datasets:
+            with suppress(SuiteError):
+                self.digests[name] = sources.digest(self.dataset(name))
 
     def _hiding(self) -> redaction.Hiding:
         """What of the file is hidden."""
@@ -91,13 +119,16 @@ class DustFile(SuiteFile):
             line = pinned[app, pin]
             yield DriftItem.from_parent(self, name=name, app=app, pinned=pin, line=line)
 
-    def _source(self) -> bytes:
+    def source(self) -> bytes:
+        """The content of the suite; raises SuiteError if it cannot be read."""
+        return self._read(self.path.name, suite.MAX_BYTES, "cannot be read")
+
+    def _read(self, name: str, most: int, otherwise: str) -> bytes:
         try:
-            return sources.read(self.path.parent, self.path.name, self.roots, suite.MAX_BYTES)
+            return sources.read(self.path.parent, name, self.roots, most)
         except UnreadableError as error:
-            raise SuiteError(
-                self.shown, [Problem(Place(error.line, 1), f"cannot be read: {error}")]
-            ) from None
+            problem = Problem(Place(error.line, 1), f"{otherwise}: {error}")
+            raise SuiteError(self.shown, [problem]) from None
 
     def _mask_of_text(self) -> Mask:
         """The mask that covers what is redacted in the file, though it gave no cases."""
@@ -106,7 +137,7 @@ class DustFile(SuiteFile):
             return mask
         try:
             here = Here(self.path.parent, {}, self.roots)
-            return redaction.of_text(self._source(), here, mask)
+            return redaction.of_text(self.source(), here, mask)
         except (SuiteError, UnicodeDecodeError):
             return mask
 

@@ -96,6 +96,49 @@ def _numbered(number: int) -> str:
     return "" if number == 1 else f"[{number}]"
 
 
+def cassette_of_run(item: pytest.Item, number: int, session: Session) -> CassetteOfCase:
+    """Where the cassette of a test's run belongs."""
+    from pytest_dust.cassettes.recording import CassetteOfCase
+
+    path, line = _cassette_path(item, number, session), (item.location[1] or 0) + 1
+    shown, command = _typed(path.file, item), _command(item, session)
+    return CassetteOfCase(path, shown, command, item.path, _title(item, number), line)
+
+
+def blank(item: pytest.Item, number: int, case: Case, session: Session) -> CaseRecord:
+    """The record of a test's run before it is made."""
+    settings, line = session.settings, item.location[1]
+    return CaseRecord(
+        id=_title(item, number),
+        file=_typed(item.path, item),
+        line=0 if line is None else line + 1,
+        app=case.app.id,
+        pinned=case.specification_hash,
+        version=settings.version_of(case.app.id, case.specification_hash),
+        mode=str(settings.mode),
+        command=_command(item, session),
+        source=RunSource.WITHOUT_A_RUN,
+        verdict=Verdict.PASSED,
+        is_test=True,
+        run_number=number,
+    )
+
+
+def _title(item: pytest.Item, number: int) -> str:
+    """The run's id in records."""
+    return f"{nodeid(item)}{_numbered(number)}"
+
+
+def _typed(path: Path, item: pytest.Item) -> str:
+    return as_typed(path, item.config.invocation_params.dir)
+
+
+def _command(item: pytest.Item, session: Session) -> str:
+    """The command that runs the test alone, with the options that were typed."""
+    _, *names = nodeid(item).split("::", 1)
+    return shlex.join(["pytest", "::".join([_typed(item.path, item), *names]), *session.settings.typed])
+
+
 class View(dict[str, Any]):
     """A mapping whose keys are attributes too: `run.result.label` is `run["result"]["label"]`.
 
@@ -130,7 +173,6 @@ class Dust:
     def __init__(self, request: pytest.FixtureRequest, session: Session) -> None:
         """Take the test, and what its session shares."""
         self._node: Any = request.node
-        self._config = request.config
         self._session = session
         self._runs = 0
 
@@ -186,7 +228,8 @@ class Dust:
         """The case's outcome, with its record kept for the test's report; raises DustError."""
         from pytest_dust.run.case_run import CaseRun
 
-        case_run = CaseRun(self._asked(case), self._cassette(), self._blank(case))
+        place = cassette_of_run(self._node, self._runs, self._session)
+        case_run = CaseRun(self._asked(case), place, self._blank(case))
         try:
             return case_run.run(partial(self._context, case))
         finally:
@@ -201,22 +244,8 @@ class Dust:
 
     def _blank(self, case: Case) -> CaseRecord:
         """The run's record before it is made."""
-        settings, line = self._session.settings, self._node.location[1]
-        record = CaseRecord(
-            id=self._title(),
-            file=self._relative(self._node.path),
-            line=0 if line is None else line + 1,
-            app=case.app.id,
-            pinned=case.specification_hash,
-            version=settings.version_of(case.app.id, case.specification_hash),
-            mode=str(settings.mode),
-            command=self._command(),
-            source=RunSource.WITHOUT_A_RUN,
-            verdict=Verdict.PASSED,
-            is_test=True,
-            run_number=self._runs,
-        )
-        if not settings.report:
+        record = blank(self._node, self._runs, case, self._session)
+        if not self._session.settings.report:
             return record
         from pytest_dust.report.from_outcome import with_request
 
@@ -230,25 +259,6 @@ class Dust:
         report = self._session.masked("\n".join(case_lines(record)), mask)
         line = self._session.masked(headline(record), mask) if record.verdict is Verdict.CHANGED else ""
         return FixtureRun(kept(record, mask), report, line)
-
-    def _cassette(self) -> CassetteOfCase:
-        """Where the run's cassette belongs."""
-        from pytest_dust.cassettes.recording import CassetteOfCase
-
-        path = _cassette_path(self._node, self._runs, self._session)
-        return CassetteOfCase(path, self._relative(path.file), self._command(), self._node.path)
-
-    def _title(self) -> str:
-        """The run's id in records."""
-        return f"{nodeid(self._node)}{_numbered(self._runs)}"
-
-    def _relative(self, path: Path) -> str:
-        return as_typed(path, self._config.invocation_params.dir)
-
-    def _command(self) -> str:
-        _, *names = nodeid(self._node).split("::", 1)
-        shown = "::".join([self._relative(self._node.path), *names])
-        return shlex.join(["pytest", shown, *self._session.settings.typed])
 
 
 def _read(name: str, value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ OUTPUT = "dust"
 """Name under which a pytest-xdist worker sends its `ProcessRecord`, as JSON text."""
 UNEXPECTED = "[XPASS(strict)]"
 """Beginning of pytest's report of a test that passed, although a strict xfail mark expects a failure."""
+MAX_NAMED = 3
+"""Maximum number of arguments that a suggested command repeats; with more, it is for the whole project."""
 CRASHED = "???"
 """pytest-xdist's name for the phase of a report that it makes for a test whose worker crashed."""
 
@@ -193,7 +196,11 @@ class Records:
             exit_status=self._exit_status,
             made_by=f"pytest-dust {__version__}",
         )
-        return self._masked(with_processes(session, processes))
+        whole = with_processes(session, processes)
+        if whole.pending:
+            elsewhere = next((each.elsewhere for each in processes if each.elsewhere), "")
+            whole = replace(whole, review=_review_command(self._config, elsewhere))
+        return self._masked(whole)
 
     def _masked(self, session: SessionRecord) -> SessionRecord:
         """The session with secrets masked in what pytest and its plugins say of cases and of the session.
@@ -223,6 +230,14 @@ class Records:
 
 
 RECORDS = pytest.StashKey[Records]()
+
+
+def _review_command(config: pytest.Config, elsewhere: str) -> str:
+    """The command that shows the pending answers; `elsewhere` is their folder, if it is a temporary one."""
+    given = config.args if config.args_source is pytest.Config.ArgsSource.ARGS else []
+    folder = [f"--dust-pending-dir={elsewhere}"] if elsewhere else []
+    named = given if len(given) <= MAX_NAMED else []
+    return shlex.join(["pytest", *named, "--dust-review", *config.stash[SETTINGS].typed, *folder])
 
 
 def _as_counted(item: ItemRecord, report: Any) -> ItemRecord:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,12 +20,11 @@ from pytest_dust.plugin.scheduler import Scheduler
 from pytest_dust.plugin.stash import COLLECTED, SETTINGS
 from pytest_dust.report.record import Selection
 from pytest_dust.report.terminal import safe_lines
-from pytest_dust.run.pending import PendingAnswers
+from pytest_dust.run.pending import PendingAnswers, PendingFolder
 from pytest_dust.settings import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
     from pytest_dust.checks.binding import Matcher
     from pytest_dust.dust.catalog import Catalog, Listed
@@ -214,7 +214,10 @@ class Session:
         config.stash[COLLECTED] = None if self.deselected else self.collected
         records.add(selection=Selection(sum(map(workers.is_case, session.items)), self.deselected))
         if self.pending.kept:
-            records.add(pending=tuple(map(self.pending.shown, self.pending.kept)))
+            shown = tuple(map(self.pending.shown, self.pending.kept))
+            records.add(pending=shown, elsewhere=self.pending.elsewhere)
+        if self.pending.lost:
+            records.add(lost=tuple(map(self.masked, self.pending.lost)))
         if self.renamed:
             records.add(renamed=self.renamed)
 
@@ -226,6 +229,14 @@ class Session:
 
 
 KEY = pytest.StashKey[Session]()
+
+
+def pending_folder(config: pytest.Config) -> PendingFolder:
+    """The folder of --dust-pending-dir: on the command line, it is relative to the working directory."""
+    is_typed = config.getoption("dust_pending_dir") is not None
+    above = config.invocation_params.dir if is_typed else config.rootpath
+    folder = above / config.stash[SETTINGS].pending_dir
+    return PendingFolder(Path(os.path.normpath(folder)), config.rootpath)
 
 
 def matchers(file: pytest.File) -> dict[str, Matcher]:
@@ -258,7 +269,8 @@ def open(config: pytest.Config) -> Session:  # noqa: A001
         settings = config.stash[SETTINGS]
         masked = mask(os.environ, settings.secrets, settings.redact)
         live = Scheduler(config, settings)
-        pending = PendingAnswers(config.rootpath, config.invocation_params.dir, workers.stop_file(config))
+        folder = pending_folder(config)
+        pending = PendingAnswers(folder, config.invocation_params.dir, workers.stop_file(config))
         config.stash[KEY] = Session(settings, masked, live, pending)
         if settings.diff_dir is not None:
             from pytest_dust.report.diff_files import Differences

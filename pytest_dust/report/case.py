@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice, product
@@ -38,7 +39,15 @@ def case_lines(record: CaseRecord) -> Iterator[str]:
         yield from _trouble(record)
         return
     yield heading(record)
-    yield from _description(record)
+    yield from description(record)
+    yield from findings(record, shown)
+    if not record.is_test or record.source is RunSource.LIVE:
+        yield ""
+        yield f"  {next_step(record).line}"
+
+
+def findings(record: CaseRecord, shown: AttemptRecord) -> Iterator[str]:
+    """What failed and what changed in a case that ran, each after an empty line."""
     if record.repeat:
         yield ""
         yield from _attempts(record, shown)
@@ -47,16 +56,13 @@ def case_lines(record: CaseRecord) -> Iterator[str]:
     if shown.comparison is not None:
         yield ""
         yield from comparison_lines(shown.comparison)
-    if not record.is_test or record.source is RunSource.LIVE:
-        yield ""
-        yield f"  {next_step(record).line}"
 
 
 def _trouble(record: CaseRecord) -> Iterator[str]:
     """The lines of a case that has no run, or whose run could not be judged."""
     verdict = "" if record.source is RunSource.CHECKED else f"   {NO_VERDICT}"
     yield f"{place(record)}   {record.mode}{verdict}"
-    yield from _description(record)
+    yield from description(record)
     yield ""
     for line in record.message.split("\n"):
         yield f"  {safe(line)}"
@@ -70,7 +76,8 @@ def place(record: CaseRecord) -> str:
     return safe(f"{record.file}{line}{row}{run}")
 
 
-def _description(record: CaseRecord) -> Iterator[str]:
+def description(record: CaseRecord) -> Iterator[str]:
+    """The line that says what a case is about, if its suite does."""
     if record.description:
         yield f"  {safe(record.description)}"
 
@@ -243,17 +250,27 @@ def next_step(record: CaseRecord, command: str = "") -> NextStep:
         return NextStep("to ask the app as it is now", f"{command} --dust-mode=live")
     if record.source is RunSource.LIVE and _is_as_recorded(record):
         return NextStep(f"as recorded, so correct the app, or the expectation in {place(record)}")
-    if record.version != record.pinned and record.source is RunSource.LIVE:
-        where = "test" if record.is_test else "suite"
-        ran = safe((record.shown and record.shown.specification_hash) or "the new hash")
-        return NextStep(
-            f"if this is right, pin {ran} in the {where} and record it", f"{command} --dust-mode=record"
-        )
-    if record.verdict is Verdict.CHANGED or record.is_test:
-        return NextStep("if this is right, record it", f"{command} --dust-mode=rerecord")
     if record.source is RunSource.LIVE:
-        return NextStep("if this is right, edit the suite and record it", f"{command} --dust-mode=rerecord")
+        return _accept(record, f"{command} --dust-accept")
+    if record.is_test:
+        return NextStep("if this is right, record it", f"{command} --dust-mode=rerecord")
     return NextStep(f"the run is recorded; if it is right, edit the suite: {place(record)}")
+
+
+def _accept(record: CaseRecord, command: str) -> NextStep:
+    """How to accept the answer of a live run."""
+    if record.is_test and record.version != record.pinned:
+        return NextStep(f"if this is right, pin {_ran(record)} in the test and accept it", command)
+    if record.version != record.pinned:  # one hash is for all cases that are made in one place
+        command = command.replace(shlex.quote(record.title), shlex.quote(record.title.partition("[")[0]))
+    edits = record.verdict is Verdict.FAILED and not record.is_test
+    pins = "" if record.is_pinned or record.version == record.pinned else f", which pins {_ran(record)[:12]}…"
+    return NextStep(f"if this is right, accept it{pins}", f"{command} --dust-edit" if edits else command)
+
+
+def _ran(record: CaseRecord) -> str:
+    """The specification hash that ran."""
+    return safe((record.shown and record.shown.specification_hash) or "the new hash")
 
 
 def _is_as_recorded(record: CaseRecord) -> bool:

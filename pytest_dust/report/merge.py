@@ -29,6 +29,8 @@ def merged(sessions: Sequence[SessionRecord]) -> SessionRecord:
         drifts=_drifts(drift for session in ordered for drift in session.drifts),
         surplus=surplus_runs(session.surplus for session in ordered),
         pending=_each(file for session in ordered for file in session.pending),
+        lost=_each(why for session in ordered for why in session.lost),
+        review=next((session.review for session in ordered if session.review), ""),
         renamed={suite: ids for session in ordered for suite, ids in session.renamed.items()},
         files=_files([session.files for session in ordered if session.files]),
         apps=app_counts([session.apps for session in ordered]),

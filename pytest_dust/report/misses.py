@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_dust.report.values import contrast, show_path
+from pytest_dust.wording import first_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pytest_dust.model import Change
 
@@ -22,16 +23,21 @@ def missing(shown: str, record: str) -> str:
 
 def misfit(shown: str, moved: Sequence[Change], record: str) -> str:
     """The message if the cassette was recorded for another request: every field that moved, old → new."""
+    names, *lines = moved_lines(moved)
+    heading = f"the cassette {shown} does not fit; moved since it was recorded: {names}"
+    return "\n".join([heading, *lines, f"record it anew: {record} --dust-mode=record"])
+
+
+def moved_lines(moved: Sequence[Change]) -> Iterator[str]:
+    """The names of the fields that moved in one line; then each field, old → new."""
     fields = [show_path(change.path) for change in moved]
-    more = "" if len(fields) <= 3 else f" and {len(fields) - 3} more"
-    lines = [f"the cassette {shown} does not fit; moved since it was recorded: {', '.join(fields[:3])}{more}"]
+    yield first_names(fields, 3)
     width = max(map(len, fields[:MAX_FIELDS]))
     for field, change in zip(fields[:MAX_FIELDS], moved, strict=False):
         old, new = contrast(change.old, change.new)
-        lines.append(f"  {field:<{width}}  {old} → {new}")
+        yield f"  {field:<{width}}  {old} → {new}"
     if len(fields) > MAX_FIELDS:
-        lines.append(f"  … and {len(fields) - MAX_FIELDS} more")
-    return "\n".join([*lines, f"record it anew: {record} --dust-mode=record"])
+        yield f"  … and {len(fields) - MAX_FIELDS} more"
 
 
 def unreadable(shown: str, wrong: str, record: str) -> str:

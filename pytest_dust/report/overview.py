@@ -320,5 +320,7 @@ def facts(session: SessionRecord) -> Iterator[str]:
         shown = f"latest ({(ran.pop() or '')[:12]})" if version == LATEST and len(ran) == 1 else version[:12]
         yield f"against version {shown} of {f'app {safe_name(app)}' if app else 'each app'}"
     yield f"{session.duration:.1f} s"
+    if session.pending:
+        yield f"{plural(len(session.pending), 'answer')} pending"
     paid = (case.tokens for case in session.cases if case.source is not RunSource.REPLAYED)
     yield in_all(sum(paid, Tokens()))

@@ -247,6 +247,10 @@ class CaseRecord:
     """Blocks that the service may have answered from its own cache."""
     fresh: bool = False
     """Whether the service's cache was turned off for the run."""
+    as_recorded: bool = False
+    """Whether the run was to be recorded, and says the same as its cassette, which was left as it is."""
+    pending: str = ""
+    """The file in which the answer waits to be accepted, as the user types it; empty if it does not."""
     rerun: bool = False
     """Whether a plugin ran the case again, so that a later record counts."""
     outcome: CaseOutcome = CaseOutcome.PASSED
@@ -446,7 +450,11 @@ class ProcessRecord:
 
     surplus: SurplusRuns = field(default_factory=SurplusRuns)
     pending: tuple[str, ...] = ()
-    """Files that keep answers which no cassette holds, as the user types them."""
+    """Files of pending answers that the session kept, as the user types them."""
+    elsewhere: str = ""
+    """The temporary folder of pending answers, if the project takes no files."""
+    lost: tuple[str, ...] = ()
+    """Why answers could be kept nowhere."""
     renamed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By suite: ids of cases that are numbered, as their own would show a redacted value."""
     files: CassetteFiles | None = None
@@ -471,6 +479,9 @@ class SessionRecord:
     drifts: tuple[DriftRecord, ...] = ()
     surplus: SurplusRuns = field(default_factory=SurplusRuns)
     pending: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    review: str = ""
+    """The command that shows the pending answers; empty if there are none."""
     renamed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files: CassetteFiles | None = None
     apps: AppCounts = field(default_factory=AppCounts)

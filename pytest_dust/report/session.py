@@ -11,7 +11,6 @@ from pytest_dust.report.cache import cached
 from pytest_dust.report.comparison import begins, comparison_lines
 from pytest_dust.report.files import file_lines
 from pytest_dust.report.fold import fold_lines, folds
-from pytest_dust.report.gate import by_app
 from pytest_dust.report.record import CaseRecord, RunSource, SessionRecord, SurplusRuns
 from pytest_dust.report.tokens import in_all, uncounted, used
 from pytest_dust.wording import first_names, plural
@@ -30,7 +29,6 @@ def summary(session: SessionRecord) -> Iterator[str]:
     if session.files is not None:
         yield from file_lines(session.files, session.folder)
     yield from _surplus(session.surplus)
-    yield from _pending(session.pending)
     yield from _renamed(session.renamed)
 
 
@@ -38,12 +36,12 @@ def _cases(session: SessionRecord) -> Iterator[str]:
     cases = session.final
     made = [case for case in cases if case.source.is_new]
     yield from _totals(session)
+    if session.mode == "rerecord":
+        yield from _rerecorded([case for case in made if case.attempts])
     yield from _waits([case.waited for case in cases if case.waited])
     yield from cached(made)
     yield from _left_out(cases)
     yield from _repeated([case for case in cases if case.repeat and case.attempts])
-    if session.versions:
-        yield from by_app(made)
     yield from _changed([case for case in cases if case.passed and case.changed])
 
 
@@ -56,6 +54,20 @@ def _totals(session: SessionRecord) -> Iterator[str]:
     yield f"dust: {', '.join([*counts, in_all(tokens)])}"
     if session.max_tokens is not None and tokens.unknown:
         yield uncounted(tokens.unknown)
+
+
+def _rerecorded(cases: Sequence[CaseRecord]) -> Iterator[str]:
+    """How many cassettes were left as they are, as the new runs say the same."""
+    counts = Counter(_recorded_as(case) for case in cases)
+    if cases:
+        new = f", {counts['new']:,} new" if counts["new"] else ""
+        yield f"dust: {counts['as recorded']:,} as recorded, {counts['changed']:,} changed{new}"
+
+
+def _recorded_as(case: CaseRecord) -> str:
+    if case.as_recorded:
+        return "as recorded"
+    return "changed" if case.comparison is not None else "new"
 
 
 def _waits(waits: Sequence[float]) -> Iterator[str]:
@@ -117,14 +129,6 @@ def _surplus(runs: SurplusRuns) -> Iterator[str]:
         tokens = f" ({used(runs.tokens)})" if runs.made else ""
         made = plural(runs.made, "run")
         yield f"dust: {made} made{tokens} and {runs.under_way:,} under way that no case waited for"
-
-
-def _pending(files: Sequence[str]) -> Iterator[str]:
-    """Where answers are kept that are in no cassette."""
-    if files:
-        are = "is" if len(files) == 1 else "are"
-        where = first_names(files, MAX_NAMED)
-        yield f"dust: {plural(len(files), 'answer')} {are} in no cassette, but kept: {where}"
 
 
 def _renamed(suites: Mapping[str, Sequence[str]]) -> Iterator[str]:

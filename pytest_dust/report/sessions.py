@@ -17,6 +17,7 @@ def with_processes(session: SessionRecord, processes: Sequence[ProcessRecord]) -
         session,
         surplus=surplus_runs(each.surplus for each in processes),
         pending=tuple(sorted({file for each in processes for file in each.pending})),
+        lost=tuple(why for each in processes for why in each.lost),
         renamed=renamed,
         apps=app_counts([each.apps for each in processes]),
         selection=_selection(each.selection for each in processes),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pytest_dust import clock
 from pytest_dust.cassettes import format as cassette_format
 from pytest_dust.cassettes.recording import Recording
+from pytest_dust.constants import LATEST
 from pytest_dust.dust.transport import Update
 from pytest_dust.errors import ServiceError
-from pytest_dust.model import Reply, Run, Source, Specification, Tokens
+from pytest_dust.model import Json, Reply, Run, Source, Specification, Tokens
 from pytest_dust.run.case_request import CaseRequest
+from pytest_dust.run.pending import Origin
 from pytest_dust.worker_pool import Job
 
 UNKNOWN = Tokens(unknown=1)
@@ -67,15 +69,46 @@ class Answer:
                 raise each.run
         return [each.run for each in self.made if isinstance(each.run, Run)]
 
-    def content(self, specification: Specification | None = None) -> bytes:
-        """The bytes of a cassette that holds the runs."""
-        mask, replayed = self.asked.mask, self.source is Source.REPLAYED
+    @property
+    def version(self) -> str:
+        """The specification hash to which a cassette of the runs is bound.
+
+        For a case that asks for `latest`, it is `latest`; else the hash that ran, if all runs ran the same.
+        """
+        if self.asked.case.specification_hash == LATEST:
+            return LATEST
+        if self.asked.version != LATEST:
+            return self.asked.version
+        ran = {each.run.specification_hash for each in self.made if isinstance(each.run, Run)}
+        return (ran.pop() or LATEST) if len(ran) == 1 else LATEST
+
+    @property
+    def is_of_pinned(self) -> bool:
+        """Whether the version that ran is the one that the case asks for."""
+        pinned = self.asked.case.specification_hash
+        return self.asked.version == LATEST if pinned == LATEST else self.version == pinned
+
+    @property
+    def origin(self) -> Origin:
+        """Where the answer comes from, for the one who reviews it."""
+        place, case = self.recording.place, self.asked.case
+        return Origin(place.case, place.line, case.specification_hash, case.plural, place.sources)
+
+    def content(
+        self, specification: Specification | None = None, notes: Mapping[str, Json] | None = None
+    ) -> bytes:
+        """The bytes of a cassette that holds the runs; `notes` are for a pending one."""
+        mask = self.asked.mask
         now = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         if specification is not None:
             specification = specification._replace(blocks=mask.value(specification.blocks))
         replies = [each.reply for each in self.made]
-        bound = mask.value(self.asked.bound if replayed else self.asked.live_bound)
-        return cassette_format.dumps(bound, replies, now, specification)
+        bound = mask.value({**self.asked.bound, "specification_hash": self.version})
+        return cassette_format.dumps(bound, replies, now, specification, notes)
+
+    def pending_content(self, specification: Specification | None = None) -> bytes:
+        """The bytes of a pending cassette that holds the runs."""
+        return self.content(specification, self.origin.notes)
 
 
 def tokens(made: Iterable[MadeRun]) -> Tokens:

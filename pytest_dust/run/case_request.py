@@ -27,11 +27,6 @@ class CaseRequest:
     timeout: float
     """Seconds that one run may take."""
 
-    @property
-    def live_bound(self) -> dict[str, Json]:
-        """The parts to which a cassette of a live run is bound: `bound` with the version that runs."""
-        return {**self.bound, "specification_hash": self.version}
-
 
 def case_request(case: Case, settings: Settings, mask: Mask) -> CaseRequest:
     """The case's request; settings fill in what neither suite nor case names."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_dust.cassettes.recording import CassetteOfCase
 from pytest_dust.errors import DustError
@@ -28,7 +28,7 @@ class CaseRun:
     record: CaseRecord
     """The record of the case: before it runs, that of a case without a run."""
     answer: Answer | None = None
-    recorded: bool = False
+    recorded: keep.Recorded = keep.Recorded.NO
     """Whether the answer is in the case's cassette."""
 
     def run(
@@ -45,7 +45,7 @@ class CaseRun:
             spent = getattr(error, "spent", None) or (self.answer.spent if self.answer else Tokens())
             message = str(error) if isinstance(error, DustError) else type(error).__name__
             source = source_without_outcome(
-                self.answer.source if self.answer else None, recorded=self.recorded
+                self.answer.source if self.answer else None, recorded=self.recorded is not keep.Recorded.NO
             )
             self.record = with_trouble(self.record, message, spent, source)
             raise
@@ -59,5 +59,7 @@ class CaseRun:
             record = with_outcome(self.record, outcome, fresh=settings.fresh, detailed=bool(settings.report))
             if context.differences is not None:
                 context.differences.write(record, self.asked.case.id, self.asked.mask.text)
-        self.record = record
+        as_recorded = self.recorded is keep.Recorded.AS_BEFORE
+        pending = keep.keep_for_review(answer, outcome, context)
+        self.record = replace(record, as_recorded=as_recorded, pending=pending)
         return outcome

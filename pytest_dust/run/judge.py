@@ -29,10 +29,11 @@ def judge(answer: Answer, context: RunContext) -> Outcome:
     A live run that cannot be judged is kept as pending. Raises JudgeError if runs cannot be compared.
     """
     with while_judging(answer, context) as watch:
-        return _judged(answer, context.settings, watch)
+        return judged(answer, context.settings, watch)
 
 
-def _judged(answer: Answer, settings: Settings, watch: Watch[None] | None) -> Outcome:
+def judged(answer: Answer, settings: Settings, watch: Watch[None] | None = None) -> Outcome:
+    """The outcome of runs; raises DustError if they cannot be judged."""
     case, source = answer.asked.case, answer.source
     with limited_depth():
         attempts = _attempts(answer, watch)

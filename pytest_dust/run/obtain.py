@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 
 from pytest_dust.cassettes import recording
-from pytest_dust.cassettes.format import Cassette
 from pytest_dust.cassettes.recording import CassetteOfCase, Recording
-from pytest_dust.dust import token_counts, wire
-from pytest_dust.dust.network import Network, relay
-from pytest_dust.dust.wire import Block
-from pytest_dust.errors import CassetteError, DustError, ServiceError
-from pytest_dust.model import App, Event, Reply, RunRequest, Source, Tokens
-from pytest_dust.report.misses import unreadable
+from pytest_dust.dust.network import relay
+from pytest_dust.errors import CassetteError, DustError
+from pytest_dust.model import Event, Source, Tokens
 from pytest_dust.run.answer import Answer, Jobs, MadeRun, ended, limited_depth, tokens
 from pytest_dust.run.case_request import CaseRequest
 from pytest_dust.run.context import RunContext
 from pytest_dust.run.keep import unjudged
 from pytest_dust.run.launch import launch
 from pytest_dust.run.pending import add_note
-from pytest_dust.run.recorded import recorded, saved_blocks
+from pytest_dust.run.recorded import recorded
+from pytest_dust.run.replay import replayed
 from pytest_dust.run.source import choose
 from pytest_dust.worker_pool import Watch
 
@@ -40,13 +36,24 @@ def obtain(
     """
     with limited_depth():
         found = recording.load(place, dict(asked.bound), asked.mask, context.read_ahead.take)
-        source = choose(context.settings.mode, found)
+        source = _source(found, context)
         answer = partial(Answer, asked, found, source)
         if source is Source.REPLAYED:
-            return answer(tuple(_replayed(asked.request, found, context.network)))
+            return answer(tuple(replayed(asked.request, found, context.network)))
         if not jobs:
             jobs = launch(asked, place, context, recorded(found.cassette).blocks, urgent=True)
         return _waited(jobs, context, answer, watch)
+
+
+def _source(found: Recording, context: RunContext) -> Source:
+    """Where the run comes from; raises CassetteError, which tells of a pending answer if there is one."""
+    try:
+        return choose(context.settings.mode, found)
+    except CassetteError as error:
+        place = found.place
+        if place.path.file.name in context.pending.folder.names(place.file):
+            add_note(error, f"an answer to it is pending; see and accept it: {place.command} --dust-review")
+        raise
 
 
 def _waited(
@@ -66,33 +73,3 @@ def _waited(
         if isinstance(error, DustError):
             error.spent = tokens(done) + (error.spent or Tokens())
         raise
-
-
-def _replayed(request: RunRequest, found: Recording, network: Network) -> list[MadeRun]:
-    """The runs of a cassette; raises CassetteError for whatever is wrong with it."""
-    assert found.cassette is not None  # noqa: S101  # it fits, so it is there
-    asked, place = _with_recorded_app(request, found.cassette), found.place
-    try:
-        replies = [network.replay(asked, reply) for reply in found.cassette.replies]
-        return [_replay(reply, request, saved_blocks(found.cassette)) for reply in replies]
-    except CassetteError as error:
-        raise CassetteError(unreadable(place.shown, str(error), place.command)) from None
-    except ServiceError as error:
-        wrong = f"holds no run: {error.headline}"
-        raise CassetteError(unreadable(place.shown, wrong, place.command)) from None
-
-
-def _replay(reply: Reply, request: RunRequest, known: Sequence[Block]) -> MadeRun:
-    run = wire.run(reply, request.block_filter, request.specification_hash)
-    return MadeRun(reply, run, token_counts.of_run(reply, run, request.block_filter, known))
-
-
-def _with_recorded_app(request: RunRequest, cassette: Cassette) -> RunRequest:
-    """The request with the cassette's workspace and space, if nothing names one."""
-    app = request.app
-    if app.workspace and app.space:
-        return request
-    kept = cassette.request.get("app")
-    names = kept if isinstance(kept, dict) else {}
-    named = App(app.workspace or names.get("workspace"), app.space or names.get("space"), app.id)
-    return replace(request, app=named)

@@ -87,6 +87,7 @@ class _Variant(NamedTuple):
 
     parts: list[tables.Part]
     row: str
+    row_number: int
     look_up: references.LookUp
     value: Mapping[str, Any] | None
     roots: Mapping[str, Json] = {}
@@ -307,21 +308,21 @@ class _Reader:
         """One row, or none if there is no dataset, with each combination of the matrix."""
         roots: dict[str, Any] = {}
         parts: list[tables.Part] = []
-        place, alone = "", None
+        place, at, alone = "", 0, None
         if row is not None:
             name = case.read["dataset"]
             roots["row"] = alone = row.value
-            place = f"{name}:{row.line}"
+            place, at = f"{name}:{row.line}", number
             try:
                 parts = [tables.row_id(row, number, name)]
             except tables.TableError as error:
                 raise self.problems.invalid((*case.path, "dataset"), str(error)) from None
         if "matrix" not in case.read:
-            yield _Variant(parts, place, references.table(roots, self.look_up), alone, roots)
+            yield _Variant(parts, place, at, references.table(roots, self.look_up), alone, roots)
             return
         for named, chosen in tables.combinations(case.read["matrix"]):
             both = {**roots, "matrix": chosen}
-            yield _Variant([*parts, *named], place, references.table(both, self.look_up), alone, both)
+            yield _Variant([*parts, *named], place, at, references.table(both, self.look_up), alone, both)
 
     def count(self, size: Size, path: Path) -> None:
         """Count the runs of a case; adds a mistake and raises Invalid if the file has too many then."""
@@ -366,6 +367,8 @@ class _Reader:
             expect=expect,
             baseline=Baseline(**{**self.shared.get("baseline", {}), **own.get("baseline", {})}),
             row=variant.row,
+            row_number=variant.row_number,
+            at=path,
             renamed=renamed,
             redacted=tuple(redacted),
             pin_line=self.pin_line(written),
@@ -409,7 +412,7 @@ class _Reader:
         """One entry of `expect`; adds a mistake and returns None if it is wrong."""
         try:
             one = expectation.read(str(path[-1]), value, plural=plural, here=self.here)
-            return replace(one, line=self.problems.document.place(path, key=True).line)
+            return replace(one, line=self.problems.document.place(path, key=True).line, at=path)
         except PathError as error:
             self.problems.add(path, str(error), key=True)
         except ArgumentError as error:

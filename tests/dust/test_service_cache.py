@@ -229,8 +229,10 @@ def test_the_fixture_reaches_them_too(stand):
 
 
 def test_without_fresh_nothing_is_listed_and_nothing_is_added(stand):
-    """A live run without --dust-fresh sends the suite's config unchanged, and lists no apps."""
-    stand.having().run("--dust-mode=live")
+    """A live run as recorded, without --dust-fresh, sends the suite's config unchanged and lists no apps."""
+    recorded = stand.having().run("--dust-mode=record").example
+    stand.server.requests.clear()
+    recorded.run("--dust-mode=live")
     assert [request.method for request in stand.server.requests] == ["POST"]
     assert stand.sent() == [{}]
 

@@ -44,7 +44,7 @@ def test_one_cause_is_reported_once(many):
     assert sum(line.lstrip().startswith("a.dust.yaml:") for line in lines) == 3
     named = re.findall(r"\bc\d+\b", "\n".join(lines[1:]))
     assert set(named) == {f"c{number}" for number in range(1, MANY + 1)}
-    assert "record it: pytest a.dust.yaml --dust-mode=record" in result.report
+    assert "pytest a.dust.yaml --dust-accept" in result.report
 
 
 def test_the_short_summary_names_each_case(many):

@@ -123,12 +123,17 @@ def test_a_mode_that_writes_is_refused(both, server, mode):
 # ── what it is held against ──────────────────────────────────────────────────────────────────────
 
 
+def without_pending(example):
+    """The files of a project without pending answers."""
+    return {name: text for name, text in example.files.items() if not name.startswith(".dust/")}
+
+
 def test_nothing_is_written(both, server):
-    """Cassettes keep their bytes and times of change, and no file comes or goes."""
+    """Cassettes keep their bytes and times of change, and no file comes or goes but pending answers."""
     both.write()
     before = stamps(both)
     result = both.run(f"{OPTION}={QUOTE}={server.hash(QUOTE, 'v2')}", "-p", "no:cacheprovider")
-    assert result.example.files == both.files
+    assert without_pending(result.example) == both.files
     assert stamps(both) == before
 
 
@@ -198,33 +203,26 @@ def test_the_exit_status_follows_on_change(both, server, on_change, status, wher
 # ── what to type next ────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_last_line_pins_and_records_the_new_version(both, server):
-    """The report ends in a command that, once the new hash is pinned, records it; then all is replayed."""
+def test_the_last_line_accepts_the_new_version(both, server):
+    """The report ends in a command that accepts the answer and pins the new hash; then all is replayed."""
     new = server.hash(SUPPORT, "v2")
     result = both.run(f"{OPTION}={SUPPORT}={new}", "--dust-on-change=fail")
     assert result.outcomes == {"passed": 3, "failed": 1}
-    assert f"if this is right, pin {new} in the suite and record it: pytest" in result.report
-    assert result.command == ["answer.dust.yaml::refund", "--dust-mode=record"]
-    pinned = result.example.replacing("answer.dust.yaml", server.hash(SUPPORT), new)
-    assert pinned.run(*result.command).outcomes == {"passed": 1}
-    assert pinned.left().offline().run("answer.dust.yaml::refund").outcomes == {"passed": 1}
-
-
-def test_the_hash_to_pin_can_be_copied_from_the_report(both, server):
-    """Where `latest` was tried, the report gives the new hash whole: nobody can pin eight digits."""
-    server.save_edited(SUPPORT)
-    result = both.run(f"{OPTION}=latest", "--dust-on-change=fail", "answer.dust.yaml::refund")
-    assert server.hash(SUPPORT, "v2") in result.report
+    assert f"if this is right, accept it, which pins {new[:12]}…: pytest" in result.report
+    assert result.command == ["answer.dust.yaml::refund", "--dust-accept"]
+    accepted = result.example.offline().run(*result.command).example
+    assert f"specification_hash: {new}" in accepted.files["answer.dust.yaml"].decode()
+    assert accepted.run("answer.dust.yaml").outcomes == {"passed": 2}
 
 
 def test_an_app_that_keeps_its_pin_is_not_told_to_pin_another(both, server):
-    """A case whose own version ran, while another app's is tried, is recorded anew as in any live run."""
+    """A case whose own version ran, while another app's is tried, is accepted as in any live run."""
     server.drift("QUOTE")
     given = f"{OPTION}={SUPPORT}={server.hash(SUPPORT, 'v2')}"
     result = both.run(given, "--dust-on-change=fail", "order.dust.yaml::apples", "answer.dust.yaml::parcel")
     assert result.outcomes == {"failed": 1, "passed": 1}
-    assert "pin the new hash" not in result.report
-    assert result.command == ["order.dust.yaml::apples", "--dust-mode=rerecord"]
+    assert "pins" not in result.report
+    assert result.command == ["order.dust.yaml::apples", "--dust-accept"]
 
 
 def test_workers_tell_the_same(both, server):
@@ -240,5 +238,5 @@ def test_workers_tell_the_same(both, server):
         SUPPORT: "1 unchanged, 1 changed, beginning 1 in CLASSIFY (llm)",
         QUOTE: "1 unchanged, 1 changed, beginning 1 in PRICE (code)",
     }
-    assert result.example.files == both.files
+    assert without_pending(result.example) == both.files
     assert asked(server) == {app: {server.hash(app, "v2")} for app in (SUPPORT, QUOTE)}

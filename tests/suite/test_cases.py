@@ -211,6 +211,7 @@ cases:
         config={"CLASSIFY": {"provider_id": "openai", "use_cache": False}},
         inputs=[{"question": "Where is my refund?", "at": "12:30"}],
         plural=False,
+        at=("cases", 0),
         block_filter=("CLASSIFY", "ANSWER"),
         flavor=Flavor.POLL,
         timeout=30.0,

@@ -522,7 +522,7 @@ def test_the_command_is_copied(visit, refused):
         tab.evaluate(
             "Object.defineProperty(navigator, 'clipboard', {value: {writeText: () => Promise.reject()}})"
         )
-    assert copied(tab) == f"{command} --dust-mode=rerecord"
+    assert copied(tab) == f"{command} --dust-accept"
 
 
 # ── looks ────────────────────────────────────────────────────────────────────────────────────────
