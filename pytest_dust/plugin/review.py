@@ -108,7 +108,7 @@ def decisions(files: Sequence[WaitingFile], session: Session, config: pytest.Con
             with single_keys() as key:
                 _ask(review, key, _Screen(writer, session))
         except KeyboardInterrupt:
-            pytest.exit("the review was interrupted; all answers are still pending", returncode=INTERRUPTED)
+            pytest.exit("review interrupted, all answers are still pending", returncode=INTERRUPTED)
     accepted = review.of(Choice.ACCEPT, Choice.EDIT)
     return Decisions(accepted, review.of(Choice.EDIT), review.of(Choice.REJECT))
 

@@ -75,4 +75,4 @@ def only_pinned(apps: Iterable[str]) -> Iterator[str]:
 def _begins(run: CaseRecord) -> str:
     """`NAME (type)` of the block in which a changed run's change begins."""
     comparison = run.comparison
-    return begins_in(comparison) if comparison and comparison.blocks else "it changed"
+    return begins_in(comparison) if comparison and comparison.blocks else "no known block"

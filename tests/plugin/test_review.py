@@ -122,7 +122,7 @@ def test_ctrl_c_leaves_all_as_it_was(waiting, columns):
         terminal.press("R")
         terminal.until(KEYS)
         terminal.press("\x03")
-        terminal.until("the review was interrupted; all answers are still pending")
+        terminal.until("review interrupted, all answers are still pending")
         assert terminal.end() == 2
     assert own(example.left()) == own(example)
     _, _, review = terminal.shown.partition("─ 1 of 3")
