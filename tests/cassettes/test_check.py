@@ -109,10 +109,9 @@ def test_a_cassette_that_does_not_fit_is_a_finding(recorded):
     assert "--dust-mode=record" in result.report
 
 
-@each_way
-def test_an_orphan_is_a_finding(shrunk, way):
+def test_an_orphan_is_a_finding(shrunk):
     """A cassette of no case ends the check with 1, and is told in one line."""
-    result = check(shrunk, *way)
+    result = check(shrunk)
     assert (result.ret, result.outcomes) == (1, {"checked": 2})
     assert f"dust: 1 orphaned cassette, of no case: {ORPHAN}; remove with --dust-prune" in result.out
 
@@ -268,8 +267,7 @@ def test_prune_stays_out_of_a_linked_cassette_folder(shrunk, tmp_path_factory):
     assert told in "\n".join(result.outlines)
 
 
-@each_way
-def test_prune_with_a_broken_suite_keeps_its_cassettes(recorded, way):
+def test_prune_with_a_broken_suite_keeps_its_cassettes(recorded):
     """Nobody knows the cases of a suite with mistakes, so its cassettes stay."""
     broken = recorded.replacing("answer.dust.yaml", "id: refund", "id: Refund").having({"b.dust.yaml": SHORT})
     for options in (
@@ -277,7 +275,7 @@ def test_prune_with_a_broken_suite_keeps_its_cassettes(recorded, way):
         ("--dust-prune", "--continue-on-collection-errors"),
         ("--dust-prune", "--dust-check"),
     ):
-        result = broken.run(*options, *way, subprocess=bool(way))
+        result = broken.run(*options)
         assert set(result.example.cassettes) == set(recorded.cassettes)
 
 
@@ -472,12 +470,11 @@ def test_prune_in_a_read_only_folder_says_so(shrunk):
     assert (result.ret, result.example.cassettes) == (1, shrunk.cassettes)
 
 
-@pytest.mark.parametrize("way", [(), ("-n", "2")], ids=["alone", "xdist"])
-def test_what_cannot_be_pruned_is_named(recorded, way):
+def test_what_cannot_be_pruned_is_named(recorded):
     """Of many files that cannot be removed three are named, and the rest are counted."""
     text = recorded.files["cassettes/answer/refund.json"]
     extra = {f"cassettes/answer/old{at}.json": text for at in range(5)}
-    result = recorded.having({"conftest.py": REFUSES, **extra}).run("--dust-prune", *way, subprocess=True)
+    result = recorded.having({"conftest.py": REFUSES, **extra}).run("--dust-prune", subprocess=True)
     lines = [line for line in result.out.splitlines() if line.startswith("dust: cannot remove ")]
     assert lines == [
         f"dust: cannot remove cassettes/answer/old{at}.json: Read-only file system; mend that and prune again"

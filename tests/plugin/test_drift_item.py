@@ -337,16 +337,15 @@ def test_a_version_that_is_gone_is_told_beside_the_drift(pinned, server):
 # ── every suite's recordings ─────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_recordings_of_other_suites_count(pinned, server, workers):
+def test_recordings_of_other_suites_count(pinned, server):
     """Where the first suite has no recording, one of another suite tells the blocks of the app."""
     twin = pinned.having({"second.dust.yaml": pinned.files["answer.dust.yaml"]})
     twin = twin.having({name.replace("answer", "second"): text for name, text in pinned.cassettes.items()})
     twin = twin.having(dict.fromkeys(pinned.cassettes))
     server.delete_saved_run(SUPPORT)
-    assert told(asking(twin, *workers)) == [f"dust: app {SUPPORT}: not drifted"]
+    assert told(asking(twin)) == [f"dust: app {SUPPORT}: not drifted"]
     server.save_unrun_edit(SUPPORT)
-    assert "CLASSIFY (llm)" in asking(twin, *workers).report
+    assert "CLASSIFY (llm)" in asking(twin).report
 
 
 def test_recordings_of_latest_count(pinned, server):

@@ -84,10 +84,9 @@ def test_a_failed_case_stays_at_its_line_in_the_tree(read):
     assert [failure["location"] for failure in told(result, "FAILURE")] == [["support/s.dust.yaml", 9]]
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
-def test_a_failure_has_pytests_own_form(read, workers):
+def test_a_failure_has_pytests_own_form(read):
     """It is of pytest's class, with a crash at the full path, and an entry at the path as typed."""
-    (failure,) = told(read.run("-s", *workers), "FAILURE")
+    (failure,) = told(read.run("-s"), "FAILURE")
     words = 'result.label: expected "other", actual "billing"'
     (text,) = failure.pop("texts")
     assert failure == {

@@ -11,7 +11,6 @@ from pytest_dust.plugin import hints
 
 TABLE = "cases:\n  - id: question\n    dataset: q.jsonl\n  - id: v1.2\n    input: {question: Hi}\n"
 ROWS = '{"id": "parcel", "question": "Hi"}\n{"question": "Hi"}\n{"id": "a::b", "question": "Hi"}\n'
-each_way = pytest.mark.parametrize("way", [(), ("-n", "1")], ids=["alone", "xdist"])
 
 
 # ── files ────────────────────────────────────────────────────────────────────────────────────────
@@ -49,11 +48,10 @@ def lines(result):
     return [line for line in result.out.splitlines() if "is not collected" in line]
 
 
-@each_way
-def test_a_file_that_is_almost_a_suite_is_told_once(recorded, way):
+def test_a_file_that_is_almost_a_suite_is_told_once(recorded):
     """A suite that ends in .yml is told in one line of the summary, and the others run."""
     text = recorded.files["answer.dust.yaml"]
-    result = recorded.having({"sub/other.dust.yml": text}).run(*way, subprocess=bool(way))
+    result = recorded.having({"sub/other.dust.yml": text}).run()
     assert result.outcomes == {"passed": 2, "failed": 1}
     assert lines(result) == [
         "dust: sub/other.dust.yml is no suite and is not collected; rename it to sub/other.dust.yaml"
@@ -86,14 +84,11 @@ def test_many_such_files_are_few_lines(project):
     assert "dust: … and 4 more files whose names do not end in .dust.yaml" in result.out
 
 
-@pytest.mark.parametrize(
-    ("name", "ret", "way"),
-    [("x.dust.yml", 1, ()), ("x.dust.YAML", 1, ("-n", "1")), ("data.dust.json", 0, ())],
-)
-def test_a_check_does_not_pass_over_a_suite(recorded, name, ret, way):
+@pytest.mark.parametrize(("name", "ret"), [("x.dust.yml", 1), ("x.dust.YAML", 1), ("data.dust.json", 0)])
+def test_a_check_does_not_pass_over_a_suite(recorded, name, ret):
     """`--dust-check` ends with 1 where a suite is not collected for its name; JSON may be another's."""
     text = recorded.files["answer.dust.yaml"]
-    result = recorded.having({name: text}).run("--dust-check", *way, subprocess=bool(way))
+    result = recorded.having({name: text}).run("--dust-check")
     assert result.ret == ret
     assert len(lines(result)) == 1
 
@@ -168,7 +163,7 @@ def test_each_named_case_has_its_own_hint(recorded):
 @pytest.mark.parametrize(
     ("wanted", "meant", "way"),
     [
-        ("answr.dust.yaml", "answer.dust.yaml", ("-n", "1")),
+        ("answr.dust.yaml", "answer.dust.yaml", ()),
         ("answer.dust.yml", "answer.dust.yaml", ()),
         ("Answer.dust.yaml::refund", "answer.dust.yaml", ()),
         ("./sub/other.dust.yml", "./sub/another.dust.yaml", ()),

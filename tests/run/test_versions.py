@@ -304,10 +304,9 @@ def test_an_app_of_the_fixture_alone_fits(test, server):
     assert server.runs == 1
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_an_app_that_no_test_was_recorded_with_is_refused(test, server, workers):
+def test_an_app_that_no_test_was_recorded_with_is_refused(test, server):
     """The apps of Python tests are known by their recordings: a typo is refused before the first run."""
-    message = refused(test.run(f"{OPTION}={TYPO}=latest", *workers, subprocess=bool(workers)), server)
+    message = refused(test.run(f"{OPTION}={TYPO}=latest"), server)
     assert f"no suite or test of the app {TYPO} (did you mean {SUPPORT}?)" in message
 
 
