@@ -348,7 +348,8 @@ class Settings(NamedTuple):
     @property
     def without_runs(self) -> Settings:
         """The settings of a session that runs nothing, whatever was asked for."""
-        return self._replace(mode=Mode.REPLAY, specification_hash={}, drift=False, on_change=None, report=())
+        nothing: dict[str, Any] = {"specification_hash": {}, "drift": False, "on_change": None}
+        return self._replace(mode=Mode.REPLAY, report=(), github=False, **nothing)
 
     @property
     def limited(self) -> bool:
