@@ -21,7 +21,7 @@ from pytest_dust.settings import Settings
 from pytest_dust.suite import yaml_reader
 
 EDITED = "{} was edited since the run, so it is left alone"
-NOT_ASKED = "accepted without editing"
+NOT_ASKED = "accepted without --dust-edit, which is the key e in a review"
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,7 +210,7 @@ def test_without_edit_only_the_hash_is_edited(many, server):
     assert result.example.files["a.dust.yaml"].decode() == text.replace(
         server.hash(SUPPORT), server.hash(SUPPORT, V2)
     )
-    assert result.out.count("(accepted without editing)") == 4
+    assert result.out.count("(accepted without --dust-edit, which is the key e in a review)") == 4
     assert result.example.files["rows.csv"].decode() == ROWS
 
 
