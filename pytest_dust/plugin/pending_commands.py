@@ -86,6 +86,9 @@ class PendingCommand:
             decisions = review.decisions(files, shared, self._config)
             yield from _reject([one.file.file for one in decisions.reject])
             yield from self._accept(files, decisions, shared)
+            left = sum(path.exists() for file in files for path in file.paths)
+            if left:
+                yield f"dust: {plural(left, 'answer')} still pending"
 
     def _of_no_test(self, files: Sequence[WaitingFile], shared: sessions.Session) -> Iterator[str]:
         """Tell of pending answers that belong to no test, if all tests are selected."""

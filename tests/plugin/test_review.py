@@ -90,6 +90,7 @@ def test_each_key_decides_about_one_answer(waiting):
     assert after.cassettes["cassettes/s/c3.json"] == example.cassettes["cassettes/s/c3.json"]
     assert f"dust: {NAME}: 3 answers accepted; edited: specification_hash" in terminal.shown
     assert "dust: 1 pending answer rejected" in terminal.shown
+    assert "dust: 36 answers still pending" in terminal.shown
 
 
 def test_capital_letters_decide_about_a_group(waiting):
