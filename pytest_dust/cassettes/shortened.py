@@ -46,11 +46,15 @@ def shorten(document: dict[str, Any]) -> None:
 def _shorten_exchange(exchange: dict[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
     if "events" in exchange:
         answer, names = _short_events(exchange.pop("events"))
-    else:
-        body = exchange.pop("body")
-        names = _shorten_body(body, request)
-        answer = {"body": body}
-    return {**exchange, **({"shortened": sorted(names)} if names else {}), **answer}
+        return {**exchange, **({"shortened": names} if names else {}), **answer}
+    body = exchange.pop("body")
+    names = _shorten_body(body, request)
+    return {**exchange, **({"shortened": sorted(names)} if _holds_run(body) else {}), "body": body}
+
+
+def _holds_run(body: Any) -> bool:
+    """Return True for an answer that holds a run; its exchange always says what is shortened."""
+    return isinstance(body, dict) and isinstance(body.get("run"), dict)
 
 
 def _shorten_body(body: Any, request: Mapping[str, Any]) -> list[str]:
@@ -152,10 +156,12 @@ def restore(document: dict[str, Any]) -> None:
     """Bring a document back from the short form; raises CassetteError if a part that it needs is missing."""
     try:
         for exchange in _exchanges(document):
+            if _holds_run(exchange.get("body")) and "shortened" not in exchange:
+                raise CassetteError("is incomplete: it does not say what is shortened")
             if "events" in exchange:
                 _restore_events(exchange)
-            elif "shortened" in exchange:
-                _restore_run(exchange["body"]["run"], document["request"], _names(exchange, NAMES))
+            elif names := _names(exchange, NAMES):
+                _restore_run(exchange["body"]["run"], document["request"], names)
         if (
             "specification" in _names(document, {"specification"})
             and document.get("specification") is not None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_dust.files.names import case_file
 from pytest_dust.plugin import session as sessions
 from pytest_dust.plugin.decisions import Decisions
 from pytest_dust.report.terminal import inert
@@ -71,12 +72,14 @@ class PendingCommand:
         folder = shared.pending.folder.path
         if self._config.getoption("dust_pending_dir") and not folder.is_dir():
             raise pytest.UsageError(f"--dust-pending-dir: there is no folder {shared.pending.shown(folder)}")
-        yield from self._of_no_test(files, shared)
+        yield from self._of_no_case(shared)
+        if not files and session.testsfailed:
+            return  # what is selected is not known
         if not files:
             where = shared.pending.shown(folder)
             yield f"dust: no answer is pending for the selected tests (looked in {where})"
         elif self._name == "reject":
-            yield from _reject([path for file in files for path in file.paths])
+            yield from self._reject([path for file in files for path in file.paths], shared)
         elif self._name == "accept":
             answers = [one for file in files for one in file.answers]
             yield from self._accept(files, Decisions(answers, answers if self._edit else ()), shared)
@@ -84,21 +87,35 @@ class PendingCommand:
             from pytest_dust.plugin import review
 
             decisions = review.decisions(files, shared, self._config)
-            yield from _reject([one.file.file for one in decisions.reject])
+            yield from self._reject([one.file.file for one in decisions.reject], shared)
             yield from self._accept(files, decisions, shared)
             left = sum(path.exists() for file in files for path in file.paths)
             if left:
                 yield f"dust: {plural(left, 'answer')} still pending"
 
-    def _of_no_test(self, files: Sequence[WaitingFile], shared: sessions.Session) -> Iterator[str]:
-        """Tell of pending answers that belong to no test, if all tests are selected."""
-        whole = self._config.args_source is not pytest.Config.ArgsSource.ARGS and not shared.deselected
-        known = {path for file in files for path in file.paths}
-        others = [path for path in shared.pending.folder.all() if path not in known] if whole else []
+    def _reject(self, paths: Sequence[Path], shared: sessions.Session) -> Iterator[str]:
+        """Remove pending answers; tell which cannot be removed."""
+        reasons = {path: remove(path) for path in paths}
+        left = [f"{shared.pending.shown(path)}: {why}" for path, why in reasons.items() if why]
+        if len(left) < len(paths):
+            yield f"dust: {plural(len(paths) - len(left), 'pending answer')} rejected"
+        if left:
+            self._failed = True
+            named = first_names(left, MAX_NAMED)
+            yield f"dust: {plural(len(left), 'pending answer')} cannot be removed: {named}"
+
+    def _of_no_case(self, shared: sessions.Session) -> Iterator[str]:
+        """Tell of pending answers that no case of their suite has."""
+        others: list[Path] = []
+        for suite, ids in shared.collected.items():
+            if ids is not None:
+                known = {f"{case_file(id_)}.json" for id_ in ids}
+                names = shared.pending.folder.names(suite) - known
+                others += [shared.pending.folder.place(suite, name).file for name in sorted(names)]
         if others:
             named = first_names(list(map(shared.pending.shown, others)), MAX_NAMED)
             count = plural(len(others), "pending answer")
-            yield f"dust: {count} of no test here: {named}; remove them if their cases are gone"
+            yield f"dust: {count} of no case: {named}; remove what you do not need"
 
     def _accept(
         self, files: Sequence[WaitingFile], decisions: Decisions, shared: sessions.Session
@@ -113,12 +130,5 @@ class PendingCommand:
             chosen = [one for one in file.answers if id(one) in accepted]
             if chosen:
                 done.append(accept(file, chosen, [one for one in chosen if id(one) in edited], shared))
-        self._failed = bool(wrong or any(each.refused for each in done))
+        self._failed = self._failed or bool(wrong or any(each.refused for each in done))
         yield from lines(done, wrong, shared)
-
-
-def _reject(paths: Sequence[Path]) -> Iterator[str]:
-    """Remove pending answers."""
-    removed = sum(map(remove, paths))
-    if removed:
-        yield f"dust: {plural(removed, 'pending answer')} rejected"

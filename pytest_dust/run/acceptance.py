@@ -68,8 +68,8 @@ def _put_in_place(one: Waiting) -> str:
         files.write(one.place.path, one.content())
     except CassetteError as error:
         return f"the cassette {one.place.shown} {error}"
-    remove(one.file.file)
-    return ""
+    why = remove(one.file.file)
+    return f"it is in its cassette now, but {one.file.file} cannot be removed: {why}" if why else ""
 
 
 @dataclass(slots=True)

@@ -182,7 +182,7 @@ class PendingAnswers:
 
     def remove(self, path: Path) -> None:
         """Remove an answer that need not be kept any more."""
-        if remove(path):
+        if not remove(path):
             self.kept = [each for each in self.kept if each != path]
 
     def end_recording(self, why: str) -> None:
@@ -199,15 +199,15 @@ class PendingAnswers:
             raise CassetteError(f"not run, as {why}; mend that, and record again")
 
 
-def remove(path: Path) -> bool:
-    """Remove a pending answer, and its folder if that is then empty; False if there is none."""
+def remove(path: Path) -> str:
+    """Remove a pending answer, and its folder if that is empty; return why it cannot be, else nothing."""
     try:
-        path.unlink()
-    except OSError:
-        return False
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        return error.strerror or "the system gives no reason"
     with suppress(OSError):  # the folder has others
         path.parent.rmdir()
-    return True
+    return ""
 
 
 class UnjudgedAnswer:

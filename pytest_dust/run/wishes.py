@@ -113,7 +113,8 @@ def _pins_at(
         together = bool(rest) or len(own) > 1 or at == (*place, HASH)
         named = first_names(rest or [case.id for case in made], MAX_NAMED)
         insert = Insert(place, HASH, max(own))
-        reason = f"{TOGETHER} {named}" if together else ""
+        computed = _computed(_at(document, at)) if at == (*place, HASH) else ""
+        reason = computed or (f"{TOGETHER} {named}" if together else "")
         yield from (_pin(case, insert, reason) for case in made if wanted.get(case.id))
 
 
@@ -170,7 +171,8 @@ def _wish(
 ) -> Wish:
     """The new value of one expectation."""
     value, agreed = _value(one, outcome, expectation.path)
-    wish = Wish(one.asked.case.id, expectation.line, expectation.path, value)
+    line = expectation.line or one.asked.case.place.line
+    wish = Wish(one.asked.case.id, line, expectation.path, value)
     if not expectation.at:
         return wish.refused("it is not written in the suite")
     if set(failed) != {"equals"}:

@@ -630,16 +630,15 @@ def test_accepting_runs_nothing_whatever_the_mode(many, server):
     assert len(server.requests) == asked
 
 
-def test_answers_of_no_test_are_told(many, server):
-    """A pending answer whose case is gone is named when all tests are selected, and left alone."""
+def test_answers_of_no_case_are_told(many, server):
+    """A pending answer whose case is gone is named, whatever is selected, and left alone."""
     kept = many.run(newer(server)).example.offline()
     renamed = kept.replacing("a.dust.yaml", "- id: parcel", "- id: where")
-    result = renamed.run("--dust-reject")
-    assert (
-        "dust: 1 pending answer of no test here: .dust/pending/a.dust.yaml/parcel.json; remove" in result.out
-    )
-    assert pending(result.example) == {"a.dust.yaml/parcel.json"}
-    assert "of no test here" not in result.example.run("a.dust.yaml", "--dust-reject").out
+    result = renamed.run("a.dust.yaml::refund", "--dust-reject")
+    gone = "dust: 1 pending answer of no case: .dust/pending/a.dust.yaml/parcel.json; remove what you"
+    assert gone in result.out
+    assert "a.dust.yaml/parcel.json" in pending(result.example)
+    assert "of no case" not in kept.run("a.dust.yaml::refund", "--dust-reject").out
 
 
 def test_no_secret_is_shown(many, server):
