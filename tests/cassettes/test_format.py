@@ -309,6 +309,7 @@ BROKEN = {
     "endless event": (streamed([["final", None]], "1e999"), "incomplete: .*at"),
     "event at no time": (streamed([["final", None]], "nan"), "incomplete: .*at"),
     "short form of later versions": (exchanged(shortened=["traces"]), "does not know: traces"),
+    "no word on what is shortened": (exchanged(shortened=MISSING), "does not say what is shortened"),
     "odd short form": (exchanged(shortened=3), "incomplete: a part"),
     "short form of odd names": (exchanged(shortened=[[]]), "incomplete: a part"),
     "results of no traces": (exchanged(shortened=["results"]), "incomplete: a part"),
