@@ -97,7 +97,7 @@ def test_on_change_report_lets_it_pass(tests):
     assert "it begins in CLASSIFY (llm)" in result.out
 
 
-@pytest.mark.parametrize("more", [(), ("--show-capture=no",), ("--tb=short",), (ON_CHANGE,), ("-n", "1")])
+@pytest.mark.parametrize("more", [(), ("--show-capture=no",), ("--tb=short",), (ON_CHANGE,)])
 def test_a_failed_assertion_shows_the_change_too(tests, more):
     """A test that fails by its own assertion shows that, and below it what changed and where it begins."""
     result = tests(STRICT).run(LIVE, *more)
