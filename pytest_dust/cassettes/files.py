@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 
-from pytest_dust import clock
 from pytest_dust.cassettes import places
 from pytest_dust.cassettes.format import Cassette, parse, text_of
 from pytest_dust.errors import CassetteError
 from pytest_dust.files import links
-from pytest_dust.files.names import case_file, digest, earlier_case_file
+from pytest_dust.files.names import case_file, earlier_case_file
+from pytest_dust.files.writing import write_whole
 
 MAX_BYTES = 64 * 1024 * 1024
 """Maximum size of a cassette in bytes: more than the service's largest answer, indented."""
-STALE = 3600
-"""Seconds after which an unfinished file counts as left by a killed process."""
 _READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  # no pipe is waited for
-_ODD = re.compile(r"[^A-Za-z0-9._\[\]-]")
-_TEMPORARY = re.compile(r"\..{0,120}-[0-9a-f]{8,12}\.[0-9a-f]{1,16}\.tmp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,41 +136,6 @@ def write(path: CassettePath, content: bytes) -> None:
         write_whole(path.file, content)
     except OSError as error:
         raise CassetteError(f"cannot be written: {error.strerror}") from None
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a whole file, or leave the old one as it is; raises OSError if it cannot be written.
-
-    The temporary file has a random name: process ids are not unique if containers share a folder.
-    """
-    name = f".{re.sub(_ODD, '-', path.stem)[:60]}-{digest(path.name)}"
-    temporary = path.with_name(f"{name}.{token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            now = os.fstat(file.fileno()).st_mtime  # the file system's clock, which wrote all others too
-        for left in unfinished(path.parent, name, now):
-            with suppress(OSError):  # what cannot go does no harm
-                left.unlink()
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def unfinished(folder: Path, beginning: str = ".", now: float | None = None) -> list[Path]:
-    """The temporary files in a folder that no process writes any more: unchanged for an hour."""
-    now = clock.now().timestamp() if now is None else now
-    found = []
-    with suppress(OSError), os.scandir(folder) as entries:  # the folder may be gone
-        for entry in entries:
-            if entry.name.startswith(beginning) and _TEMPORARY.fullmatch(entry.name):
-                facts = entry.stat(follow_symlinks=False)
-                if stat.S_ISREG(facts.st_mode) and now - facts.st_mtime > STALE:
-                    found.append(folder / entry.name)
-    return sorted(found)
 
 
 def _refuse_outside(path: Path, allowed: Iterable[str], otherwise: str = "") -> None:

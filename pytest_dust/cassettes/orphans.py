@@ -18,10 +18,11 @@ from pathlib import Path
 
 from pytest_dust.cassettes import format as cassette
 from pytest_dust.cassettes import places
-from pytest_dust.cassettes.files import MAX_BYTES, unfinished
+from pytest_dust.cassettes.files import MAX_BYTES
 from pytest_dust.constants import SUITE_SUFFIX
 from pytest_dust.errors import CassetteError
 from pytest_dust.files.names import case_file, earlier_case_file
+from pytest_dust.files.writing import unfinished
 from pytest_dust.model import CassetteFiles
 
 BELOW = 2

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_dust.cassettes.files import write_whole
 from pytest_dust.cassettes.places import name_beside
 from pytest_dust.errors import ServiceError
 from pytest_dust.files import links
 from pytest_dust.files.names import case_file, is_reserved, with_digest
+from pytest_dust.files.writing import write_whole
 from pytest_dust.report.full import full
 
 if TYPE_CHECKING:

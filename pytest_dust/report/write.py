@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_dust.cassettes.files import write_whole
 from pytest_dust.errors import SettingsError
+from pytest_dust.files.writing import write_whole
 from pytest_dust.report.record import SessionRecord
 
 

@@ -18,6 +18,7 @@ from pytest_dust.cassettes import files as cassette_files
 from pytest_dust.cassettes.files import CassettePath, path_below
 from pytest_dust.errors import CassetteError
 from pytest_dust.files.names import earlier_case_file
+from pytest_dust.files.writing import unfinished
 
 # ── on disk ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -182,8 +183,8 @@ def test_an_unfinished_file_of_the_future_is_left_alone(tmp_path):
         process.kill()
     (left,) = tmp_path.glob(".*.tmp")
     changed = left.stat().st_mtime
-    assert cassette_files.unfinished(tmp_path, now=changed - 7200) == []
-    assert cassette_files.unfinished(tmp_path, now=changed + 7200) == [left]
+    assert unfinished(tmp_path, now=changed - 7200) == []
+    assert unfinished(tmp_path, now=changed + 7200) == [left]
 
 
 def test_what_earlier_versions_left_is_swept_up(tmp_path):

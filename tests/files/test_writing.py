@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import unwritable
-from pytest_dust.files.rewriting import rewrite
+from pytest_dust.files.writing import rewrite
 
 
 def names(folder):
