@@ -96,7 +96,7 @@ def lines(done: Sequence[Accepted], broken: Sequence[tuple[str, str]], session: 
             accepted = f"{plural(len(each.accepted), 'answer')} accepted{_edits(each.edits)}"
             yield f"dust: {safe(each.shown)}: {accepted}"
     yield from _by_hand([(each.shown, wish) for each in done for wish in each.by_hand], session)
-    refused = [(_title(one), why, one.asked.mask) for each in done for one, why in each.refused]
+    refused = [(one.blank.title, why, one.asked.mask) for each in done for one, why in each.refused]
     yield from _refused([*refused, *((name, why, session.mask) for name, why in broken)], session)
 
 
@@ -133,7 +133,3 @@ def _refused(rows: Iterable[tuple[str, str, Mask]], session: Session) -> Iterato
         yield from (f"    {line}" for line in session.masked(why, mask).split("\n"))
     if len(rows) > MAX_LISTED:
         yield f"  … and {len(rows) - MAX_LISTED:,} more"
-
-
-def _title(one: Waiting) -> str:
-    return one.blank.title

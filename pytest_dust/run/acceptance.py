@@ -9,14 +9,14 @@ from pathlib import Path
 
 from pytest_dust.cassettes import files, writable
 from pytest_dust.errors import CassetteError, DustError
-from pytest_dust.files.rewriting import rewrite
+from pytest_dust.files.writing import rewrite
 from pytest_dust.model import Case
 from pytest_dust.run import wishes
 from pytest_dust.run.edit_plan import EditPlan, SuiteSource, plan
 from pytest_dust.run.edited_files import EditedFiles
 from pytest_dust.run.pending import PendingFolder, remove
 from pytest_dust.run.waiting import HASH, Waiting
-from pytest_dust.run.wishes import Cell, Wish
+from pytest_dust.run.wishes import Wish
 from pytest_dust.settings import Settings
 from pytest_dust.suite import yaml_reader
 
@@ -137,7 +137,7 @@ class CaseAcceptance:
 
     def _fresh(self, wish: Wish, one: Waiting) -> Wish:
         """The wish, refused if its file was edited since the case ran."""
-        name = self._file(wish)
+        name = self.suite.file_of(wish)
         if wish.reason or self._is_as_run(name, one.origin.sources.get(name)):
             return wish
         return wish.refused(EDITED.format(name))
@@ -145,7 +145,7 @@ class CaseAcceptance:
     def _is_as_run(self, name: str, then: str | None) -> bool:
         """Whether a file is as it was when its digest was `then`; asked once for each digest."""
         if (name, then) not in self._as_run:
-            content = self.suite.content if name == self.suite.path.name else self.suite.read(name)
+            content = self.suite.content_of(name)
             path = self.suite.path.parent / name
             self._as_run[name, then] = EditedFiles(self.folder).is_as_run(path, content, then)
         return self._as_run[name, then]
@@ -167,7 +167,7 @@ class CaseAcceptance:
         written: list[tuple[Path, bytes]] = []
         for name, content in planned.contents.items():
             path = self.suite.path.parent / name
-            before = self.suite.content if name == self.suite.path.name else self.suite.read(name)
+            before = self.suite.content_of(name)
             try:
                 EditedFiles(self.folder).add(path, before, content)
                 rewrite(path, content)
@@ -175,14 +175,12 @@ class CaseAcceptance:
                 for other, old in written:
                     rewrite(other, old)
                 why = f"{name} cannot be edited: {getattr(error, 'strerror', None) or error}"
-                self._refused.update({wish.case: why for wish in planned.made if self._file(wish) == name})
+                self._refused.update(
+                    {wish.case: why for wish in planned.made if self.suite.file_of(wish) == name}
+                )
                 return True
             written.append((path, before))
         return False
-
-    def _file(self, wish: Wish) -> str:
-        """The name of the file that a wish is about."""
-        return wish.target.dataset if isinstance(wish.target, Cell) else self.suite.path.name
 
     def _finish(
         self, by_id: Mapping[str, Waiting], planned: EditPlan, wanted: Mapping[str, Sequence[Wish]]

@@ -34,6 +34,14 @@ class SuiteSource:
     readers: Callable[[str], list[Reader]] = lambda _name: []
     """Returns the other suites that read a dataset."""
 
+    def file_of(self, wish: Wish) -> str:
+        """The name of the file that a wish is about."""
+        return wish.target.dataset if isinstance(wish.target, Cell) else self.path.name
+
+    def content_of(self, name: str) -> bytes:
+        """The content of the suite, or of a dataset that it names; raises SuiteError."""
+        return self.content if name == self.path.name else self.read(name)
+
 
 @dataclass(frozen=True, slots=True)
 class EditPlan:
@@ -97,13 +105,11 @@ def _contents(suite: SuiteSource, wishes: Sequence[Wish]) -> tuple[dict[str, byt
     """The contents after the edits, by the files' names, and the wishes that cannot be written."""
     by_file: dict[str, list[Wish]] = {}
     for wish in wishes:
-        name = wish.target.dataset if isinstance(wish.target, Cell) else suite.path.name
-        by_file.setdefault(name, []).append(wish)
+        by_file.setdefault(suite.file_of(wish), []).append(wish)
     contents: dict[str, bytes] = {}
     wrong: list[Wish] = []
     for name, own in by_file.items():
-        is_suite = name == suite.path.name
-        before = suite.content if is_suite else suite.read(name)
+        before = suite.content_of(name)
         done = _edited(name, before, [wish.target for wish in own])
         reasons = {id(each.edit): each.reason for each in done.refused}
         ids = [id(wish.target.cell if isinstance(wish.target, Cell) else wish.target) for wish in own]

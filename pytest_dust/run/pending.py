@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -58,12 +58,6 @@ class PendingFolder:
         with suppress(OSError), os.scandir(self.path / self.below(file)) as entries:
             return frozenset(entry.name for entry in entries if entry.name.endswith(".json"))
         return frozenset()
-
-    def all(self) -> Iterator[Path]:
-        """The files of all pending answers."""
-        for above, _, names in os.walk(self.path):
-            if Path(above) != self.path:
-                yield from (Path(above, name) for name in sorted(names) if name.endswith(".json"))
 
     def read(self, file: Path, name: str) -> Cassette | None:
         """The pending answer to a case, None if there is none; raises CassetteError if it is broken."""

@@ -83,7 +83,7 @@ def test_the_report_is_that_of_the_terminal():
 
 
 def test_an_answer_without_a_recording_says_so():
-    """Without a recording there is nothing to compare with."""
+    """A case without a recording says that there is none to compare it with."""
     assert shown(wrong())[-1] == "  There is no recording to compare it with."
     assert "  There is no recording to compare it with." not in shown(CHANGED)
 
