@@ -77,7 +77,8 @@ def total(tallies: Iterable[Tally]) -> Tally:
 def p_worse(tallies: Iterable[Tally], *, exact: bool = False) -> float:
     """Probability of so few passes of the new version if both are equally good.
 
-    With the mid-p correction: the observed number counts half. `exact` counts it whole, as Fisher's test does.
+    With the mid-p correction: the observed number counts half. With `exact`, it counts whole, as in Fisher's
+    test.
     """
     chances, least, observed = [1.0], 0, 0
     for tally in tallies:
@@ -92,7 +93,7 @@ def p_worse(tallies: Iterable[Tally], *, exact: bool = False) -> float:
 
 @cache
 def _passes(old: int, new: int, passed: int) -> tuple[int, tuple[float, ...]]:
-    """How many of `passed` runs are the new version's: the least number, and the chance of each from there."""
+    """Least number of the `passed` runs that are the new version's, and the chance of each number from it on."""
     least, most = max(0, passed - old), min(new, passed)
     ways = [comb(new, number) * comb(old, passed - number) for number in range(least, most + 1)]
     every = comb(old + new, passed)

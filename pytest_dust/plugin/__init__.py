@@ -85,9 +85,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(config.stash[RECORDS], "dust-records")
     config.pluginmanager.register(hints.Hints(config), "dust-hints")
     if chosen.mode is settings.Mode.LIVE or chosen.drift:
-        from pytest_dust.plugin import gate
+        from pytest_dust.plugin import compared
 
-        config.pluginmanager.register(gate.Gate(config), "dust-gate")
+        config.pluginmanager.register(compared.ComparedApps(config), "dust-compared")
     if not hasattr(config, "workerinput") and (
         chosen.report or (chosen.github and settings.is_on_github(os.environ))
     ):

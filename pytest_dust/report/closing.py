@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_dust.characters import safe
-from pytest_dust.report.gate import by_app
+from pytest_dust.report.compared import by_app
 from pytest_dust.wording import plural
 
 if TYPE_CHECKING:

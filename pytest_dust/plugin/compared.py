@@ -13,7 +13,7 @@ from pytest_dust.plugin import session as sessions
 from pytest_dust.plugin import workers
 from pytest_dust.plugin.records import RECORDS
 from pytest_dust.plugin.stash import SETTINGS
-from pytest_dust.report import gate as report
+from pytest_dust.report import compared as report
 from pytest_dust.report.drift import passed_line
 from pytest_dust.report.record import AppCounts
 from pytest_dust.run.versions import EVERY, TriedVersions, named, unknown
@@ -28,7 +28,7 @@ REFUSED = "dust_refused"
 """Name under which a pytest-xdist worker sends the reason why the session cannot begin."""
 
 
-class Gate:
+class ComparedApps:
     """Checks what a session is asked to compare, and what it compared."""
 
     def __init__(self, config: pytest.Config) -> None:
