@@ -93,7 +93,7 @@ def p_worse(tallies: Iterable[Tally], *, exact: bool = False) -> float:
 
 @cache
 def _passes(old: int, new: int, passed: int) -> tuple[int, tuple[float, ...]]:
-    """Least number of the `passed` runs that are the new version's, and the chance of each number from it on."""
+    """Least number of `passed` runs that are the new version's, and the chance of each number from it on."""
     least, most = max(0, passed - old), min(new, passed)
     ways = [comb(new, number) * comb(old, passed - number) for number in range(least, most + 1)]
     every = comb(old + new, passed)

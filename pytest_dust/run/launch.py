@@ -43,15 +43,46 @@ def launch(
         context.differences.check()
     if settings.mode in (Mode.RECORD, Mode.RERECORD):
         _refuse_unwritable(place, context.pending)
-    known, config = tuple(recorded), request.config
-    if settings.fresh or asked.case.repeat is not None:
-        known += tuple(context.saved_blocks(request.app))
-        config = service_cache.without_cache(config, known)
-    sent = replace(request, specification_hash=asked.version, config=config)
-    live_run = LiveRun(sent, asked.case.flavor, asked.timeout, asked.mask)
+    fresh = settings.fresh or asked.case.repeat is not None
+    prepared = prepare(asked, asked.version, context, recorded, fresh=fresh)
     repetitions = _Repetitions()
-    tasks = [_task(live_run, context, repetitions, known) for _ in range(asked.case.times)]
+    tasks = [_repetition(prepared, context, repetitions) for _ in range(asked.case.times)]
     return context.pool.submit(tasks, urgent=urgent)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run that can be made any number of times, and the known blocks of its app."""
+
+    live_run: LiveRun
+    known: Sequence[Block]
+
+    def task(self, context: RunContext) -> Task[MadeRun, Update]:
+        """One such run, counted against the budget when it begins."""
+        task = context.network.task(self.live_run, context.pool.pause)
+
+        def make(update: Callable[[Update], None]) -> MadeRun:
+            try:
+                context.budget.take()
+                reply = task.call(update)
+                return _read(reply, self.live_run.request, context.budget, self.known)
+            except DustError as error:
+                if error.spent:
+                    context.budget.note(error.spent.known, error.spent.unknown)
+                raise
+
+        return Task(make, task.seconds, task.stop, task.timeout_error)
+
+
+def prepare(
+    asked: CaseRequest, version: str, context: RunContext, recorded: Sequence[Block] = (), *, fresh: bool
+) -> Prepared:
+    """The run of a case with a version of its app; `fresh` turns the service's cache off."""
+    known, request = tuple(recorded), replace(asked.request, specification_hash=version)
+    if fresh:
+        known += tuple(context.saved_blocks(request.app))
+        request = replace(request, config=service_cache.without_cache(request.config, known))
+    return Prepared(LiveRun(request, asked.case.flavor, asked.timeout, asked.mask), known)
 
 
 def _refuse_unwritable(place: CassetteOfCase, pending: PendingAnswers) -> None:
@@ -71,11 +102,9 @@ class _Repetitions:
     failed: Exception | None = None
 
 
-def _task(
-    live_run: LiveRun, context: RunContext, repetitions: _Repetitions, known: Sequence[Block]
-) -> Task[MadeRun, Update]:
-    """One run, counted against the budget when it begins; it does not begin if another of its case failed."""
-    task = context.network.task(live_run, context.pool.pause)
+def _repetition(prepared: Prepared, context: RunContext, repetitions: _Repetitions) -> Task[MadeRun, Update]:
+    """One run of a case; it does not begin if another of the case failed."""
+    task = prepared.task(context)
 
     def make(update: Callable[[Update], None]) -> MadeRun:
         if repetitions.failed is not None:
@@ -83,14 +112,10 @@ def _task(
         try:
             if not repetitions.begun:  # once one has begun, all are needed
                 context.pending.refuse_more()
-            context.budget.take()
             repetitions.begun = True
-            reply = task.call(update)
-            return _read(reply, live_run.request, context.budget, known)
+            return task.call(update)
         except Exception as error:
             repetitions.failed = error
-            if isinstance(error, DustError) and error.spent:
-                context.budget.note(error.spent.known, error.spent.unknown)
             raise
 
     return Task(make, task.seconds, task.stop, task.timeout_error)
