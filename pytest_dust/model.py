@@ -141,6 +141,18 @@ class Repeat:
 
 
 @dataclass(frozen=True, slots=True)
+class GateRules:
+    """How --dust-gate asks whether another version is worse; None if the suite does not say."""
+
+    attempts: int | None = None
+    """Number of fresh runs of each version for a case."""
+    false_alarms: float | None = None
+    """Maximum share of sessions without a change in which the gate says *worse*."""
+    strict: bool = False
+    """Whether the tests are exact, and not corrected by half the chance of the observed number (mid-p)."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     """What is asked of the service; a cassette is bound to it.
 
@@ -169,6 +181,7 @@ class Case(RunRequest):
     description: str = ""
     baseline: Baseline = field(default_factory=Baseline)
     repeat: Repeat | None = None
+    gate: GateRules = field(default_factory=GateRules)
     row: str = ""
     """The row of a dataset that the case is made of, such as `questions.jsonl:17`."""
     row_number: int = 0

@@ -66,6 +66,10 @@ ON_CHANGE = ("fail", "report")
 """What a change since the recording may do to a live case."""
 
 
+MAX_GATE_ATTEMPTS = 50
+"""Maximum number of fresh runs of each version for a case of the gate."""
+MAX_FALSE_ALARMS = 0.5
+"""Maximum rate of false alarms of the gate."""
 REPORTS = (".json", ".html", ".md")
 """The suffixes of the reports that can be written."""
 GITHUB = ("auto", "off")
@@ -135,6 +139,22 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text)):
         raise _Refused("give a whole number, 1 or more")
     return int(text)
+
+
+def _gate_attempts(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 4 and 1 <= int(text) <= MAX_GATE_ATTEMPTS):
+        raise _Refused(f"give a whole number from 1 to {MAX_GATE_ATTEMPTS}")
+    return int(text)
+
+
+def _false_alarms(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= MAX_FALSE_ALARMS:
+        raise _Refused(f"give a number greater than 0, at most {MAX_FALSE_ALARMS}, such as 0.05")
+    return rate
 
 
 def _id(text: str) -> str | None:
@@ -250,6 +270,32 @@ OPTIONS = (
         lasting=False,
     ),
     Option(
+        "gate",
+        "false",
+        _switch,
+        "",
+        "with --dust-specification-hash: run both versions of each app as often as it takes to say whether "
+        "the other one is worse; that alone fails the session, not single cases",
+        switch=True,
+        lasting=False,
+    ),
+    Option(
+        "gate-attempts",
+        "3",
+        _gate_attempts,
+        "N",
+        "fresh runs of each version for a case of the gate, if the suite sets none",
+        lasting=False,
+    ),
+    Option(
+        "gate-false-alarms",
+        "0.05",
+        _false_alarms,
+        "RATE",
+        "maximum share of sessions without a change that the gate fails, if the suite sets none",
+        lasting=False,
+    ),
+    Option(
         "drift",
         "false",
         _switch,
@@ -328,6 +374,9 @@ class Settings(NamedTuple):
     allow_http: bool
     on_change: str | None
     specification_hash: Mapping[str, str]
+    gate: bool
+    gate_attempts: int
+    gate_false_alarms: float
     drift: bool
     fresh: bool
     max_runs: int | None
@@ -348,7 +397,7 @@ class Settings(NamedTuple):
     @property
     def without_runs(self) -> Settings:
         """The settings of a session that runs nothing, whatever was asked for."""
-        nothing: dict[str, Any] = {"specification_hash": {}, "drift": False, "on_change": None}
+        nothing: dict[str, Any] = {"specification_hash": {}, "drift": False, "on_change": None, "gate": False}
         return self._replace(mode=Mode.REPLAY, report=(), github=False, **nothing)
 
     @property
@@ -365,6 +414,10 @@ class Settings(NamedTuple):
         if app.workspace and app.space:
             return app
         return replace(app, workspace=app.workspace or self.workspace, space=app.space or self.space)
+
+    def is_gated(self, app: str) -> bool:
+        """Whether --dust-gate decides on an app, so that its single cases fail nothing."""
+        return self.gate and (app in self.specification_hash or "" in self.specification_hash)
 
     def version_of(self, app: str, pinned: str) -> str:
         """The version of an app that runs live: that of --dust-specification-hash, else the pinned one."""
@@ -400,6 +453,8 @@ def resolve(
     chosen = Settings(**values, typed=tuple(typed), sources=sources)
     if chosen.specification_hash:
         chosen = _against_versions(chosen)
+    if chosen.gate:
+        chosen = _with_gate(chosen)
     chosen = chosen._replace(barred=_barred(chosen))
     if chosen.barred and (chosen.mode is not Mode.REPLAY or chosen.drift):
         raise SettingsError(chosen.barred)
@@ -426,6 +481,18 @@ def _against_versions(chosen: Settings) -> Settings:
             f"--dust-specification-hash runs live and writes nothing; leave out --dust-mode={chosen.mode}"
         )
     return chosen._replace(mode=Mode.LIVE)
+
+
+def _with_gate(chosen: Settings) -> Settings:
+    """The settings for comparing two versions: the service's cache is off, as all runs must be new."""
+    if chosen.specification_hash:
+        return chosen._replace(fresh=True)
+    if chosen.only_ini("gate"):  # for the sessions of the project that try another version
+        return chosen._replace(gate=False)
+    raise SettingsError(
+        f"{chosen.sources['gate']} compares two versions of an app; give the other one with "
+        "--dust-specification-hash=latest, or a hash"
+    )
 
 
 def _barred(chosen: Settings) -> str:

@@ -73,6 +73,23 @@ TABLE: dict[str, tuple[str, str, str, Any, tuple[str, str, str], tuple[Any, Any,
         ("latest", "AB" * 32, f"9f1d3b5a7c={'0' * 64},latest"),
         ({"": "latest"}, {"": "ab" * 32}, {"9f1d3b5a7c": "0" * 64, "": "latest"}),
     ),
+    "gate": ("--dust-gate", "DUST_GATE", "dust_gate", False, ("true", "off", "1"), (True, False, True)),
+    "gate-attempts": (
+        "--dust-gate-attempts",
+        "DUST_GATE_ATTEMPTS",
+        "dust_gate_attempts",
+        3,
+        ("1", "5", "50"),
+        (1, 5, 50),
+    ),
+    "gate-false-alarms": (
+        "--dust-gate-false-alarms",
+        "DUST_GATE_FALSE_ALARMS",
+        "dust_gate_false_alarms",
+        0.05,
+        ("0.01", "1e-3", "0.5"),
+        (0.01, 0.001, 0.5),
+    ),
     "drift": ("--dust-drift", "DUST_DRIFT", "dust_drift", False, ("true", "off", "1"), (True, False, True)),
     "fresh": ("--dust-fresh", "DUST_FRESH", "dust_fresh", False, ("true", "off", "1"), (True, False, True)),
     "max-runs": ("--dust-max-runs", "DUST_MAX_RUNS", "dust_max_runs", None, ("1", "0", "500"), (1, 0, 500)),
@@ -124,7 +141,8 @@ each_option = pytest.mark.parametrize("option", OPTIONS, ids=[option.name for op
 def _value(option: Option, typed: str | None = None, variable: str = "", ini: str = "") -> Any:
     """What the settings say where an option is set so."""
     environ = {option.environment: variable} if variable else {}
-    chosen = resolve({option.name: typed}, environ, {option.ini: ini})
+    others = {"specification-hash": "latest"} if option.name == "gate" else {}
+    chosen = resolve({**others, option.name: typed}, environ, {option.ini: ini})
     return getattr(chosen, option.name.replace("-", "_"))
 
 
@@ -170,6 +188,9 @@ BAD: dict[str, list[str]] = {
     "allow-http": ["maybe", "2", "truee"],
     "on-change": ["Fail", "fali", "true"],
     "specification-hash": ["newest", "ab" * 31, "=latest", "a b=latest", "latest,", "9f1d=abc", "x=y=latest"],
+    "gate": ["maybe"],
+    "gate-attempts": ["0", "51", "1.5", "many", "²"],
+    "gate-false-alarms": ["0", "0.6", "5%", "nan", "inf"],
     "drift": ["maybe"],
     "fresh": ["2"],
     "max-runs": ["-1", "1.5", "many", "²", "9" * 5000],
@@ -198,6 +219,30 @@ def test_a_wrong_value_names_where_it_came_from(name: str, text: str) -> None:
         assert told.startswith(f'{source}: "{text[:20]}')
         assert "cannot be used; " in told
         assert len(told) < 300
+
+
+def test_the_gate_needs_another_version() -> None:
+    """`--dust-gate` alone is a mistake; as ini value, it is for the sessions that try another version."""
+    with pytest.raises(SettingsError, match="--dust-gate compares two versions of an app; give the other one"):
+        resolve({"gate": "true"}, {}, {})
+    with pytest.raises(SettingsError, match="environment variable DUST_GATE compares"):
+        resolve({}, {"DUST_GATE": "1"}, {})
+    assert not resolve({}, {}, {"dust_gate": "true"}).gate
+    assert resolve({"specification-hash": "latest"}, {}, {"dust_gate": "true"}).gate
+
+
+def test_the_gate_turns_the_services_cache_off() -> None:
+    """All runs of a gate are new ones; without it, that is left to --dust-fresh."""
+    assert resolve({"specification-hash": "latest", "gate": "true"}, {}, {}).fresh
+    assert not resolve({"specification-hash": "latest"}, {}, {}).fresh
+
+
+def test_the_gate_decides_on_the_apps_that_have_another_version() -> None:
+    """`APP_ID=HASH` leaves the other apps of the session to the usual rules."""
+    one = resolve({"specification-hash": "9f1d3b5a7c=latest", "gate": "true"}, {}, {})
+    every = resolve({"specification-hash": "latest", "gate": "true"}, {}, {})
+    assert (one.is_gated("9f1d3b5a7c"), one.is_gated("51aa0c7e2d")) == (True, False)
+    assert every.is_gated("51aa0c7e2d")
 
 
 def test_a_wrong_mode_gets_a_suggestion() -> None:

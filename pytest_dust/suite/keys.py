@@ -12,9 +12,9 @@ from pytest_dust.checks.arguments import EXPECTED_SCHEMA, needs_extra
 from pytest_dust.checks.binding import ArgumentError
 from pytest_dust.constants import HASH, LATEST
 from pytest_dust.errors import did_you_mean, nearest, plain_name
-from pytest_dust.model import App, Flavor, Mark, Path, Repeat
+from pytest_dust.model import App, Flavor, GateRules, Mark, Path, Repeat
 from pytest_dust.paths import PathError, compile_path
-from pytest_dust.settings import ON_CHANGE, OPTIONS, SEGMENT
+from pytest_dust.settings import MAX_FALSE_ALARMS, MAX_GATE_ATTEMPTS, ON_CHANGE, OPTIONS, SEGMENT
 from pytest_dust.suite.problems import Invalid, Problems
 from pytest_dust.wording import first_names, kind
 
@@ -357,11 +357,47 @@ def _repeat(problems: Problems, value: Any, path: Path) -> Repeat:
     return Repeat(runs, least)
 
 
+def _gate(problems: Problems, value: Any, path: Path) -> GateRules:
+    if not isinstance(value, dict) or not value:
+        example = "{attempts: 3, false_alarms: 0.05}"
+        raise problems.invalid(path, f"gate is a mapping, such as {example}, not {kind(value)}")
+    read: dict[str, Any] = {}
+    for name, written in value.items():
+        if name not in _GATE:
+            hint = did_you_mean(name, _GATE)
+            message = f'unknown key "{name}"; a gate has: {", ".join(_GATE)}{hint}'
+            problems.add((*path, name), message, key=True)
+            continue
+        with suppress(Invalid):
+            read[name] = _GATE[name].read(problems, written, (*path, name))
+    return GateRules(**read)
+
+
+def _gate_attempts(problems: Problems, value: Any, path: Path) -> int:
+    if not _is_whole(value, MAX_GATE_ATTEMPTS):
+        message = f"gate.attempts is a whole number from 1 to {MAX_GATE_ATTEMPTS}"
+        raise problems.invalid(path, f"{message}: the fresh runs of each version for a case")
+    return value
+
+
+def _false_alarms(problems: Problems, value: Any, path: Path) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_FALSE_ALARMS:
+        message = f"gate.false_alarms is a number greater than 0, at most {MAX_FALSE_ALARMS}"
+        raise problems.invalid(path, f"{message}: 0.05 means 5 % of the sessions without a change")
+    return float(value)
+
+
+def _strict(problems: Problems, value: Any, path: Path) -> bool:
+    if not isinstance(value, bool):
+        raise problems.invalid(path, "gate.strict is true or false")
+    return value
+
+
 _PATHS_SCHEMA = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 
 
 class _Rule(NamedTuple):
-    """One key of `baseline`."""
+    """One key of `baseline` or `gate`."""
 
     read: Callable[[Problems, Any, Path], Any]
     schema: Mapping[str, Any]
@@ -375,6 +411,14 @@ _BASELINE = {
     "unordered": _Rule(_unordered, {"type": "boolean"}),
     "volatile": _Rule(_volatile, {"enum": list(VOLATILE)}),
     "on_change": _Rule(_on_change, {"enum": list(ON_CHANGE)}),
+}
+
+_GATE = {
+    "attempts": _Rule(_gate_attempts, {"type": "integer", "minimum": 1, "maximum": MAX_GATE_ATTEMPTS}),
+    "false_alarms": _Rule(
+        _false_alarms, {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_FALSE_ALARMS}
+    ),
+    "strict": _Rule(_strict, {"type": "boolean"}),
 }
 
 _SEGMENT_SCHEMA = {"type": ["string", "number"], "pattern": "^([A-Za-z0-9_-]+|.*\\$\\{.*)$"}
@@ -490,6 +534,18 @@ KEYS: dict[str, Key] = {
         suite=True,
         case=True,
         help="The number of runs of each case, and how many of them must pass.",
+    ),
+    "gate": Key(
+        _gate,
+        {
+            "type": "object",
+            "minProperties": 1,
+            "properties": {name: rule.schema for name, rule in _GATE.items()},
+            "additionalProperties": False,
+        },
+        suite=True,
+        case=False,
+        help="How --dust-gate compares two versions: attempts of each case, and the rate of false alarms.",
     ),
     "cases": Key(
         _cases,
