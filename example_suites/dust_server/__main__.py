@@ -13,16 +13,18 @@ if not __package__:  # started as a folder: the modules import each other by the
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from example_suites.dust_server.apps import APPS
+from example_suites.dust_server.noise import Noise
 from example_suites.dust_server.server import DustServer
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve until Ctrl-C."""
-    options = _arguments(argv)
+    options = arguments(argv)
     # Set explicitly, as a script starts its background processes with the signal of Ctrl-C ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     server = _started(options.port)
+    server.noise = options.noise
     try:
         for app_id in options.edited:
             server.save_edited(app_id)
@@ -37,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         server.stop()
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options of the command line; `noise` is a Noise."""
     parser = argparse.ArgumentParser(
         prog="dust_server", description="Serve a few small Dust apps on 127.0.0.1."
     )
@@ -51,7 +54,42 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="apps whose edited version is saved",
     )
     parser.add_argument("--drift", action="store_true", help="let a newer model answer")
-    return parser.parse_args(argv)
+    noise = parser.add_argument_group("the app noisy-triage, which answers differently every time")
+    noise.add_argument(
+        "--seed", type=int, default=0, help="seed of its random choices; give each session another one"
+    )
+    noise.add_argument(
+        "--flip",
+        metavar="VERSION[:QUESTION]=PROBABILITY",
+        action="append",
+        default=[],
+        type=_flip,
+        help="how often a version gives a wrong label, to all questions or to one: v2=0.1, "
+        "'v2:Where is my refund?=1'; may be repeated",
+    )
+    noise.add_argument(
+        "--flip-drift",
+        metavar="PROBABILITY",
+        type=float,
+        default=0.0,
+        help="is added to the flips of both versions, as when the provider changes its model",
+    )
+    options = parser.parse_args(argv)
+    try:
+        options.noise = Noise(options.seed, dict(options.flip), options.flip_drift)
+    except ValueError as error:
+        parser.error(str(error))
+    return options
+
+
+def _flip(text: str) -> tuple[str, float]:
+    """Return the name and the probability of `NAME=PROBABILITY`; raise ArgumentTypeError if it is none."""
+    name, _, probability = text.rpartition("=")
+    try:
+        return name, float(probability)
+    except ValueError:
+        message = "give VERSION=PROBABILITY or VERSION:QUESTION=PROBABILITY"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def _started(port: int) -> DustServer:

@@ -353,4 +353,40 @@ TRACK = App(
     },
 )
 
-APPS = {app.id: app for app in (SUPPORT, SUMMARISE, HALVE, QUOTE, TRACK)}
+# ---- noisy-triage: answers that differ from run to run ----
+
+
+def _stamp(env: Env, _spec: Json) -> Json:
+    return {"token": env.draws.token}
+
+
+def _triaged(env: Env, _spec: Json) -> Json:
+    label, mood = (env.state[name]["completion"]["text"] for name in ("CLASSIFY", "MOOD"))
+    return {"label": label, "answer": POLICIES[label], "mood": mood, "reference": env.state["STAMP"]["token"]}
+
+
+TRIAGE_PROMPT = """\
+Triage the question. Go by these words:
+billing: refund, invoice, charge, pay
+shipping: parcel, deliver, ship, track
+account: password, login, email, account
+Question: {{WORDING.completion.text}}"""
+
+TRIAGE = App(
+    id="0dd5ba11ed",
+    name="noisy-triage",
+    description="Sorts a question as an app does whose model answers differently every time",
+    blocks=(
+        Block("input", "INPUT", {}),
+        Block("llm", "WORDING", {"prompt": "Rephrase the question.\nQuestion: {{INPUT.question}}"}),
+        Block("llm", "MOOD", {"prompt": "Sense the customer's mood.\nQuestion: {{INPUT.question}}"}),
+        Block("code", "STAMP", {"code": "_fun = (env) => ({token: randomToken()})"}, _stamp),
+        Block("llm", "CLASSIFY", {"prompt": TRIAGE_PROMPT}),
+        Block("code", "ANSWER", {"code": "_fun = (env) => answer(env.state)"}, _triaged),
+    ),
+    edit=Edit("CLASSIFY", "prompt", "Triage the question.", "Triage the question with care."),
+    example={"question": "Where is my refund?"},
+    config={"WORDING": MODEL_CONFIG, "MOOD": MODEL_CONFIG, "CLASSIFY": MODEL_CONFIG},
+)
+
+APPS = {app.id: app for app in (SUPPORT, SUMMARISE, HALVE, QUOTE, TRACK, TRIAGE)}

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from example_suites.dust_server.noise import NO_DRAWS, Draws
+
 Json = dict[str, Any]
 
 
@@ -25,6 +27,7 @@ class Env:
     input: Any = None
     index: int = 0  # of the input
     map: Json | None = None  # name and iteration of the loop around the block
+    draws: Draws = NO_DRAWS  # of the input
 
     def with_outputs(self, **outputs: Any) -> Env:
         """Return this environment with more outputs in its state."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from example_suites.dust_server.blocks import Block, BlockError, Env, Json, check_config, render
 from example_suites.dust_server.model import complete
+from example_suites.dust_server.noise import NO_DRAWS, Draws
 from example_suites.dust_server.values import chat_value, llm_value
 
 Executions = list[list[Json]]
@@ -91,11 +92,17 @@ class Machine:
     """
 
     def __init__(
-        self, blocks: Sequence[Block], inputs: Sequence[Json], config: Json, drifted: Collection[str]
+        self,
+        blocks: Sequence[Block],
+        inputs: Sequence[Json],
+        config: Json,
+        drifted: Collection[str],
+        draws: Callable[[Json], Draws] = lambda _input: NO_DRAWS,
     ) -> None:
-        """Prepare a run; the blocks named in `drifted` call the newer model."""
+        """Prepare a run; blocks named in `drifted` call the newer model, `draws` returns an input's draws."""
         check_run(blocks, inputs)
         self.blocks, self.inputs, self.drifted = blocks, inputs, drifted
+        self.draws = [draws(one) for one in inputs]
         self.envs = [[Env(config)]]  # envs[input][element]
         self.outer: list[Env] = []  # within a map: the environment of each input before it
         self.mapped: list[str] = []  # the blocks that ran within the map
@@ -124,7 +131,8 @@ class Machine:
             case "input":
                 before = self.envs[0][0]
                 self.envs = [
-                    [replace(before, input=value, index=number)] for number, value in enumerate(self.inputs)
+                    [replace(before, input=value, index=number, draws=self.draws[number])]
+                    for number, value in enumerate(self.inputs)
                 ]
             case "reduce":
                 self._end_map()
@@ -205,7 +213,7 @@ class Machine:
 
     def _ask_model(self, block: Block, env: Env, texts: list[ModelText]) -> tuple[Any, Json]:
         prompt = render(block.spec["prompt" if block.type == "llm" else "instructions"], env)
-        text = complete(prompt, drifted=block.name in self.drifted)
+        text = complete(prompt, env.draws, drifted=block.name in self.drifted)
         limit = env.config[block.name].get("max_tokens")
         text = text if limit is None else " ".join(text.split()[:limit])
         value = llm_value(prompt, text) if block.type == "llm" else chat_value(text)

@@ -1,18 +1,24 @@
-"""A stand-in for a language model: it computes its answer from the prompt, always the same one."""
+"""A stand-in for a language model: it computes its answer from the prompt; `noisy-triage` draws as well."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Protocol
+
+from example_suites.dust_server.noise import Draws
 
 DRIFTING = frozenset({"CLASSIFY", "SUMMARY", "QUOTE", "REPLY"})
 """The blocks that answer differently when the model has drifted."""
 
 
-def complete(prompt: str, *, drifted: bool) -> str:
+def complete(prompt: str, draws: Draws, *, drifted: bool) -> str:
     """Return the model's answer; a drifted model is a newer one that answers the same prompt differently."""
-    return _SKILLS[prompt.split(maxsplit=1)[0]](prompt, drifted=drifted)
+    skill = prompt.split(maxsplit=1)[0]
+    if skill in _NOISY_SKILLS:
+        return _NOISY_SKILLS[skill](prompt, draws)
+    return _SKILLS[skill](prompt, drifted=drifted)
 
 
 class _Skill(Protocol):
@@ -65,4 +71,52 @@ _SKILLS: dict[str, _Skill] = {  # by the first word of the prompt
     "Summarise": _summarise,
     "Quote": _quote,
     "Inform": _inform,
+}
+
+
+# ---- The skills of noisy-triage ----
+
+ASKERS = ("Ada", "Ben", "Chloe", "Dmitri", "Elif", "Femi", "Greta", "Hugo", "Ines", "Jun", "Kofi", "Lena")
+VERBS = ("asks", "writes", "wants to know", "would like to know", "wonders", "has asked", "asked just now")
+CLOSINGS = (
+    "",
+    "Thank you!",
+    "Please help.",
+    "An answer is needed today.",
+    "That is all.",
+    "It is not urgent.",
+    "It is urgent.",
+    "No more was said.",
+    "This is the first message.",
+    "Kind regards.",
+)
+"""Parts of a wording; none has a word that decides a label."""
+
+
+def _rephrase(prompt: str, draws: Draws) -> str:
+    """Return the question in other words that mean the same."""
+    asker, verb = draws.choice("asker", ASKERS), draws.choice("verb", VERBS)
+    return f"{asker} {verb}: {_after('Question', prompt)} {draws.choice('closing', CLOSINGS)}".strip()
+
+
+def _sense(_prompt: str, draws: Draws) -> str:
+    """Return the mood; the provider's drift makes a calm one rarer."""
+    number = draws.number("mood") + draws.drift
+    return "calm" if number < 0.7 else "worried" if number < 0.9 else "angry"
+
+
+def _triage(prompt: str, draws: Draws) -> str:
+    """Return the right label, or another one with the probability of a flip."""
+    right = _classify(prompt, drifted=False)
+    if draws.number("flip") >= draws.flip:
+        return right
+    labels: list[str] = re.findall(r"^(\w+): [a-z, ]+$", prompt, re.MULTILINE)
+    others = [label for label in labels if label != right]
+    return draws.choice("label", others)
+
+
+_NOISY_SKILLS: dict[str, Callable[[str, Draws], str]] = {
+    "Rephrase": _rephrase,
+    "Sense": _sense,
+    "Triage": _triage,
 }

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import threading
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, Self
 from urllib.parse import unquote, urlsplit
 
@@ -14,6 +18,7 @@ from example_suites.dust_server.blocks import Block, Json, specification_hash
 from example_suites.dust_server.engine import EngineRefusalError, Machine
 from example_suites.dust_server.http_server import MAX_BODY, Handler, Listener, Reply, Request, json_reply
 from example_suites.dust_server.model import DRIFTING
+from example_suites.dust_server.noise import Draws, Noise
 from example_suites.dust_server.runs import Run, event, run_events, sse
 from example_suites.dust_server.values import DOCUMENT_TIME
 from example_suites.dust_server.wire import by_iteration, filtered, merged
@@ -45,8 +50,9 @@ def error_reply(error: RefusalError) -> Reply:
 class DustServer:
     """A Dust on 127.0.0.1, started by `start` or `with`.
 
-    `delay` is the number of seconds that each block takes.  A subclass can override `respond` to change
-    requests and replies, and name another `handler` to change how replies are sent.
+    `delay` is the number of seconds that each block takes.  `noise` holds the settings of the app
+    `noisy-triage` and may be replaced at any time.  A subclass can override `respond` to change requests
+    and replies, and name another `handler` to change how replies are sent.
     """
 
     handler: ClassVar[type[Handler]] = Handler
@@ -62,6 +68,9 @@ class DustServer:
     ) -> None:
         """Prepare a server; port 0 chooses a free port when it starts."""
         self.port, self.delay = port, delay
+        self.noise = Noise()
+        self._question_runs: Counter[tuple[str, str, str]] = Counter()  # by app, version and question
+        self._counting = threading.Lock()
         self.api_key, self.workspace, self.space = api_key, workspace, space
         self.listener: Listener | None = None
         self.drifted: frozenset[str] = frozenset()
@@ -156,6 +165,18 @@ class DustServer:
     def undrift(self) -> None:
         """Let the first model answer again."""
         self.drifted = frozenset()
+
+    def drift_noise(self, points: float) -> None:
+        """Let both versions of `noisy-triage` err more often by this probability, from now on."""
+        self.noise = replace(self.noise, drift=points)
+
+    def _draws(self, app_id: str, version: str, one: Json) -> Draws:
+        """Return the draws for one input of a run that starts now."""
+        question = str(one.get("question"))
+        with self._counting:
+            self._question_runs[app_id, version, question] += 1
+            number = self._question_runs[app_id, version, question]
+        return self.noise.draws(version, question, number, token=secrets.token_hex(8))
 
     # ---- Requests ----
 
@@ -299,7 +320,9 @@ class DustServer:
         return run
 
     def _launch(self, app_id: str, version: str, body: Json) -> Run:
-        machine = Machine(self.versions[app_id, version], body["inputs"], body["config"], self.drifted)
+        draws = partial(self._draws, app_id, version)
+        blocks = self.versions[app_id, version]
+        machine = Machine(blocks, body["inputs"], body["config"], self.drifted, draws)
         run = self._new_run(app_id, version, body["config"])
 
         def pause() -> None:

@@ -86,7 +86,11 @@ def parrot():
     server.listener.close()
 
 
-INPUTS = {**STEADY, "track-parcel": [[{"parcel": "PX-1041"}], [{"parcel": "PX-1"}, {"parcel": "PX"}]]}
+INPUTS = {
+    **STEADY,
+    "track-parcel": [[{"parcel": "PX-1041"}], [{"parcel": "PX-1"}, {"parcel": "PX"}]],
+    "noisy-triage": [[{"question": "Where is my refund?"}], [{"question": "Good day!"}, {"question": ""}]],
+}
 
 
 class Place:

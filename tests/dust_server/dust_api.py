@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 SCHEMA = json.loads(Path(__file__).with_name("wire.schema.json").read_text(encoding="utf-8"))
 SUPPORT, SUMMARISE, HALVE, QUOTE = "9f1d3b5a7c", "51aa0c7e2d", "c0de0042aa", "7bad5eed01"
-TRACK = "fade0ff1ce"
-"""The apps of the server; TRACK has values that are new in every run."""
+TRACK, TRIAGE = "fade0ff1ce", "0dd5ba11ed"
+"""The apps of the server; TRACK and TRIAGE have values that are new in every run."""
 SKIPPED = {"value": None, "error": None, "meta": None}
 INPUTS: dict[str, list[dict[str, Any]]] = {
     SUPPORT: [{"question": "Where is my refund?"}, {"question": "Good day!"}],
@@ -28,9 +28,10 @@ INPUTS: dict[str, list[dict[str, Any]]] = {
     HALVE: [{"number": 40, "limit": 10}, {"number": 100, "limit": 10}, {"number": 3, "limit": 10}],
     QUOTE: [{"order": "3 apples"}, {"order": "a few apples"}],
     TRACK: [{"parcel": "PX-1041"}, {"parcel": "PX-1"}],
+    TRIAGE: [{"question": "Where is my refund?"}, {"question": "Good day!"}],
 }
 each_app = pytest.mark.parametrize("app", INPUTS)
-each_steady_app = pytest.mark.parametrize("app", [app for app in INPUTS if app != TRACK])
+each_steady_app = pytest.mark.parametrize("app", [app for app in INPUTS if app not in (TRACK, TRIAGE)])
 
 
 def hold(document: Any, definition: str) -> Any:

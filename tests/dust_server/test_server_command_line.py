@@ -13,6 +13,7 @@ import pytest
 from dust_api import SUPPORT, serving
 
 from example_suites import dust_server
+from example_suites.dust_server.__main__ import arguments
 
 ROOT = Path(__file__).parents[2]
 FOLDER = [sys.executable, str(ROOT / "example_suites" / "dust_server")]
@@ -57,3 +58,29 @@ def test_command_line(start: list[str]) -> None:
         out, err = process.stdout.read(), process.stderr.read()
     assert dust_server.DustServer().hash(SUPPORT) in out
     assert (process.returncode, err) == (0, "")
+
+
+def test_command_line_with_noise() -> None:
+    """The options set seed, flips of versions and questions, and drift of the app noisy-triage."""
+    options = ["--seed", "7", "--flip", "v1=0.1", "--flip", "v2:Is 1+1=2?=1", "--flip-drift", "0.05"]
+    found = arguments([*options, "--port", "0"]).noise
+    assert found == dust_server.Noise(7, {"v1": 0.1, "v2:Is 1+1=2?": 1.0}, 0.05)
+    assert arguments([]).noise == dust_server.Noise()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--flip", "v3=1"], "'v3' is no version: give v1, v2, v1:QUESTION or v2:QUESTION"),
+        (["--flip", "v1"], "argument --flip: give VERSION=PROBABILITY or VERSION:QUESTION=PROBABILITY"),
+        (["--flip", "v1=often"], "argument --flip: give VERSION=PROBABILITY"),
+        (["--flip-drift", "10"], "the drift is 10.0: give -1 to 1"),
+    ],
+)
+def test_command_line_with_noise_that_is_no_good(
+    capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    """A flip or a drift that is none ends the command with what to give."""
+    with pytest.raises(SystemExit):
+        arguments(options)
+    assert words in capsys.readouterr().err
