@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from benchmark_modules import BENCHMARKS, loaded
 
-PATH = Path(__file__).parents[1] / "benchmarks" / "gate_simulation.py"
-_spec = importlib.util.spec_from_file_location("gate_simulation", PATH)
-simulation = sys.modules["gate_simulation"] = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(simulation)
+simulation = loaded("gate_simulation")
 PERFECT = [1.0] * simulation.CASES
 
 
@@ -85,7 +81,7 @@ def test_a_seed_gives_the_same_table():
     """The command prints a line per rule, the same for the same seed."""
 
     def table(seed):
-        command = [sys.executable, str(PATH), "--smoke", f"--seed={seed}"]
+        command = [sys.executable, str(BENCHMARKS / "gate_simulation.py"), "--smoke", f"--seed={seed}"]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         return [line for line in done.stdout.splitlines() if line.startswith("|")]
 
