@@ -171,14 +171,14 @@ def _last(*runs: Run) -> tuple[Block, ...]:
 def _blocks(old: Run, new: Run, rules: DiffRules, places: _Places) -> Iterator[BlockChange]:
     """The blocks that changed, in the order of their changes; for each input, the first is the cause."""
     before, after = _by_block(old), _by_block(new)
-    order = _in_order(list(before), list(after))
+    order = in_order(list(before), list(after))
     positions = {name: at for at, name in enumerate(dict.fromkeys(name for _, name in order), 1)}
     changed = [
         change
         for block in order
         for change in _block(block, positions[block[1]], (before.get(block), after.get(block)), rules, places)
     ]
-    begins = _begins(order)
+    begins = start_positions(order)
     changed.sort(key=lambda change: _time(change, begins))
     if not changed:
         changed = list(_whole(old, new))
@@ -205,7 +205,7 @@ def _by_block(run: Run) -> dict[Block, Trace]:
     return {(trace.type, trace.name): trace for trace in run.traces}
 
 
-def _in_order(old: list[Block], new: list[Block]) -> list[Block]:
+def in_order(old: list[Block], new: list[Block]) -> list[Block]:
     """The blocks of both runs: the new run's in order, and each removed one behind the block before it."""
     order = list(new)
     for at, block in enumerate(old):
@@ -215,7 +215,7 @@ def _in_order(old: list[Block], new: list[Block]) -> list[Block]:
     return order
 
 
-def _begins(order: Sequence[Block]) -> dict[Block, int]:
+def start_positions(order: Sequence[Block]) -> dict[Block, int]:
     """The position at which each block first runs; the blocks of a `while` share one, as they take turns."""
     begins: dict[Block, int] = {}
     loop: tuple[str, int] | None = None
