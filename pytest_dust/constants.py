@@ -6,6 +6,8 @@ import re
 
 SUITE_SUFFIX = ".dust.yaml"
 """The end of every suite file's name."""
+LEFT_TO_GATE = "left to [gate "
+"""Beginning of the reason of a case that failed, and whose app's gate decides whether that counts."""
 LATEST = "latest"
 """The specification hash that stands for the version saved last."""
 HASH = re.compile(r"[0-9a-fA-F]{64}")

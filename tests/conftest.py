@@ -132,16 +132,23 @@ class Service(MisbehavingServer):
         """Forget what a test did."""
         self.versions.update(self.first_versions)
         self.behave()
-        self.requests.clear()
         self.undrift()
         self.delay, self.behaviour = 0.0, None
+        self.noise = dust_server.Noise()
+        self.forget_runs()
         for app in dust_server.APPS:
             self.save_original(app)
+
+    def forget_runs(self) -> None:
+        """Forget all requests; the draws of the noisy app depend on how often a question was asked."""
+        self.requests.clear()
+        self._question_runs.clear()
 
     @property
     def is_untouched(self) -> bool:
         """Whether it answers as it does at first."""
         changed = self.behaviour, self.drifted, self._faults, self._unregistered, self.published_shape
+        changed = (*changed, self.noise != dust_server.Noise())
         slow = self.delay, self.poll_steps, not self.stores_logs
         return self.versions == self.first_versions and not any((*changed, *slow))
 

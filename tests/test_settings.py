@@ -223,7 +223,9 @@ def test_a_wrong_value_names_where_it_came_from(name: str, text: str) -> None:
 
 def test_the_gate_needs_another_version() -> None:
     """`--dust-gate` alone is a mistake; as ini value, it is for the sessions that try another version."""
-    with pytest.raises(SettingsError, match="--dust-gate compares two versions of an app; give the other one"):
+    with pytest.raises(
+        SettingsError, match="--dust-gate compares two versions of an app; give the other one"
+    ):
         resolve({"gate": "true"}, {}, {})
     with pytest.raises(SettingsError, match="environment variable DUST_GATE compares"):
         resolve({}, {"DUST_GATE": "1"}, {})

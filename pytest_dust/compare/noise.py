@@ -10,7 +10,7 @@ to have changed by one of two rules:
   accident is below .01 in all, however many blocks and leaves vary.
 - A rule for blocks that do not vary within either version, as the test is never sure of few runs: with 3
   and 3 it cannot go below .1. The leaf has one value in all old runs and another in all new ones, and there
-  are at least FEWEST runs of each version. A leaf that takes two values at random passes this rule by accident
+  are at least FEWEST runs of each version. A leaf that takes two values at random passes it by accident
   at a rate of at most 2 ** (1 - number of runs): .03 for 3 and 3 runs, if both values are equally frequent
   (.0002 if one of them comes in 5 % of runs).
 

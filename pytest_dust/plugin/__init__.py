@@ -15,7 +15,7 @@ from pytest_dust.constants import SUITE_SUFFIX
 from pytest_dust.errors import SettingsError
 from pytest_dust.plugin import hints, hooks
 from pytest_dust.plugin.records import RECORDS, Records, dumps
-from pytest_dust.plugin.stash import BUDGET_ADDRESS, CASSETTE_FOLDERS, COLLECTED, SETTINGS, STOP_FILE
+from pytest_dust.plugin.stash import BUDGET, BUDGET_ADDRESS, CASSETTE_FOLDERS, COLLECTED, SETTINGS, STOP_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -88,6 +88,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_dust.plugin import compared
 
         config.pluginmanager.register(compared.ComparedApps(config), "dust-compared")
+    if chosen.gate:
+        from pytest_dust.plugin import gate
+
+        config.pluginmanager.register(gate.Gate(config), "dust-gate")
     if not hasattr(config, "workerinput") and (
         chosen.report or (chosen.github and settings.is_on_github(os.environ))
     ):
@@ -230,11 +234,19 @@ def pytest_configure_node(node: Any) -> None:
     if chosen.mode in (settings.Mode.RECORD, settings.Mode.RERECORD):
         node.workerinput["dust_stop_file"] = _stop_file(config)
     if chosen.limited and chosen.mode is not settings.Mode.REPLAY:
-        from pytest_dust.plugin import shared_budget  # multiprocessing: 20 ms
-
         if BUDGET_ADDRESS not in config.stash:
-            config.stash[BUDGET_ADDRESS] = shared_budget.serve(chosen.max_runs, chosen.max_tokens)
+            _share_budget(config)
         node.workerinput["dust_budget"] = config.stash[BUDGET_ADDRESS]
+
+
+def _share_budget(config: pytest.Config) -> None:
+    """Serve one budget to all workers."""
+    from pytest_dust.plugin import shared_objects  # multiprocessing: 20 ms
+    from pytest_dust.run import budget
+
+    chosen = config.stash[SETTINGS]
+    config.stash[BUDGET] = budget.Budget(chosen.max_runs, chosen.max_tokens)
+    config.stash[BUDGET_ADDRESS] = shared_objects.serve(config.stash[BUDGET], budget.SHARED)
 
 
 def _stop_file(config: pytest.Config) -> str:

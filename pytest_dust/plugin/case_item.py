@@ -204,6 +204,14 @@ class DustItem(Item):
         self.shared.live.pool.cancel(jobs)
         return keep_ended(self.asked, self.cassette, self.shared.context(), jobs)
 
+    def passed_when_recorded(self) -> bool:
+        """Whether the case passed when it was recorded, by what it expects now; True if that is unknown."""
+        if self.answer is None:
+            return True
+        from pytest_dust.run.recorded_verdict import passed_when_recorded
+
+        return passed_when_recorded(self.answer, self.shared.context())
+
     # ── pytest's side ────────────────────────────────────────────────────────────────────────────
 
     def keep_answer(self, error: BaseException | None = None) -> None:

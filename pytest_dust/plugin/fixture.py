@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pytest_dust.cassettes.files import CassettePath
     from pytest_dust.cassettes.format import Cassette
     from pytest_dust.cassettes.recording import CassetteOfCase
-    from pytest_dust.model import Outcome
+    from pytest_dust.model import Attempt, Outcome
     from pytest_dust.plugin.session import Session
     from pytest_dust.run.case_request import CaseRequest
     from pytest_dust.run.case_run import CaseRun
@@ -213,16 +213,22 @@ class Dust:
             timeout=None if timeout is None else _read("timeout", timeout),
         )
         try:
-            outcome = self._outcome(case)
+            attempt = self._attempt(case)
         except DustError as error:  # raised anew: its text masked, and no traceback of ours above it
             raise type(error)(self._session.masked(str(error), self._asked(case).mask)) from None
-        run: RunView = _viewed(view(outcome.attempts[0].run, plural=case.plural), RunView)
+        run: RunView = _viewed(view(attempt.run, plural=case.plural), RunView)
         return run
 
     def _asked(self, case: Case) -> CaseRequest:
         from pytest_dust.run.case_request import case_request
 
         return case_request(case, self._session.settings, self._session.mask)
+
+    def _attempt(self, case: Case) -> Attempt:
+        """The run; raises DustError. If the gate runs the test again, nothing else becomes of it."""
+        if (again := self._session.fresh_test) is not None:
+            return again.answer(self._asked(case), self._context(case))
+        return self._outcome(case).attempts[0]
 
     def _outcome(self, case: Case) -> Outcome:
         """The case's outcome, with its record kept for the test's report; raises DustError."""

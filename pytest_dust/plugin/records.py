@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dust import __version__, clock
-from pytest_dust.constants import SUITE_SUFFIX
+from pytest_dust.constants import LEFT_TO_GATE, SUITE_SUFFIX
 from pytest_dust.plugin.stash import SETTINGS
 
 if TYPE_CHECKING:
@@ -184,6 +184,7 @@ class Records:
             asks_drift=settings.drift,
             cases=tuple(case for item in self._items for case in item.cases),
             drifts=tuple(item.drift for item in self._items if item.drift is not None),
+            gates=tuple(item.gate for item in self._items if item.gate is not None),
             files=self.files,
             problems=tuple(self._problems),
             partial=(
@@ -253,6 +254,8 @@ def _as_counted(item: ItemRecord, report: Any) -> ItemRecord:
 def _outcome(report: Any) -> CaseOutcome:
     from pytest_dust.report.record import CaseOutcome
 
+    if report.skipped and str(getattr(report, "wasxfail", "")).startswith(LEFT_TO_GATE):
+        return CaseOutcome.LEFT
     if report.skipped:
         return CaseOutcome.XFAILED if hasattr(report, "wasxfail") else CaseOutcome.SKIPPED
     if report.passed:

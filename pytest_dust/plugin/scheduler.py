@@ -85,6 +85,10 @@ class Scheduler:
         tests = self._tests(session.items)
         if live or tests:
             self._announce(config, [estimate for _, estimate in live], tests)
+        if self.settings.gate and (live or tests):
+            from pytest_dust.plugin.gate_estimate import most
+
+            say(config, most(live, tests, self.settings))
         self._began = clock.seconds()
         self._stretches = _stretches(session.items, {case for case, _ in live})
         self._to_come = sum(estimate.runs for _, estimate in live)
@@ -107,9 +111,9 @@ class Scheduler:
         parts += (
             [f"those of {plural(tests.count(None), 'test')} without a recording"] if None in tests else []
         )
-        _say(config, f"dust: about to make {', and '.join(parts)}")
+        say(config, f"dust: about to make {', and '.join(parts)}")
         if unknown and self.settings.max_tokens is not None:
-            _say(config, uncounted(unknown))
+            say(config, uncounted(unknown))
         try:
             self.budget.refuse(runs, tokens)
         except ServiceError as error:
@@ -183,10 +187,12 @@ def _is_over(session: pytest.Session) -> bool:
     return bool((session.testsfailed and not goes_on) or session.shouldfail or session.shouldstop)
 
 
-def _say(config: pytest.Config, line: str) -> None:
+def say(config: pytest.Config, line: str) -> None:
     """Print a line; of several pytest-xdist workers only the first prints it, on stderr."""
     terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
     if not workers.is_worker(config) and terminal is not None:
+        if config.get_terminal_writer().width_of_current_line:
+            terminal.write_line("")
         terminal.write_line(line)
     elif workers.is_first(config):
         capture: Any = config.pluginmanager.get_plugin("capturemanager")

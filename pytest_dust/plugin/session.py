@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_dust.dust.catalog import Catalog, Listed
     from pytest_dust.dust.network import Network
     from pytest_dust.model import App, Case, Run, RunRequest
+    from pytest_dust.plugin.fresh_test import FreshTest
     from pytest_dust.plugin.item import SuiteFile
     from pytest_dust.report.diff_files import Differences
     from pytest_dust.run.context import RunContext
@@ -62,6 +63,8 @@ class Session:
     read_ahead: ReadAhead = field(default_factory=ReadAhead)
     differences: Differences | None = None
     """The folder of --dust-diff-dir."""
+    fresh_test: FreshTest | None = None
+    """The Python test that the gate runs again now."""
     _network: Network | None = None
     _spaces: dict[App, list[Mapping[str, Any]] | ServiceError] = field(default_factory=dict)
     _listed: dict[App, Listed | None] = field(default_factory=dict)

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pytest
 
-from pytest_dust.run.budget import Budget
+from pytest_dust.run.budget import SHARED, Budget
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_dust.plugin.gate_steps import GateSteps
     from pytest_dust.settings import Settings
 
 
@@ -18,14 +21,34 @@ def budget(config: pytest.Config, settings: Settings) -> Budget:
     address = _given(config).get("dust_budget")
     if address is None:
         return Budget(settings.max_runs, settings.max_tokens)
-    from pytest_dust.plugin import shared_budget  # multiprocessing: 20 ms
+    shared: Budget = _shared(address, SHARED, "--dust-max-runs and --dust-max-tokens need")
+    return shared
+
+
+def _shared(address: Any, methods: Sequence[str], who: str) -> Any:
+    """An object that the controller holds; raises UsageError if it cannot be reached."""
+    from pytest_dust.plugin import shared_objects  # multiprocessing: 20 ms
 
     try:
-        return shared_budget.connect(address)
+        return shared_objects.connect(address, methods)
     except OSError as error:
-        raise pytest.UsageError(
-            f"--dust-max-runs and --dust-max-tokens need all xdist workers on one machine: {error}"
-        ) from None
+        raise pytest.UsageError(f"{who} all xdist workers on one machine: {error}") from None
+
+
+def gate_steps(config: pytest.Config) -> GateSteps:
+    """The steps of the session's gates; in a pytest-xdist worker, those that the controller holds."""
+    from pytest_dust.plugin.gate_steps import METHODS, GateSteps
+
+    address = _given(config).get("dust_gate")
+    if address is None:
+        return GateSteps()
+    shared: GateSteps = _shared(address, METHODS, "--dust-gate needs")
+    return shared
+
+
+def name(config: pytest.Config) -> str:
+    """The name of this process: that of a pytest-xdist worker, else `main`."""
+    return str(_given(config).get("workerid", "main"))
 
 
 def stop_file(config: pytest.Config) -> Path | None:
@@ -45,6 +68,11 @@ def share(config: pytest.Config, at_once: int) -> int:
 def is_worker(config: pytest.Config) -> bool:
     """Whether this process is a pytest-xdist worker."""
     return hasattr(config, "workerinput")
+
+
+def has_workers(config: pytest.Config) -> bool:
+    """Whether this process is the controller of pytest-xdist workers."""
+    return not is_worker(config) and config.getoption("dist", "no") != "no"
 
 
 def is_idle(config: pytest.Config) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_dust.characters import safe
+from pytest_dust.report import gate_lines
 from pytest_dust.report.compared import by_app
 from pytest_dust.wording import plural
 
@@ -19,8 +20,10 @@ MAX_LOST = 3
 
 def closing(session: SessionRecord) -> Iterator[str]:
     """What a live session found, app by app, and the answers that wait to be accepted."""
+    gated = {each.app for each in session.gates}
     if session.mode == "live":
-        yield from by_app([case for case in session.final if case.source.is_new])
+        yield from by_app([case for case in session.final if case.source.is_new and case.app not in gated])
+    yield from map(gate_lines.line, session.gates)
     for why in session.lost[:MAX_LOST]:
         yield f"dust: {safe(why)}"
     if len(session.lost) > MAX_LOST:

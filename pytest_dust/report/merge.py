@@ -27,6 +27,7 @@ def merged(sessions: Sequence[SessionRecord]) -> SessionRecord:
         asks_drift=any(session.asks_drift for session in ordered),
         cases=tuple(case for session in ordered for case in session.cases),
         drifts=_drifts(drift for session in ordered for drift in session.drifts),
+        gates=tuple(gate for session in ordered for gate in session.gates),
         surplus=surplus_runs(session.surplus for session in ordered),
         pending=_each(file for session in ordered for file in session.pending),
         lost=_each(why for session in ordered for why in session.lost),

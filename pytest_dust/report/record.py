@@ -60,6 +60,8 @@ class CaseOutcome(StrEnum):
     """It failed, as its suite expects."""
     XPASSED = "xpassed"
     """It passed, although its suite expects a failure."""
+    LEFT = "left to the gate"
+    """It failed, and the gate of its app decides whether that counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,12 +386,89 @@ class DriftRecord:
         return not (self.is_undecided or self.drifted or self.exists is False)
 
 
+# ── the gate ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class GateVerdict(StrEnum):
+    """What the gate says of an app's other version."""
+
+    WORSE = "worse"
+    NO_WORSE = "no worse shown"
+    NOT_RUN = "could not be run"
+    """A run is missing, so that nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateCaseRecord:
+    """A case that passed less often in the other version: fresh runs of both, and where the change begins."""
+
+    id: str
+    old_passed: int
+    old: int
+    new_passed: int
+    new: int
+    begins_in: str = ""
+    """`NAME (type)` of the block in which the change begins; empty if none is sure."""
+    begins_attempts: int = 0
+    """In how many of the other version's runs it begins there."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateRecord:
+    """Whether another version of an app is worse than the pinned one, by fresh runs of both."""
+
+    app: str
+    verdict: GateVerdict
+    cases: int = 0
+    """Number of cases that count."""
+    attempts: tuple[int, int] = (0, 0)
+    """Least and largest number of runs of each version for a case."""
+    old_passed: int = 0
+    """Fresh runs of the pinned version that passed."""
+    old: int = 0
+    """Fresh runs of the pinned version; 0 if none was needed."""
+    new_passed: int = 0
+    new: int = 0
+    p: float | None = None
+    """Probability of so few passes if both versions are equally good; null if no test was needed."""
+    confirmed: bool = False
+    """Whether the runs that confirm the fall of single cases decided."""
+    drop: float | None = None
+    """The drop of the pass rate, from 0 to 1, that would be caught 8 times in 10; null if it is worse."""
+    worse: tuple[GateCaseRecord, ...] = ()
+    """The cases that passed less often, those that fell most first."""
+    message: str = ""
+    """Why it could not be run; empty if it was."""
+    false_alarms: float = 0.05
+    """Maximum share of sessions without a change in which the verdict is *worse*."""
+    runs: int = 0
+    """Number of runs of both versions that count, the first ones included."""
+    first_runs: int = 0
+    """Number of those that the cases made themselves."""
+    tokens: Tokens = field(default_factory=Tokens)
+    """What the fresh runs used, without the first of each case."""
+    file: str = ""
+    """The suite or Python file of a case of the app, from the folder in which pytest was called."""
+    line: int = 0
+
+    @property
+    def id(self) -> str:
+        """The node id of its item."""
+        return f"[gate {self.app}]"
+
+    @property
+    def passed(self) -> bool:
+        """Whether the other version is not shown to be worse."""
+        return self.verdict is GateVerdict.NO_WORSE
+
+
 @dataclass(frozen=True, slots=True)
 class ItemRecord:
-    """What one test item leaves behind: a case, the runs of a Python test, or a drift check."""
+    """What one test item leaves behind: a case, the runs of a Python test, a drift check, or a gate."""
 
     cases: tuple[CaseRecord, ...] = ()
     drift: DriftRecord | None = None
+    gate: GateRecord | None = None
     headline: str = ""
     """The item's failure in one line, safe to print; empty if it passed."""
 
@@ -477,6 +556,8 @@ class SessionRecord:
     asks_drift: bool = False
     cases: tuple[CaseRecord, ...] = ()
     drifts: tuple[DriftRecord, ...] = ()
+    gates: tuple[GateRecord, ...] = ()
+    """The verdicts of --dust-gate, one for each app."""
     surplus: SurplusRuns = field(default_factory=SurplusRuns)
     pending: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()

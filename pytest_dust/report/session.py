@@ -11,7 +11,7 @@ from pytest_dust.report.cache import cached
 from pytest_dust.report.comparison import begins, comparison_lines
 from pytest_dust.report.files import file_lines
 from pytest_dust.report.fold import fold_lines, folds
-from pytest_dust.report.record import CaseRecord, RunSource, SessionRecord, SurplusRuns
+from pytest_dust.report.record import CaseRecord, GateRecord, RunSource, SessionRecord, SurplusRuns
 from pytest_dust.report.tokens import in_all, uncounted, used
 from pytest_dust.wording import first_names, plural
 
@@ -42,7 +42,10 @@ def _cases(session: SessionRecord) -> Iterator[str]:
     yield from cached(made)
     yield from _left_out(cases)
     yield from _repeated([case for case in cases if case.repeat and case.attempts])
-    yield from _changed([case for case in cases if case.passed and case.changed])
+    gated = {gate.app for gate in session.gates}
+    changed = [case for case in cases if case.passed and case.changed]
+    yield from _changed([case for case in changed if case.app not in gated])
+    yield from _differ([case for case in changed if case.app in gated])
 
 
 def _totals(session: SessionRecord) -> Iterator[str]:
@@ -50,10 +53,16 @@ def _totals(session: SessionRecord) -> Iterator[str]:
     sources = Counter(case.source for case in session.final)
     counts = [f"{sources[source]:,} {source}" for source in RunSource if sources[source]]
     paid = (case.tokens for case in session.cases if case.source is not RunSource.REPLAYED)
-    tokens = sum(paid, Tokens())
-    yield f"dust: {', '.join([*counts, in_all(tokens)])}"
+    tokens = sum((*paid, *(gate.tokens for gate in session.gates)), Tokens())
+    yield f"dust: {', '.join([*counts, *_fresh_runs(session.gates), in_all(tokens)])}"
     if session.max_tokens is not None and tokens.unknown:
         yield uncounted(tokens.unknown)
+
+
+def _fresh_runs(gates: Sequence[GateRecord]) -> Iterator[str]:
+    """How many more runs the gates made."""
+    if more := sum(gate.runs - gate.first_runs for gate in gates):
+        yield f"{more:,} more for the gate"
 
 
 def _rerecorded(cases: Sequence[CaseRecord]) -> Iterator[str]:
@@ -113,6 +122,13 @@ def _changed(cases: Sequence[CaseRecord]) -> Iterator[str]:
         yield from list(comparison_lines(case.comparison))[1:]
     if len(cases) > MAX_LISTED:
         yield f"  … and {len(cases) - MAX_LISTED:,} more"
+
+
+def _differ(cases: Sequence[CaseRecord]) -> Iterator[str]:
+    """How many cases of apps with a gate differ from their recordings, as those of noisy apps always do."""
+    if cases:
+        differ = f"{plural(len(cases), 'case')} that passed {'differs' if len(cases) == 1 else 'differ'}"
+        yield f"dust: {differ} from the recording; a report shows how: --dust-report=report.html"
 
 
 def _without_effect(session: SessionRecord) -> Iterator[str]:

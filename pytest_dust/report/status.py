@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from pytest_dust.characters import safe
+from pytest_dust.constants import LEFT_TO_GATE
 
 Status: TypeAlias = "tuple[str, str, Any]"
 """The result of pytest's hook: category, letter and word, which may come with its colours."""
@@ -19,6 +20,8 @@ def status(pytests: Status, report: Any, verbosity: int, columns: Callable[[], i
     case = next(iter(report.dust.cases), None)
     if case is not None and case.source == "checked" and category == "passed":
         category, word = "checked", ("CHECKED", {"green": True})
+    if category == "xfailed" and report.wasxfail.startswith(LEFT_TO_GATE):
+        category, letter, word = "left to the gate", "g", ("LEFT TO THE GATE", {"yellow": True})
     description = safe(case.description) if case is not None and not case.is_test else ""
     if not description or verbosity < 1:
         return category, letter, word

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from pytest_dust.errors import ServiceError
 
+SHARED = ("take", "note", "refuse")
+"""The methods of a budget that other processes may call."""
+
 
 @dataclass(slots=True)
 class Budget:
@@ -38,6 +41,21 @@ class Budget:
                 f"not run: {self.tokens:,} of at most {self.max_tokens:,} tokens{more} are used "
                 "(--dust-max-tokens); raise it, or select fewer cases"
             )
+
+    def lacks(self, runs: int) -> str:
+        """Why so many more runs cannot be made, by what the runs until now used; empty if they can."""
+        with self._lock:
+            each = self.tokens / max(1, self.runs)
+            for limit, used, need, name in (
+                (self.max_runs, self.runs, runs, "runs"),
+                (self.max_tokens, self.tokens, round(each * runs), "tokens"),
+            ):
+                if limit is not None and used + need > limit:
+                    return (
+                        f"it needs about {need:,} more {name}, and --dust-max-{name}={limit} leaves "
+                        f"{max(0, limit - used):,}; raise it, or select fewer cases"
+                    )
+        return ""
 
     def note(self, tokens: int, unknown: int = 0) -> None:
         """Count tokens that were used, and runs whose tokens are not all known."""

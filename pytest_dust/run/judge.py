@@ -40,7 +40,7 @@ def judged(answer: Answer, settings: Settings, watch: Watch[None] | None = None)
     if source is Source.LIVE:
         _refuse_lost(attempts)
     on_change = settings.on_change or case.baseline.on_change
-    fails_on_change = source is Source.LIVE and on_change == "fail"
+    fails_on_change = source is Source.LIVE and on_change == "fail" and not settings.is_gated(case.app.id)
     waited = max(each.reply.waited for each in answer.made)
     return Outcome(source, attempts, waited, case.repeat, fails_on_change, answer.cached)
 

@@ -11,8 +11,8 @@ import pytest
 
 from conftest import SOURCES, SUPPORT, config_of, filled, suite
 from pytest_dust.errors import ServiceError
-from pytest_dust.plugin import shared_budget
-from pytest_dust.run.budget import Budget
+from pytest_dust.plugin import shared_objects
+from pytest_dust.run.budget import SHARED, Budget
 
 REPEATED = """\
 cases:
@@ -364,11 +364,11 @@ def test_refusing_what_a_budget_does_not_hold(max_runs, max_tokens, runs, tokens
 
 def test_a_kept_budget_is_one_for_all():
     """However many ask at once, no more runs are taken than the ceiling allows, and all tokens add up."""
-    address = shared_budget.serve(10, 70)
+    address = shared_objects.serve(Budget(10, 70), SHARED)
     taken, refused = [], []
 
     def ask():
-        budget = shared_budget.connect(address)
+        budget = shared_objects.connect(address, SHARED)
         for _ in range(5):
             try:
                 taken.append(budget.take())
@@ -385,11 +385,11 @@ def test_a_kept_budget_is_one_for_all():
         "not run: 10 of at most 10 runs are made (--dust-max-runs); raise it, or select fewer cases"
     }
     with pytest.raises(ServiceError, match="about 71 tokens"):
-        shared_budget.connect(address).refuse(1, 71)
+        shared_objects.connect(address, SHARED).refuse(1, 71)
 
 
 def test_a_budget_is_not_given_to_strangers():
     """Who does not know the key is not let in."""
-    address, _ = shared_budget.serve(1, None)
+    address, _ = shared_objects.serve(Budget(1, None), SHARED)
     with pytest.raises(AuthenticationError):
-        shared_budget.connect((address, b"guessed"))
+        shared_objects.connect((address, b"guessed"), SHARED)
