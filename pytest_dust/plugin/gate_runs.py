@@ -17,6 +17,7 @@ from pytest_dust.report.progress import progress
 from pytest_dust.report.record import CaseRecord, Verdict
 from pytest_dust.run.fresh import TRIES, BothVersions, FreshCase, fresh_runs
 from pytest_dust.run.gate_procedure import FirstRuns, FreshRuns, Wanted
+from pytest_dust.run.keep import keep_passing
 
 if TYPE_CHECKING:
     import pytest
@@ -54,6 +55,7 @@ def of_case(item: Any, report: Any, error: BaseException | None) -> FirstRuns | 
         strict=case.gate.strict,
         trouble=_trouble(item, report, error) if not judged else "",
         left_out=_left_out(report) or _one_version(case, item.asked.version),
+        is_one_run=case.repeat is None,
     )
 
 
@@ -111,13 +113,15 @@ def fresh(share: Share, items: Mapping[str, Any], shared: Session, config: pytes
     tests = [(item, wanted) for item, wanted in here if not workers.is_case(item)]
     planned = [FreshCase(item.asked, wanted, item.estimate().blocks) for item, wanted in cases]
     with progress(config, shared.live.progress) as watch:
-        made = fresh_runs(planned, shared.context(), watch) if planned else []
+        made = fresh_runs(planned, shared.context(), watch, whole=share.step == THIRD) if planned else []
     found = [_of_case(item, both, share) for (item, _), both in zip(cases, made, strict=True)]
     return [*found, *(_of_test(item, wanted, share, shared) for item, wanted in tests)]
 
 
 def _of_case(item: Any, both: BothVersions, share: Share) -> FreshRuns:
     """What the fresh runs of a case showed; of confirming runs also where a change begins."""
+    if both.passing is not None:
+        keep_passing(item.asked, item.cassette, item.shared.context(), both.passing)
     found = FreshRuns(item.nodeid, both.tally, item.masked(both.trouble), tokens=both.tokens)
     if share.step < THIRD:
         return found
@@ -145,8 +149,8 @@ def _of_test(item: pytest.Item, wanted: Wanted, share: Share, shared: Session) -
     """What the fresh runs of a Python test showed: it runs again as a whole, in both versions in turn."""
     made: dict[bool, list[FreshTest]] = {True: [], False: []}
     trouble = ""
-    for time in range(max(wanted)):
-        for is_old, number in zip((True, False), wanted, strict=True):
+    for time in range(max(wanted.old, wanted.new)):
+        for is_old, number in zip((True, False), wanted[:2], strict=True):
             tried = _tested_again(item, shared, is_old=is_old) if time < number else None
             if tried is not None and tried.trouble:
                 trouble = tried.trouble

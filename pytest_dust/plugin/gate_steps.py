@@ -99,7 +99,9 @@ class GateSteps:
         total = 0
         for gate in self.gates():
             own = next_runs(gate)
-            runs = sum(sum(each) * takes[case] for case, each in own.items() if case not in wanted)
+            runs = sum(
+                (each.old + each.new) * takes[case] for case, each in own.items() if case not in wanted
+            )
             if runs and (why := self.budget.lacks(total + runs)):
                 self._refused[gate.app] = why
                 continue

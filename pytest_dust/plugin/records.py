@@ -170,7 +170,7 @@ class Records:
     def session(self) -> SessionRecord:
         """The session's record, as far as it is known now."""
         from pytest_dust.report.record import SessionRecord
-        from pytest_dust.report.sessions import with_processes
+        from pytest_dust.report.sessions import with_gates, with_processes
 
         settings = self._config.stash[SETTINGS]
         typed = settings.sources["on-change"].startswith("--")
@@ -197,7 +197,7 @@ class Records:
             exit_status=self._exit_status,
             made_by=f"pytest-dust {__version__}",
         )
-        whole = with_processes(session, processes)
+        whole = with_processes(with_gates(session), processes)
         if whole.pending:
             elsewhere = next((each.elsewhere for each in processes if each.elsewhere), "")
             whole = replace(whole, review=_review_command(self._config, elsewhere))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,9 +90,10 @@ class Reports:
         from pytest_dust.report.overview import by_urgency, overview
 
         annotated = self._config.pluginmanager.hasplugin(ANNOTATING)
-        cases, drifts = ((), ()) if annotated else (by_urgency(overview(record)), record.drifts)
+        cases = () if annotated else by_urgency(overview(record))
+        told = replace(record, drifts=(), gates=()) if annotated else record
         root = os.environ.get("GITHUB_WORKSPACE", "") or str(self._config.rootpath)
-        self._annotations = list(annotation_lines(cases, record.problems, record.folder, root, drifts))
+        self._annotations = list(annotation_lines(told, cases, root))
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
             try:
                 _append(Path(summary), record)

@@ -33,6 +33,20 @@ def verdict(gate: GateRecord) -> str:
     return f"{gate.verdict}: {found}; {_drop(gate)}"
 
 
+def sentence(gate: GateRecord) -> str:
+    """The verdict for readers of a page: in words, without the cases."""
+    app = f"app {safe_name(gate.app)}"
+    if gate.verdict is GateVerdict.NOT_RUN:
+        return f"{app}: the gate could not be run: {safe(gate.message)}"
+    new = f"{gate.new_passed:,} of {gate.new:,} fresh runs of the other version pass"
+    if not gate.old:
+        return f"{app}: no worse shown: {new}, as when recorded; {_drop(gate)}"
+    both = f"{new}, and {gate.old_passed:,} of {gate.old:,} of the pinned one"
+    if gate.verdict is GateVerdict.WORSE:
+        return f"{app}: the other version is worse: {both}"
+    return f"{app}: no worse shown: {both}; {_drop(gate)}"
+
+
 def _counts(gate: GateRecord) -> str:
     return f"{gate.old_passed}/{gate.old} → {gate.new_passed}/{gate.new}"
 

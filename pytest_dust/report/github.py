@@ -12,23 +12,20 @@ from pathlib import Path
 from pytest_dust.characters import safe
 from pytest_dust.report.case import headline
 from pytest_dust.report.drift import headline as drift_headline
-from pytest_dust.report.record import CaseOutcome, CaseRecord, DriftRecord, ProblemRecord
+from pytest_dust.report.gate_lines import verdict
+from pytest_dust.report.record import CaseOutcome, CaseRecord, SessionRecord
 
 MAX_MESSAGE = 1_000
 """Characters of one message."""
 
 
-def annotation_lines(
-    cases: Sequence[CaseRecord],
-    problems: Sequence[ProblemRecord],
-    folder: str,
-    root: str,
-    drifts: Sequence[DriftRecord] = (),
-) -> Iterator[str]:
-    """One `::error …` for each failed case and drift check, and for each suite that could not be read.
+def annotation_lines(session: SessionRecord, cases: Sequence[CaseRecord], root: str) -> Iterator[str]:
+    """One `::error …` for each failed or worse case, drift check and gate, and for each unreadable suite.
 
-    `folder` is the one in which pytest was called, `root` that of the repository.
+    `cases` are those of the session in the order in which they are annotated; `root` is the folder of the
+    repository.
     """
+    folder = session.folder
     annotated: set[Hashable] = set()
     for case in cases:
         test = (case.file, case.line) if case.is_test else case.id
@@ -36,11 +33,17 @@ def annotation_lines(
             annotated.add(test)
             file = _from_root(case.file, folder, root)
             yield error(file, case.report_line, case.title, headline(case))
-    for drift in drifts:
+        elif case.is_worse:
+            file = _from_root(case.file, folder, root)
+            yield error(file, case.report_line, case.title, safe(case.message))
+    for gate in session.gates:
+        if not gate.passed:
+            yield error(_from_root(gate.file, folder, root), gate.line, gate.id, verdict(gate))
+    for drift in session.drifts:
         if not drift.passed:
             file = _from_root(drift.file, folder, root)
             yield error(file, drift.line, drift.id, safe(drift_headline(drift)))
-    for problem in problems:
+    for problem in session.problems:
         file = _from_root(problem.file or problem.where.partition("::")[0], folder, root)
         yield error(file, problem.line, problem.where, problem.message)
 

@@ -12,11 +12,14 @@ from pytest_dust.constants import LATEST
 from pytest_dust.model import Status, Tokens
 from pytest_dust.report import groups
 from pytest_dust.report.case import what_differs
+from pytest_dust.report.gate_lines import sentence
 from pytest_dust.report.record import (
     BlockDriftRecord,
     CaseOutcome,
     CaseRecord,
     DriftRecord,
+    GateRecord,
+    GateVerdict,
     RunSource,
     SessionRecord,
     Verdict,
@@ -28,12 +31,16 @@ from pytest_dust.wording import plural
 class Kind(StrEnum):
     """What a reader must know of a case; the most urgent kind first."""
 
+    WORSE = "passes less often"
+    """The gate found that it passes less often in the other version."""
     FAILED = "not as expected"
     """An expectation does not hold."""
     CHANGED = "changed"
     """All expectations hold, but the run changed since its recording."""
     TROUBLE = "no verdict"
     """There is no run, or it could not be judged."""
+    LEFT = "failed, left to the gate"
+    """It failed, and the gate of its app did not find that it passes less often."""
     XFAILED = "expected to fail"
     SKIPPED = "skipped"
     CHECKED = "checked, not run"
@@ -48,6 +55,10 @@ def kind(case: CaseRecord) -> Kind:
         return Kind.XFAILED
     if case.verdict is Verdict.TROUBLE:
         return Kind.TROUBLE
+    if (
+        case.is_gated
+    ):  # a change since one recording says nothing of an app that answers differently each time
+        return _gated(case)
     if case.verdict is Verdict.CHANGED:
         return Kind.CHANGED
     if case.outcome is CaseOutcome.FAILED or case.verdict is Verdict.FAILED:
@@ -57,7 +68,13 @@ def kind(case: CaseRecord) -> Kind:
     return Kind.CHANGED if case.changed else Kind.PASSED
 
 
-OPEN = (Kind.FAILED, Kind.CHANGED, Kind.TROUBLE)
+def _gated(case: CaseRecord) -> Kind:
+    if case.is_worse:
+        return Kind.WORSE
+    return Kind.LEFT if case.verdict is Verdict.FAILED else Kind.PASSED
+
+
+OPEN = (Kind.WORSE, Kind.FAILED, Kind.CHANGED, Kind.TROUBLE)
 """The kinds of cases that need a look."""
 
 
@@ -124,7 +141,7 @@ def overview(session: SessionRecord) -> Overview:
         cases=cases,
         counts={each: counts[each] for each in Kind if counts[each]},
         changed=changed,
-        groups=tuple(_groups(cases)),
+        groups=tuple(_groups(session, cases)),
         advice=_advice(cases),
         partial=partial,
     )
@@ -146,6 +163,7 @@ def _state(
         or session.problems
         or session.failed_because
         or any(not each.passed for each in session.drifts)
+        or any(each.verdict is GateVerdict.WORSE for each in session.gates)
     ):
         return State.FAILED
     unrun = (Kind.TROUBLE, Kind.SKIPPED)
@@ -153,6 +171,7 @@ def _state(
         partial
         or all(kind(case) in unrun for case in cases)
         or any(kind(case) is Kind.TROUBLE for case in cases)
+        or any(each.verdict is GateVerdict.NOT_RUN for each in session.gates)
     ):
         return State.INCOMPLETE
     return State.CHANGED if changed else State.PASSED
@@ -161,7 +180,8 @@ def _state(
 def _verdict(session: SessionRecord, cases: Sequence[CaseRecord]) -> str:
     parts, count = list(_found(cases)), _open(cases)
     need = f"{count:,} of {plural(len(cases), 'case')} {'needs' if count == 1 else 'need'} a look"
-    found = [f"{need}: {', '.join(parts)}"] if parts else []
+    found = list(_gates(session.gates))
+    found += [f"{need}: {', '.join(parts)}"] if parts else []
     found += _drifts(session.drifts)
     after = sum("::" in problem.where for problem in session.problems)
     if unread := len(session.problems) - after:
@@ -172,15 +192,30 @@ def _verdict(session: SessionRecord, cases: Sequence[CaseRecord]) -> str:
     return f"{'; '.join(found)}." if found else _nothing_found(session, cases)
 
 
+def _gates(gates: Sequence[GateRecord]) -> Iterator[str]:
+    """What the gates say: each that failed, and the others in one sentence if they are several."""
+    passed = [gate for gate in gates if gate.passed]
+    yield from (sentence(gate) for gate in gates if not gate.passed)
+    if len(passed) == 1:
+        yield sentence(passed[0])
+    elif passed:
+        yield f"{plural(len(passed), 'app')}: no worse shown"
+
+
 def _advice(cases: Sequence[CaseRecord]) -> str:
     """What to do about the cases that need a look, for someone who types no commands."""
     parts = []
-    if any(case.changed and kind(case) in OPEN for case in cases):
+    if any(kind(case) is Kind.WORSE for case in cases):
+        parts.append(
+            "The other version passes less often in the cases below. Ask who edited the block to undo it. "
+            "If the new answers are right, ask an engineer to accept them, with the command beside them."
+        )
+    if any(case.changed and kind(case) in OPEN and not case.is_worse for case in cases):
         parts.append(
             "Decide on each change below. If it is right, ask an engineer to accept it, with the command "
             "beside it. If it is wrong, ask who edited the block to undo it."
         )
-    if any(kind(case) in OPEN and not case.changed for case in cases):
+    if any(kind(case) in OPEN and not (case.changed or case.is_worse) for case in cases):
         parts.append(
             "Ask an engineer to look at what is not as expected, ends with an error or has no verdict."
         )
@@ -193,7 +228,9 @@ def _open(cases: Iterable[CaseRecord]) -> int:
 
 def _found(cases: Sequence[CaseRecord]) -> Iterator[str]:
     """How many cases need a look, and why; each case is counted in one part."""
-    left = [case for case in cases if kind(case) in OPEN]
+    left = [case for case in cases if kind(case) in OPEN and not case.is_worse]
+    if worse := sum(case.is_worse for case in cases):
+        yield f"{worse:,} {'passes' if worse == 1 else 'pass'} less often"
     if changed := [case for case in left if case.changed]:
         wrong = sum(kind(case) is Kind.FAILED for case in changed)
         more = f" ({wrong:,} of them not as expected)" if wrong else ""
@@ -265,12 +302,14 @@ def _partial(session: SessionRecord) -> Iterator[str]:
         if "::" not in problem.where:
             yield f"{safe(problem.where)}: the cases of this suite did not run"
     failed = any(case.outcome is CaseOutcome.FAILED for case in session.once) or session.problems
-    beside = session.failed_because or any(not drift.passed for drift in session.drifts)
+    beside = [*session.failed_because, *(drift.id for drift in session.drifts if not drift.passed)]
+    beside += [gate.id for gate in session.gates if not gate.passed]
     if session.exit_status == 1 and not (failed or beside):
         yield "something beside these cases failed (exit status 1); the output of the session says what"
 
 
-def _groups(cases: Sequence[CaseRecord]) -> Iterator[Group]:
+def _groups(session: SessionRecord, cases: Sequence[CaseRecord]) -> Iterator[Group]:
+    yield from _worse([case for case in cases if kind(case) is Kind.WORSE], session.gates)
     known = [case for case in cases if kind(case) in (Kind.FAILED, Kind.CHANGED)]
     yield from _errors([case for case in known if not case.changed and ends_with_error(case)])
     found = [_by_cause(group) for group in groups.by(groups.cause, known)]
@@ -283,6 +322,17 @@ def _groups(cases: Sequence[CaseRecord]) -> Iterator[Group]:
         has = "has" if len(group) == 1 else "have"
         note = safe(group[0].message.split("\n", 1)[0])
         yield Group(f"{plural(len(group), 'case')} {has} no verdict", group, note=note)
+
+
+def _worse(cases: Sequence[CaseRecord], gates: Sequence[GateRecord]) -> Iterator[Group]:
+    """The cases that pass less often, by app and the block in which the change begins."""
+    begins = {each.id: each.begins_in for gate in gates for each in gate.worse}
+    for group in groups.by(lambda case: (case.app, begins.get(case.id, "")), cases):
+        block = begins.get(group[0].id, "")
+        begin = "begins" if len(group) == 1 else "begin"
+        where = f"and {begin} in {safe_name(block)}" if block else "and no block is sure"
+        passes = "passes" if len(group) == 1 else "pass"
+        yield Group(f"{plural(len(group), 'case')} {passes} less often, {where}", group)
 
 
 def _errors(cases: Sequence[CaseRecord]) -> Iterator[Group]:
@@ -323,4 +373,4 @@ def facts(session: SessionRecord) -> Iterator[str]:
     if session.pending:
         yield f"{plural(len(session.pending), 'answer')} pending"
     paid = (case.tokens for case in session.cases if case.source is not RunSource.REPLAYED)
-    yield in_all(sum(paid, Tokens()))
+    yield in_all(sum((*paid, *(gate.tokens for gate in session.gates)), Tokens()))

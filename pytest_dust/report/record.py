@@ -253,6 +253,10 @@ class CaseRecord:
     """Whether the run was to be recorded, and says the same as its cassette, which was left as it is."""
     pending: str = ""
     """The file in which the answer waits to be accepted, as the user types it; empty if it does not."""
+    is_gated: bool = False
+    """Whether the gate of its app decides on it, so that it fails nothing itself."""
+    is_worse: bool = False
+    """Whether that gate found that it passes less often."""
     rerun: bool = False
     """Whether a plugin ran the case again, so that a later record counts."""
     outcome: CaseOutcome = CaseOutcome.PASSED

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pytest_dust.model import Tokens
-from pytest_dust.report.record import AppCounts, ProcessRecord, Selection, SessionRecord, SurplusRuns
+from pytest_dust.report.gate_lines import one_case
+from pytest_dust.report.record import (
+    AppCounts,
+    CaseRecord,
+    GateCaseRecord,
+    ProcessRecord,
+    Selection,
+    SessionRecord,
+    SurplusRuns,
+    Verdict,
+)
 
 
 def with_processes(session: SessionRecord, processes: Sequence[ProcessRecord]) -> SessionRecord:
@@ -22,6 +32,23 @@ def with_processes(session: SessionRecord, processes: Sequence[ProcessRecord]) -
         apps=app_counts([each.apps for each in processes]),
         selection=_selection(each.selection for each in processes),
     )
+
+
+def with_gates(session: SessionRecord) -> SessionRecord:
+    """The session's record with each case marked on which a gate decided, and with what it found of it."""
+    if not session.gates:
+        return session
+    apps = {gate.app for gate in session.gates}
+    worse = {each.id: each for gate in session.gates for each in gate.worse}
+    return replace(session, cases=tuple(_gated(case, worse.get(case.id), apps) for case in session.cases))
+
+
+def _gated(case: CaseRecord, worse: GateCaseRecord | None, apps: Collection[str]) -> CaseRecord:
+    if case.app not in apps or case.verdict is Verdict.TROUBLE:
+        return case
+    if worse is None:
+        return replace(case, is_gated=True)
+    return replace(case, is_gated=True, is_worse=True, message=f"fresh runs that pass: {one_case(worse)}")
 
 
 def _selection(selections: Iterable[Selection]) -> Selection:

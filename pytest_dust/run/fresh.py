@@ -27,23 +27,26 @@ TRIES = 2
 
 @dataclass(slots=True)
 class BothVersions:
-    """The fresh runs of a case: those of the pinned version, and those of the other one."""
+    """What the fresh runs of a case showed."""
 
-    old: list[Attempt] = field(default_factory=list)
-    new: list[Attempt] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    tokens: Tokens = field(default_factory=Tokens)
     trouble: str = ""
     """Why a run is missing; empty if none is."""
+    old: list[Attempt] = field(default_factory=list)
+    """The runs of the pinned version, if they are wanted."""
+    new: list[Attempt] = field(default_factory=list)
+    """Those of the other one."""
+    passing: MadeRun | None = None
+    """The first run of the other version that passes, if it is wanted."""
 
-    @property
-    def tokens(self) -> Tokens:
-        """What all runs used."""
-        return sum((attempt.tokens for attempt in (*self.old, *self.new)), Tokens())
-
-    @property
-    def tally(self) -> Tally:
-        """How many runs of each version passed."""
-        passed = [sum(attempt.passed for attempt in runs) for runs in (self.old, self.new)]
-        return Tally(passed[0], len(self.old), passed[1], len(self.new))
+    def add(self, attempt: Attempt, *, is_old: bool, whole: bool) -> None:
+        """Count a run, and keep it if it is wanted as a whole."""
+        passed = int(attempt.passed)
+        self.tally += Tally(passed, 1, 0, 0) if is_old else Tally(0, 0, passed, 1)
+        self.tokens += attempt.tokens
+        if whole:
+            (self.old if is_old else self.new).append(attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +70,28 @@ class _Planned:
 
 
 def fresh_runs(
-    cases: Sequence[FreshCase], context: RunContext, watch: Watch[Event] | None = None
+    cases: Sequence[FreshCase], context: RunContext, watch: Watch[Event] | None = None, *, whole: bool = False
 ) -> list[BothVersions]:
-    """The fresh runs of cases, judged by their expectations; a run that is not answered is tried again."""
+    """The fresh runs of cases, judged by their expectations; a run that is not answered is tried again.
+
+    `whole` keeps the runs, which take memory.
+    """
     found = [BothVersions() for _ in cases]
     planned = list(_planned(cases, context, found))
     for last in (number == TRIES for number in range(1, TRIES + 1)):
         lost: list[_Planned] = []
         for run in _started(planned, context):
+            case, both = cases[run.number], found[run.number]
             try:
-                attempt = _attempt(run, cases[run.number].asked, context, watch)
+                made = _made(run, context, watch)
+                attempt = judged(made, case.asked)
             except DustError as error:
                 lost.append(run)
-                found[run.number].trouble = error.headline if last else ""
+                both.trouble = error.headline if last else ""
                 continue
-            both = found[run.number]
-            (both.old if run.is_old else both.new).append(attempt)
+            both.add(attempt, is_old=run.is_old, whole=whole)
+            if case.wanted.keep and both.passing is None and attempt.passed and not run.is_old:
+                both.passing = made
         planned = lost
     return found
 
@@ -99,9 +108,9 @@ def _planned(
             prepared[number] = old, new
         except DustError as error:
             found[number].trouble = error.headline
-    for time in range(max((max(case.wanted) for case in cases), default=0)):
+    for time in range(max((max(case.wanted.old, case.wanted.new) for case in cases), default=0)):
         for number, both in prepared.items():
-            for is_old, version, wanted in zip((True, False), both, cases[number].wanted, strict=True):
+            for is_old, version, wanted in zip((True, False), both, cases[number].wanted[:2], strict=True):
                 if time < wanted:
                     yield _Planned(number, is_old, version)
 
@@ -115,12 +124,12 @@ def _started(planned: Iterable[_Planned], context: RunContext) -> list[_Planned]
     return runs
 
 
-def _attempt(run: _Planned, asked: CaseRequest, context: RunContext, watch: Watch[Event] | None) -> Attempt:
-    """A started run, once it has ended and is judged; raises DustError if there is none."""
+def _made(run: _Planned, context: RunContext, watch: Watch[Event] | None) -> MadeRun:
+    """A started run, once it has ended; raises DustError if there is none."""
     assert run.job is not None  # noqa: S101  # it is started
     [made] = context.pool.wait([run.job], relay(watch))
     run.job = None  # with its answer, of which there may be hundreds
-    return judged(made, asked)
+    return made
 
 
 def judged(made: MadeRun, asked: CaseRequest) -> Attempt:

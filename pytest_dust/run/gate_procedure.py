@@ -43,6 +43,8 @@ class FirstRuns:
     """Why it has no verdict; empty if it has one."""
     left_out: str = ""
     """Why it does not count, such as an xfail mark; empty if it counts."""
+    is_one_run: bool = False
+    """Whether its pending answer is one run: it is a case, and not repeated."""
 
 
 class Wanted(NamedTuple):
@@ -50,6 +52,8 @@ class Wanted(NamedTuple):
 
     old: int
     new: int
+    keep: bool = False
+    """Whether a run of the new version that passes is to be kept as pending, as the first one failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,12 @@ def next_runs(gate: AppGate) -> dict[str, Wanted]:
 def _second_step(gate: AppGate) -> dict[str, Wanted]:
     if all(each.passed or not each.passed_before for each in gate.counted):
         return {}
-    return {each.case: Wanted(each.attempts, each.attempts - len(each.passes)) for each in gate.counted}
+    return {
+        each.case: Wanted(
+            each.attempts, each.attempts - len(each.passes), keep=each.is_one_run and not each.passed
+        )
+        for each in gate.counted
+    }
 
 
 def decided(gate: AppGate) -> GateRecord:

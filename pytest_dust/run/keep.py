@@ -11,7 +11,7 @@ from pytest_dust.cassettes import files
 from pytest_dust.cassettes.recording import CassetteOfCase, Recording
 from pytest_dust.errors import CassetteError
 from pytest_dust.model import Outcome, Source, Specification, Tokens
-from pytest_dust.run.answer import Answer, Jobs, ended, limited_depth, tokens
+from pytest_dust.run.answer import Answer, Jobs, MadeRun, ended, limited_depth, tokens
 from pytest_dust.run.case_request import CaseRequest
 from pytest_dust.run.context import RunContext
 from pytest_dust.run.pending import PendingAnswers, UnjudgedAnswer
@@ -117,6 +117,13 @@ def keep_ended(asked: CaseRequest, place: CassetteOfCase, context: RunContext, j
     if made:
         unjudged(Answer(asked, Recording(place), Source.LIVE, made), context.pending).keep()
     return tokens(made)
+
+
+def keep_passing(asked: CaseRequest, place: CassetteOfCase, context: RunContext, made: MadeRun) -> None:
+    """Keep a later run as the pending answer of a case, as it passes and the first one did not."""
+    answer = Answer(asked, Recording(place), Source.LIVE, (made,))
+    specification = context.specification(asked.request, answer.runs()[0])
+    unjudged(answer, context.pending, specification).keep()
 
 
 def keep_unreported(answer: Answer, pending: PendingAnswers) -> None:

@@ -381,7 +381,16 @@ def test_the_first_answers_are_pending_and_can_be_accepted(triage, server):
     assert accepted.example.offline().run().outcomes == {"passed": 9}
 
 
-def test_the_fixture_of_other_apps_and_suites_share_a_gate(project, server):
+def test_a_case_that_failed_by_chance_keeps_a_run_that_passes(triage, server):
+    """If a first run failed and a fresh one passes, that one is pending: what is accepted can be replayed."""
+    server.noise = Noise(3, {"v1": 0.3, "v2": 0.3})
+    result = triage.run(*GATE)
+    assert (result.ret, "left to the gate" in result.out) == (0, True)
+    accepted = result.example.run("--dust-accept")
+    assert accepted.example.offline().run().outcomes == {"passed": 9}
+
+
+def test_suites_and_python_tests_of_one_app_share_a_gate(project, server):
     """Suites and Python tests of one app have one gate."""
     test = filled(TEST.replace("0dd5ba11ed", SUPPORT), server)
     case = "cases:\n  - {id: refund, input: {question: Refund}, expect: {result.label: billing}}\n"

@@ -8,13 +8,14 @@ import pytest
 from made_records import FAILED, TEXT, block, changed, failure, passed, trouble, wrong
 
 from pytest_dust.report.github import annotation_lines, error
-from pytest_dust.report.record import CaseOutcome, DriftRecord, ProblemRecord
+from pytest_dust.report.record import CaseOutcome, DriftRecord, ProblemRecord, SessionRecord
 from pytest_dust.report.terminal import inert
 
 
 def lines(*cases, problems=(), folder="/repo/tests", root="/repo") -> list[str]:
     """The annotations of these cases."""
-    return list(annotation_lines(cases, problems, folder, root))
+    session = SessionRecord("live", folder, problems=tuple(problems))
+    return list(annotation_lines(session, cases, root))
 
 
 def test_each_failed_case_has_one():
@@ -54,7 +55,8 @@ def test_a_drift_has_one():
     """An app that has drifted is annotated at the line of its pin; one that has not, is not."""
     drift = DriftRecord("s/a.dust.yaml::[x]", "a.dust.yaml", "app", "h", drifted=True, exists=True, line=2)
     passed_ = replace(drift, drifted=False)
-    (line,) = annotation_lines([], [], "/repo/s", "/repo", [drift, passed_])
+    session = SessionRecord("live", "/repo/s", drifts=(drift, passed_))
+    (line,) = annotation_lines(session, [], "/repo")
     assert line.startswith(
         "::error file=s/a.dust.yaml,line=2,title=s/a.dust.yaml%3A%3A[x]::app app drifted: "
     )
