@@ -133,11 +133,39 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """The two pass rates that a sequential test tells apart, and how often it may be wrong."""
+
+    good: float
+    bad: float
+    false_alarm: float = 0.05
+    """Maximum share of sessions in which a case with the good rate fails."""
+    miss: float = 0.1
+    """Maximum share of sessions in which a case with the bad rate passes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Repeat:
-    """How many runs a case has, and how many of them must pass."""
+    """How many runs a case has, and how many of them must pass; or a sequential test that decides both."""
 
     runs: int
+    """The number of runs; of a sequential test, the maximum."""
     min_pass: int
+    """How many runs must pass; of a sequential test, the number that is enough if none fails."""
+    rates: Rates | None = None
+    """What a sequential test tells apart; None for a fixed number of runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatVerdict:
+    """What the attempts of a repeated case come to."""
+
+    passed: bool | None
+    """None if the attempts do not decide, which only those of a sequential test may leave open."""
+    counted: int
+    """Number of attempts that count; those after them are surplus."""
+    why: str = ""
+    """Why a sequential test stopped; empty for a fixed number of attempts."""
 
 
 @dataclass(frozen=True, slots=True)
