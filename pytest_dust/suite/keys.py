@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, TypeGuard
 
 from pytest_dust.checks.arguments import EXPECTED_SCHEMA, needs_extra
 from pytest_dust.checks.binding import ArgumentError
+from pytest_dust.compare import sequential
 from pytest_dust.constants import HASH, LATEST
 from pytest_dust.errors import did_you_mean, nearest, plain_name
-from pytest_dust.model import App, Flavor, GateRules, Mark, Path, Repeat
+from pytest_dust.model import App, Flavor, GateRules, Mark, Path, Rates, Repeat
 from pytest_dust.paths import PathError, compile_path
 from pytest_dust.settings import MAX_FALSE_ALARMS, MAX_GATE_ATTEMPTS, ON_CHANGE, OPTIONS, SEGMENT
 from pytest_dust.suite.problems import Invalid, Problems
@@ -29,6 +30,13 @@ MAX_LISTED = 6
 """Maximum number of keys of an input that are named; others are counted."""
 MAX_DIGITS = 17
 """Number of digits that distinguish any two floats."""
+_FIXED = ("runs", "min_pass")
+"""The keys of a `repeat` with a fixed number of attempts."""
+_EXAMPLES = {"good": 0.95, "bad": 0.6, "false_alarm": 0.05, "miss": 0.1}
+_TEST = tuple(_EXAMPLES)
+"""The keys of a `repeat` with a sequential test."""
+_FIXED_EXAMPLE = "{runs: 5, min_pass: 4}"
+_TEST_EXAMPLE = "{good: 0.95, bad: 0.6}"
 VOLATILE = ("ignore", "keep")
 """The values of `baseline.volatile`."""
 
@@ -337,16 +345,27 @@ def _on_change(problems: Problems, value: Any, path: Path) -> str:
 
 
 def _repeat(problems: Problems, value: Any, path: Path) -> Repeat:
-    names = ("runs", "min_pass")
     if not isinstance(value, dict):
-        raise problems.invalid(path, f"repeat is a mapping, {{runs: 5, min_pass: 4}}, not {kind(value)}")
+        what = f"repeat is a mapping, {_FIXED_EXAMPLE} or {_TEST_EXAMPLE}, not {kind(value)}"
+        raise problems.invalid(path, what)
     for name in value:
-        if name not in names:
-            hint = did_you_mean(name, names)
-            message = f'unknown key "{name}"; repeat has: runs, min_pass{hint}'
+        if name not in (*_FIXED, *_TEST):
+            has = f"{', '.join(_FIXED)}, or {', '.join(_TEST)}"
+            hint = did_you_mean(name, (*_FIXED, *_TEST))
+            message = f'unknown key "{name}"; repeat has: {has}{hint}'
             raise problems.invalid((*path, name), message, key=True)
+    fixed, tested = ([name for name in names if name in value] for names in (_FIXED, _TEST))
+    if fixed and tested:
+        message = f"{tested[0]} cannot be beside {fixed[0]}: give {_FIXED_EXAMPLE}, or {_TEST_EXAMPLE}"
+        raise problems.invalid((*path, tested[0]), message, key=True)
+    return _sequential(problems, value, path) if tested else _fixed(problems, value, path)
+
+
+def _fixed(problems: Problems, value: Mapping[str, Any], path: Path) -> Repeat:
+    """A fixed number of attempts, of which so many must pass."""
     if "runs" not in value:
-        raise problems.invalid(path, "repeat needs runs, such as {runs: 5, min_pass: 4}")
+        other = "" if value else f", or good and bad, such as {_TEST_EXAMPLE}"
+        raise problems.invalid(path, f"repeat needs runs, such as {_FIXED_EXAMPLE}{other}")
     runs = value["runs"]
     if not _is_whole(runs, MAX_RUNS):
         raise problems.invalid((*path, "runs"), f"repeat.runs is a whole number from 1 to {MAX_RUNS}")
@@ -393,6 +412,39 @@ def _strict(problems: Problems, value: Any, path: Path) -> bool:
     return value
 
 
+def _sequential(problems: Problems, value: Mapping[str, Any], path: Path) -> Repeat:
+    """A sequential test that tells two pass rates apart."""
+    for name in ("good", "bad"):
+        if name not in value:
+            raise problems.invalid(path, f"repeat needs {name} too, such as {_TEST_EXAMPLE}")
+    for name, written in value.items():
+        if isinstance(written, bool) or not isinstance(written, int | float) or not 0 < written < 1:
+            hint = _as_share(written)
+            message = f"repeat.{name} is a number between 0 and 1, such as {_EXAMPLES[name]}{hint}"
+            raise problems.invalid((*path, name), message)
+    rates = Rates(**{name: float(written) for name, written in value.items()})
+    if rates.bad >= rates.good:
+        raise problems.invalid((*path, "bad"), f"repeat.bad is less than {rates.good:g}, its good")
+    if rates.false_alarm + rates.miss >= 1:
+        name = "false_alarm" if "false_alarm" in value else "miss"
+        message = "repeat.false_alarm and repeat.miss together are less than 1"
+        raise problems.invalid((*path, name), message)
+    test = sequential.table(rates)
+    if test is None:
+        message = (
+            f"repeat: to tell a pass rate of {rates.good:g} from {rates.bad:g} can take more than "
+            f"{sequential.MOST} attempts; give a smaller bad, or a larger false_alarm or miss"
+        )
+        raise problems.invalid(path, message)
+    return Repeat(test.most, test.least, rates)
+
+
+def _as_share(written: Any) -> str:
+    """A hint at the number that is meant if a percentage is written."""
+    is_number = isinstance(written, int | float) and not isinstance(written, bool)
+    return f" (did you mean {written / 100:g}?)" if is_number and 1 < written < 100 else ""
+
+
 _PATHS_SCHEMA = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 
 
@@ -425,6 +477,13 @@ _SEGMENT_SCHEMA = {"type": ["string", "number"], "pattern": "^([A-Za-z0-9_-]+|.*
 _INPUT_SCHEMA = {"anyOf": [{"type": "object"}, {"type": "string", "pattern": "^\\$\\{.*\\}$"}]}
 _MARK_SCHEMA = {"pattern": "^[a-zA-Z][a-zA-Z0-9_]*$|\\$\\{", "not": {"enum": list(_WITHOUT_EFFECT)}}
 _REASON = {"type": "string"}
+_SHARE = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+_RATES_HELP = {
+    "good": "A case with this pass rate should pass.",
+    "bad": "A case with this pass rate should fail.",
+    "false_alarm": "The share of sessions in which a case with the rate good may fail; 0.05 by default.",
+    "miss": "The share of sessions in which a case with the rate bad may pass; 0.1 by default.",
+}
 
 KEYS: dict[str, Key] = {
     "app": Key(
@@ -523,17 +582,30 @@ KEYS: dict[str, Key] = {
     "repeat": Key(
         _repeat,
         {
-            "type": "object",
-            "required": ["runs"],
-            "properties": {
-                "runs": {"type": "integer", "minimum": 1, "maximum": MAX_RUNS},
-                "min_pass": {"type": "integer", "minimum": 1},
-            },
-            "additionalProperties": False,
+            "anyOf": [
+                {
+                    "type": "object",
+                    "required": ["runs"],
+                    "properties": {
+                        "runs": {"type": "integer", "minimum": 1, "maximum": MAX_RUNS},
+                        "min_pass": {"type": "integer", "minimum": 1},
+                    },
+                    "additionalProperties": False,
+                },
+                {
+                    "type": "object",
+                    "required": ["good", "bad"],
+                    "properties": {
+                        name: {**_SHARE, "description": text} for name, text in _RATES_HELP.items()
+                    },
+                    "additionalProperties": False,
+                },
+            ]
         },
         suite=True,
         case=True,
-        help="The number of runs of each case, and how many of them must pass.",
+        help="Several runs of each case: {runs, min_pass}, how many, and how many of them must pass; or "
+        "{good, bad}, as many as it takes to tell the pass rate good from the pass rate bad.",
     ),
     "gate": Key(
         _gate,

@@ -23,7 +23,9 @@ BEYOND_SCHEMA = {
         "outputs_with_input", "result_with_inputs", "results_with_input", "unknown_block_name",
         "unknown_root",
     },
-    "two places held against each other": {"duplicate_id", "inputs_keys", "repeat"},
+    "two places held against each other": {
+        "duplicate_id", "inputs_keys", "repeat", "repeat_errors", "repeat_near", "repeat_rates",
+    },
     "other files": {"dataset"},
     "the environment, and what a reference in a text finds": {
         "env_empty", "env_forbidden", "env_key", "env_no_reference", "env_unset", "env_unterminated",
