@@ -155,6 +155,11 @@ class Repeat:
     rates: Rates | None = None
     """What a sequential test tells apart; None for a fixed number of runs."""
 
+    @property
+    def first_runs(self) -> int:
+        """How many runs are started together at first: all, or as many as a sequential test may pass with."""
+        return self.runs if self.rates is None else self.min_pass
+
 
 @dataclass(frozen=True, slots=True)
 class RepeatVerdict:
@@ -235,8 +240,18 @@ class Case(RunRequest):
 
     @property
     def times(self) -> int:
-        """How many runs the case takes."""
+        """How many runs the case takes at most."""
         return self.repeat.runs if self.repeat else 1
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether a sequential test decides how many runs the case takes."""
+        return self.repeat is not None and self.repeat.rates is not None
+
+    @property
+    def first_runs(self) -> int:
+        """How many runs of the case are started together at first."""
+        return self.repeat.first_runs if self.repeat else 1
 
 
 class Specification(NamedTuple):
@@ -460,24 +475,33 @@ class Outcome:
     attempts: tuple[Attempt, ...]
     waited: float
     repeat: Repeat | None = None
+    verdict: RepeatVerdict | None = None
+    """What the attempts of a repeated case come to."""
     fails_on_change: bool = False
     cached: tuple[str, ...] = ()
     """The blocks that the service may have answered from its cache."""
 
     @property
+    def counted(self) -> tuple[Attempt, ...]:
+        """The attempts that count: all but the surplus of a sequential test."""
+        return self.attempts[: self.verdict.counted] if self.verdict else self.attempts
+
+    @property
     def passed(self) -> int:
-        """How many attempts passed."""
-        return sum(attempt.passed for attempt in self.attempts)
+        """How many of the attempts that count passed."""
+        return sum(attempt.passed for attempt in self.counted)
 
     @property
     def holds(self) -> bool:
         """Whether enough attempts passed."""
-        return self.passed >= (self.repeat.min_pass if self.repeat else len(self.attempts))
+        if self.verdict is not None:
+            return bool(self.verdict.passed)
+        return self.passed == len(self.attempts)
 
     @property
     def changed(self) -> bool:
-        """Whether any attempt changed."""
-        return any(attempt.changed for attempt in self.attempts)
+        """Whether any attempt that counts changed."""
+        return any(attempt.changed for attempt in self.counted)
 
     @property
     def tokens(self) -> Tokens:

@@ -15,11 +15,14 @@ A cassette holds such a part only if it is not at its default, so a new one make
 """
 
 
-def bound(request: RunRequest, runs: int | None = None) -> dict[str, Json]:
-    """The parts of a request to which a cassette is bound; `runs` is the number of repetitions."""
+def bound(request: RunRequest, repeat: Json = None) -> dict[str, Json]:
+    """The parts of a request to which a cassette is bound.
+
+    `repeat` is the number of repetitions, or the rates of a sequential test; None for a single run.
+    """
     app = request.app
     parts: dict[str, Json] = {
-        "repeat": runs,
+        "repeat": repeat,
         "app": {"workspace": app.workspace, "space": app.space, "id": app.id},
         "specification_hash": request.specification_hash,
         "config": request.config,

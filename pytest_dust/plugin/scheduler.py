@@ -107,7 +107,9 @@ class Scheduler:
         known = [*estimates, *(each for each in tests if each)]
         runs, tokens = sum(each.runs for each in known), sum(each.tokens for each in known)
         unknown = sum(each.unknown for each in known)
-        parts = [f"{plural(runs, 'run')}{about(Tokens(tokens, unknown))}"] if runs else []
+        least = runs - sum(each.spare for each in known)
+        count = plural(runs, "run") if least == runs else f"{least:,} to {plural(runs, 'run')}"
+        parts = [f"{count}{about(Tokens(tokens, unknown))}"] if runs else []
         parts += (
             [f"those of {plural(tests.count(None), 'test')} without a recording"] if None in tests else []
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pytest_dust.compare import drift
+from pytest_dust.compare import drift, repeats
 from pytest_dust.dust.run_view import error, view
 from pytest_dust.masking import Mask
 from pytest_dust.model import (
@@ -34,6 +34,7 @@ from pytest_dust.report.record import (
     DriftRecord,
     FailureRecord,
     RunSource,
+    SpreadRecord,
     Verdict,
 )
 
@@ -57,12 +58,21 @@ def with_outcome(record: CaseRecord, outcome: Outcome, *, fresh: bool, detailed:
         verdict=_verdict(outcome),
         attempts=tuple(map(record_of, outcome.attempts)),
         repeat=outcome.repeat,
+        spread=_spread(outcome),
         tokens=outcome.tokens,
         waited=outcome.waited,
         fails_on_change=outcome.fails_on_change,
         cached=outcome.cached,
         fresh=fresh or outcome.repeat is not None,
     )
+
+
+def _spread(outcome: Outcome) -> SpreadRecord | None:
+    """What the attempts of a repeated case come to."""
+    if outcome.verdict is None:
+        return None
+    count, passed = outcome.verdict.counted, outcome.passed
+    return SpreadRecord(count, passed, *repeats.interval(passed, count), outcome.verdict.why)
 
 
 def with_trouble(record: CaseRecord, message: str, spent: Tokens, source: RunSource) -> CaseRecord:

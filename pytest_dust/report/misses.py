@@ -48,6 +48,15 @@ def unreadable(shown: str, wrong: str, record: str) -> str:
     )
 
 
+def undecided(shown: str, why: str, record: str) -> str:
+    """The message if the recorded attempts of a sequential test give no verdict."""
+    return (
+        f"the cassette {shown} does not fit: {why}\n"
+        "the expectations were edited since it was recorded, or attempts were removed from it\n"
+        f"record it anew: {record} --dust-mode=rerecord"
+    )
+
+
 def unwritable(shown: str, wrong: str) -> str:
     """The message if the cassette could not be written, so that no run is made."""
     return (

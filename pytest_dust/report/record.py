@@ -211,6 +211,22 @@ class AttemptRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class SpreadRecord:
+    """What the attempts of a repeated case come to."""
+
+    counted: int
+    """Number of attempts that count: the first ones. Those after them are surplus of a sequential test."""
+    passed: int
+    """How many of these met all expectations."""
+    low: float
+    """The lower end of the 95 % interval of the pass rate, by Wilson's method."""
+    high: float
+    """The upper end."""
+    stopped: str = ""
+    """Why a sequential test stopped; empty for a fixed number of attempts."""
+
+
+@dataclass(frozen=True, slots=True)
 class CaseRecord:
     """One case of a suite, or one run of a Python test: what was asked, what came, and the verdict."""
 
@@ -239,7 +255,10 @@ class CaseRecord:
     message: str = ""
     """What went wrong if the verdict is trouble, and what to do; the first line says it in short."""
     attempts: tuple[AttemptRecord, ...] = ()
+    """All attempts, in the order in which they were started."""
     repeat: Repeat | None = None
+    spread: SpreadRecord | None = None
+    """What the attempts come to; null for a case that is not repeated."""
     tokens: Tokens = field(default_factory=Tokens)
     """What the runs used at the service; of replayed ones, what they had used."""
     waited: float = 0.0
@@ -275,15 +294,25 @@ class CaseRecord:
         return self.verdict is Verdict.PASSED
 
     @property
+    def counted(self) -> tuple[AttemptRecord, ...]:
+        """The attempts that count: all but the surplus of a sequential test."""
+        return self.attempts if self.spread is None else self.attempts[: self.spread.counted]
+
+    @property
+    def surplus(self) -> tuple[AttemptRecord, ...]:
+        """The attempts that do not count."""
+        return self.attempts[len(self.counted) :]
+
+    @property
     def passed_attempts(self) -> int:
-        """Number of attempts that met all expectations."""
-        return sum(attempt.passed for attempt in self.attempts)
+        """Number of attempts that count and met all expectations."""
+        return sum(attempt.passed for attempt in self.counted)
 
     @property
     def shown(self) -> AttemptRecord | None:
         """The attempt that reports show: the first that failed, else that changed, else the first."""
-        failed = [attempt for attempt in self.attempts if not attempt.passed]
-        changed = [attempt for attempt in self.attempts if attempt.changed]
+        failed = [attempt for attempt in self.counted if not attempt.passed]
+        changed = [attempt for attempt in self.counted if attempt.changed]
         first = failed if self.verdict is Verdict.FAILED else []
         return next(iter([*first, *changed, *self.attempts]), None)
 
@@ -300,8 +329,8 @@ class CaseRecord:
 
     @property
     def changed(self) -> bool:
-        """Whether any attempt changed."""
-        return any(attempt.changed for attempt in self.attempts)
+        """Whether any attempt that counts changed."""
+        return any(attempt.changed for attempt in self.counted)
 
     @property
     def failed_or_changed(self) -> bool:

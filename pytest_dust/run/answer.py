@@ -12,7 +12,7 @@ from pytest_dust.cassettes.recording import Recording
 from pytest_dust.constants import LATEST
 from pytest_dust.dust.transport import Update
 from pytest_dust.errors import ServiceError
-from pytest_dust.model import Json, Reply, Run, Source, Specification, Tokens
+from pytest_dust.model import Failure, Json, Reply, Run, Source, Specification, Tokens
 from pytest_dust.run.case_request import CaseRequest
 from pytest_dust.run.pending import Origin
 from pytest_dust.worker_pool import Job
@@ -31,10 +31,12 @@ class MadeRun:
     """What the run used, with the blocks that a filter hides."""
     cached: tuple[str, ...] = ()
     """Blocks that the service may have answered from its own cache."""
+    failures: tuple[Failure, ...] | None = None
+    """The failed expectations, if the run was judged already; the runs that follow depend on it."""
 
 
 Jobs = Sequence[Job[MadeRun, Update]]
-"""The started runs of a case: one, or one for each repetition."""
+"""Runs of a case that were started together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 from pytest_dust.cassettes import binding
 from pytest_dust.masking import Mask
-from pytest_dust.model import Case, Json, RunRequest
+from pytest_dust.model import Case, Json, Repeat, RunRequest
 from pytest_dust.settings import Settings
 
 
@@ -31,10 +31,17 @@ class CaseRequest:
 def case_request(case: Case, settings: Settings, mask: Mask) -> CaseRequest:
     """The case's request; settings fill in what neither suite nor case names."""
     request = run_request(case, settings)
-    bound = binding.bound(request, case.repeat.runs if case.repeat else None)
+    bound = binding.bound(request, _bound(case.repeat))
     version = settings.version_of(case.app.id, case.specification_hash)
     timeout = case.timeout or settings.timeout
     return CaseRequest(case, request, version, bound, mask.covering(bound).redacting(case.redacted), timeout)
+
+
+def _bound(repeat: Repeat | None) -> Json:
+    """The part of a repetition to which a cassette is bound; None without one."""
+    if repeat is None:
+        return None
+    return repeat.runs if repeat.rates is None else asdict(repeat.rates)
 
 
 def run_request(case: Case, settings: Settings) -> RunRequest:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 
+from pytest_dust.compare import repeats
 from pytest_dust.errors import DustError, SuiteError
 from pytest_dust.model import Case, Outcome, Path
 from pytest_dust.run.shared_datasets import Reader, changes_elsewhere
@@ -210,10 +211,12 @@ def _unfulfilled(
             continue  # it cannot be judged before either, or is another case now
         if not outcome.holds:
             own = [wish for wish in made if wish.case == id_ and wish.name != HASH]
-            yield from (wish.refused(DIFFERENT) for wish in own if _still_fails(wish.name, outcome))
+            undecided = outcome.verdict is not None and outcome.verdict.passed is None
+            failing = (wish for wish in own if undecided or _still_fails(wish.name, outcome))
+            yield from (wish.refused(DIFFERENT) for wish in failing)
 
 
 def _still_fails(path: str, outcome: Outcome) -> bool:
     """True if too few attempts have a value that is expected at a path, whatever else fails in them."""
-    passed = sum(all(failure.path != path for failure in attempt.failures) for attempt in outcome.attempts)
-    return passed < (outcome.repeat.min_pass if outcome.repeat else len(outcome.attempts))
+    passed = [all(failure.path != path for failure in attempt.failures) for attempt in outcome.attempts]
+    return not (repeats.verdict(outcome.repeat, passed).passed if outcome.repeat else all(passed))

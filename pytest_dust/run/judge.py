@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
 from pytest_dust.cassettes.recording import Recording
 from pytest_dust.checks import expectation
-from pytest_dust.compare import baseline
+from pytest_dust.compare import baseline, repeats
 from pytest_dust.deadline import TimeIsUp
 from pytest_dust.dust import wire
 from pytest_dust.dust.run_view import viewed
-from pytest_dust.errors import JudgeError, ServiceError
-from pytest_dust.model import Attempt, Case, Comparison, Outcome, Path, Source, ViewedRun
+from pytest_dust.errors import CassetteError, JudgeError, ServiceError
+from pytest_dust.model import (
+    Attempt,
+    Case,
+    Comparison,
+    Failure,
+    Outcome,
+    Path,
+    RepeatVerdict,
+    Source,
+    ViewedRun,
+)
+from pytest_dust.report.misses import undecided
 from pytest_dust.run import judging
-from pytest_dust.run.answer import Answer, limited_depth
+from pytest_dust.run.answer import Answer, MadeRun, limited_depth
 from pytest_dust.run.context import RunContext
 from pytest_dust.run.keep import while_judging
 from pytest_dust.run.recorded import recorded_filter, recorded_runs
@@ -26,10 +37,15 @@ from pytest_dust.worker_pool import Watch
 def judge(answer: Answer, context: RunContext) -> Outcome:
     """The outcome of a case: its attempts with failed expectations, and changes since the recording.
 
-    A live run that cannot be judged is kept as pending. Raises JudgeError if runs cannot be compared.
+    A live run that cannot be judged is kept as pending. Raises JudgeError if runs cannot be compared, and
+    CassetteError if recorded attempts do not decide.
     """
     with while_judging(answer, context) as watch:
-        return judged(answer, context.settings, watch)
+        outcome = judged(answer, context.settings, watch)
+    if answer.source is Source.REPLAYED and outcome.verdict and outcome.verdict.passed is None:
+        place = answer.recording.place
+        raise CassetteError(undecided(place.shown, outcome.verdict.why, place.command))
+    return outcome
 
 
 def judged(answer: Answer, settings: Settings, watch: Watch[None] | None = None) -> Outcome:
@@ -42,7 +58,15 @@ def judged(answer: Answer, settings: Settings, watch: Watch[None] | None = None)
     on_change = settings.on_change or case.baseline.on_change
     fails_on_change = source is Source.LIVE and on_change == "fail" and not settings.is_gated(case.app.id)
     waited = max(each.reply.waited for each in answer.made)
-    return Outcome(source, attempts, waited, case.repeat, fails_on_change, answer.cached)
+    verdict = _verdict(case, attempts)
+    return Outcome(source, attempts, waited, case.repeat, verdict, fails_on_change, answer.cached)
+
+
+def _verdict(case: Case, attempts: Sequence[Attempt]) -> RepeatVerdict | None:
+    """What the attempts of a repeated case come to."""
+    if case.repeat is None:
+        return None
+    return repeats.verdict(case.repeat, [attempt.passed for attempt in attempts])
 
 
 def _refuse_lost(attempts: tuple[Attempt, ...]) -> None:
@@ -64,7 +88,9 @@ def _attempts(answer: Answer, watch: Watch[None] | None) -> tuple[Attempt, ...]:
     runs = [viewed(run, plural=case.plural) for run in answer.runs()]
     expect = expectation.masked(case.expect, answer.asked.mask)
     attempts = tuple(
-        Attempt(one.run, made.tokens, judging.failures(expect, one.view, seconds, watch))
+        Attempt(
+            one.run, made.tokens, _failures(made, partial(judging.failures, expect, one.view, seconds, watch))
+        )
         for one, made in zip(runs, answer.made, strict=True)
     )
     if cassette is None or answer.source is Source.REPLAYED:
@@ -74,6 +100,11 @@ def _attempts(answer: Answer, watch: Watch[None] | None) -> tuple[Attempt, ...]:
         replace(attempt, comparison=_compared(compare, one, seconds, watch))
         for attempt, one in zip(attempts, runs, strict=True)
     )
+
+
+def _failures(made: MadeRun, judge_it: Callable[[], tuple[Failure, ...]]) -> tuple[Failure, ...]:
+    """The failed expectations of a run; if it was judged already, those that were found then."""
+    return judge_it() if made.failures is None else made.failures
 
 
 def _compared(

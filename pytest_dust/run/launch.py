@@ -32,21 +32,36 @@ def launch(
     *,
     urgent: bool = False,
 ) -> Jobs:
-    """Start the case's runs, before those that wait if they are urgent.
+    """Start the first runs of a case, before those that wait if they are urgent.
 
-    For fresh runs, the service's cache is turned off for all blocks that are saved at Dust, `recorded` or
-    configured. Raises ServiceError if the runs cannot be made, CassetteError if they could not be recorded.
+    `recorded` are the blocks in its recording. Raises ServiceError if the runs cannot be made, CassetteError
+    if they could not be recorded.
     """
-    settings, request = context.settings, asked.request
+    request = asked.request
     refuse_missing(request.app.workspace, request.app.space, context.network.environ)
     if context.differences is not None:
         context.differences.check()
-    if settings.mode in (Mode.RECORD, Mode.RERECORD):
+    if context.settings.mode in (Mode.RECORD, Mode.RERECORD):
         _refuse_unwritable(place, context.pending)
-    fresh = settings.fresh or asked.case.repeat is not None
-    prepared = prepare(asked, asked.version, context, recorded, fresh=fresh)
-    repetitions = _Repetitions()
-    tasks = [_repetition(prepared, context, repetitions) for _ in range(asked.case.times)]
+    prepared = _of_case(asked, context, recorded)
+    return _start(prepared, context, asked.case.first_runs, urgent=urgent)
+
+
+def launch_more(asked: CaseRequest, context: RunContext, recorded: Sequence[Block], count: int) -> Jobs:
+    """Start so many further runs of a case of which some have ended, before those that wait."""
+    return _start(_of_case(asked, context, recorded), context, count, urgent=True, begun=True)
+
+
+def _of_case(asked: CaseRequest, context: RunContext, recorded: Sequence[Block]) -> Prepared:
+    """The run of a case in the version that the session asks for."""
+    fresh = context.settings.fresh or asked.case.repeat is not None
+    return prepare(asked, asked.version, context, recorded, fresh=fresh)
+
+
+def _start(prepared: Prepared, context: RunContext, count: int, *, urgent: bool, begun: bool = False) -> Jobs:
+    """Start a run so many times; `begun` if another run of the case has ended."""
+    repetitions = _Repetitions(begun)
+    tasks = [_repetition(prepared, context, repetitions) for _ in range(count)]
     return context.pool.submit(tasks, urgent=urgent)
 
 

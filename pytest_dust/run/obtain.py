@@ -10,16 +10,20 @@ from pytest_dust.cassettes.recording import CassetteOfCase, Recording
 from pytest_dust.dust.network import relay
 from pytest_dust.errors import CassetteError, DustError
 from pytest_dust.model import Event, Source, Tokens
+from pytest_dust.run import attempts
 from pytest_dust.run.answer import Answer, Jobs, MadeRun, ended, limited_depth, tokens
 from pytest_dust.run.case_request import CaseRequest
 from pytest_dust.run.context import RunContext
 from pytest_dust.run.keep import unjudged
-from pytest_dust.run.launch import launch
+from pytest_dust.run.launch import launch, launch_more
 from pytest_dust.run.pending import add_note
 from pytest_dust.run.recorded import recorded
 from pytest_dust.run.replay import replayed
 from pytest_dust.run.source import choose
 from pytest_dust.worker_pool import Watch
+
+Answered = Callable[[tuple[MadeRun, ...]], Answer]
+"""Returns the answer that such runs are."""
 
 
 def obtain(
@@ -29,7 +33,7 @@ def obtain(
     jobs: Jobs = (),
     watch: Watch[Event] | None = None,
 ) -> Answer:
-    """The runs of a case, from where its mode says, neither recorded nor judged yet.
+    """The runs of a case, from where its mode says, not recorded yet.
 
     Waits for `jobs`, the runs that are started already, or starts them. Raises CassetteError or
     ServiceError if there is no run.
@@ -42,7 +46,10 @@ def obtain(
             return answer(tuple(replayed(asked.request, found, context.network)))
         if not jobs:
             jobs = launch(asked, place, context, recorded(found.cassette).blocks, urgent=True)
-        return _waited(jobs, context, answer, watch)
+        made = _waited((), jobs, context, answer, watch)
+        if asked.case.is_sequential:
+            made = _until_decided(made, context, answer, watch)
+        return answer(made)
 
 
 def _source(found: Recording, context: RunContext) -> Source:
@@ -56,20 +63,40 @@ def _source(found: Recording, context: RunContext) -> Source:
         raise
 
 
+def _until_decided(
+    made: tuple[MadeRun, ...], context: RunContext, answered: Answered, watch: Watch[Event] | None
+) -> tuple[MadeRun, ...]:
+    """The runs of a sequential test: those that were made, and more until they decide; each is judged.
+
+    If judging them raises, they are kept as pending.
+    """
+    answer = answered(made)
+    asked = answer.asked
+    while True:
+        with unjudged(answered(made), context.pending) as kept:
+            made = attempts.judged(made, asked, kept.watch)
+        count = attempts.needed(made, asked.case)
+        if not count:
+            return made
+        blocks = recorded(answer.recording.cassette).blocks
+        made += _waited(made, launch_more(asked, context, blocks, count), context, answered, watch)
+
+
 def _waited(
+    before: tuple[MadeRun, ...],
     jobs: Jobs,
     context: RunContext,
-    answer: Callable[[tuple[MadeRun, ...]], Answer],
+    answered: Answered,
     watch: Watch[Event] | None,
-) -> Answer:
-    """The answer, once all runs have ended; if one fails, those that ended are kept as pending."""
+) -> tuple[MadeRun, ...]:
+    """The runs, once all have ended; if one fails, those that ended, now or before, are kept as pending."""
     try:
-        return answer(tuple(context.pool.wait(jobs, relay(watch))))
+        return tuple(context.pool.wait(jobs, relay(watch)))
     except (DustError, KeyboardInterrupt) as error:
-        done = ended(jobs)
+        done = before + ended(jobs)
         if done:
-            kept = unjudged(answer(done), context.pending).keep()
-            add_note(error, f"{len(done)} of its {len(jobs)} runs had ended; {kept}")
+            kept = unjudged(answered(done), context.pending).keep()
+            add_note(error, f"{len(done)} of its {len(before) + len(jobs)} runs had ended; {kept}")
         if isinstance(error, DustError):
             error.spent = tokens(done) + (error.spent or Tokens())
         raise

@@ -21,6 +21,8 @@ class Estimate(NamedTuple):
     """How many of the runs use tokens that the service does not tell."""
     blocks: tuple[Block, ...] = ()
     """The app's blocks, by the recording."""
+    spare: int = 0
+    """How many of the runs may turn out not to be needed."""
 
 
 def recorded_runs(cassette: Cassette) -> list[Run]:

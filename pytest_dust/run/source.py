@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from math import ceil
 
@@ -54,6 +55,14 @@ def estimate(asked: CaseRequest, place: CassetteOfCase, mode: Mode, read: Read) 
         return Estimate(0, 0)
     before, times = recorded(found.cassette), asked.case.times
     if not before.runs:
-        return Estimate(times, 0)
+        return Estimate(times, 0, spare=times - asked.case.first_runs)
+    if _is_same_test(asked, found):
+        times = before.runs
     tokens, unknown = (each * times / before.runs for each in (before.tokens, before.unknown))
     return Estimate(times, int(tokens), ceil(unknown), before.blocks)
+
+
+def _is_same_test(asked: CaseRequest, found: Recording) -> bool:
+    """Whether a case was recorded with the same sequential test, so that it will take about as many runs."""
+    repeat = asked.bound.get("repeat")
+    return isinstance(repeat, Mapping) and not any(change.path[0] == "repeat" for change in found.moved)

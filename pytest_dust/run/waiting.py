@@ -9,6 +9,7 @@ from pytest_dust.cassettes import format as cassette_format
 from pytest_dust.cassettes.files import CassettePath
 from pytest_dust.cassettes.format import Cassette
 from pytest_dust.cassettes.recording import CassetteOfCase, Recording
+from pytest_dust.compare import repeats
 from pytest_dust.constants import LATEST
 from pytest_dust.dust import token_counts
 from pytest_dust.errors import CassetteError, DustError, ServiceError
@@ -16,6 +17,7 @@ from pytest_dust.model import Change, Outcome, Source, Tokens
 from pytest_dust.report.from_outcome import with_outcome, with_request, with_trouble
 from pytest_dust.report.misses import moved_lines
 from pytest_dust.report.record import CaseRecord, RunSource
+from pytest_dust.run import attempts
 from pytest_dust.run.answer import Answer, MadeRun, limited_depth
 from pytest_dust.run.case_request import CaseRequest
 from pytest_dust.run.judge import judged
@@ -62,17 +64,26 @@ class Waiting:
         if moved := self._moved():
             names, *lines = moved_lines(moved)
             return "\n".join([f"its case has been edited since it ran: {names}", *lines, again])
-        if runs != times:
+        if not self.asked.case.is_sequential and runs != times:
             return f"it holds {runs} of the {times} runs that the case needs; {again}"
         if self.version == LATEST and self.new_hash:
             return UNPINNABLE
         if recorded_at := self._newer_recording():
             return f"its cassette is newer: {recorded_at}, after {self.cassette.recorded_at}; {again}"
         try:
-            self.answer()
+            undecided = self._undecided(self.answer())
         except ServiceError as error:
             return f"it holds no run: {error.headline}; {again}"
-        return ""
+        return f"its runs give no verdict: {undecided}; {again}" if undecided else ""
+
+    def _undecided(self, answer: Answer) -> str:
+        """Why the runs of a sequential test do not decide; empty if they do, and for other cases."""
+        repeat = self.asked.case.repeat
+        if repeat is None or repeat.rates is None:
+            return ""
+        made = attempts.judged(answer.made, self.asked)
+        verdict = repeats.verdict(repeat, [not each.failures for each in made])
+        return verdict.why if verdict.passed is None else ""
 
     def _newer_recording(self) -> str:
         """When the case's cassette was recorded, if that was after the answer came; else empty."""

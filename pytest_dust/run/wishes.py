@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pytest_dust import paths
+from pytest_dust.compare import repeats
 from pytest_dust.cookies import MASKED
 from pytest_dust.dust.run_view import viewed
 from pytest_dust.json_values import ordered
@@ -216,8 +217,10 @@ def _value(one: Waiting, outcome: Outcome, path: str) -> tuple[Any, bool]:
     found = [_found(path, viewed(attempt.run, plural=case.plural).view) for attempt in outcome.attempts]
     counts = Counter(_key(value) for value in found)
     key, count = counts.most_common(1)[0]
-    needed = case.repeat.min_pass if case.repeat else len(found)
-    return next(value for value in found if _key(value) == key), count >= needed
+    value = next(value for value in found if _key(value) == key)
+    if case.repeat is None:
+        return value, count == len(found)
+    return value, bool(repeats.verdict(case.repeat, [_key(each) == key for each in found]).passed)
 
 
 def _found(path: str, view: dict[str, Any]) -> Any:
