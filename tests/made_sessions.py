@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from conftest import PLAIN_RECORD, SUPPORT
-from pytest_dust.model import Expected, Repeat, Status, Tokens
+from pytest_dust.model import Expected, Rates, Repeat, Status, Tokens
 from pytest_dust.report.record import (
     AttemptRecord,
     BlockChangeRecord,
@@ -17,6 +17,7 @@ from pytest_dust.report.record import (
     ComparisonRecord,
     FailureRecord,
     SessionRecord,
+    SpreadRecord,
     Verdict,
 )
 
@@ -130,3 +131,9 @@ def repeated(*passed: bool, name: str = "refund", must: int = 1, **more: Any) ->
         "outcome": CaseOutcome.FAILED if fails else CaseOutcome.PASSED,
     }
     return case(name, **(default | more))
+
+
+def sequential(*passed: bool, counted: int, **more: Any) -> CaseRecord:
+    """Give a case whose sequential test failed it after so many of these attempts."""
+    spread = SpreadRecord(counted, sum(passed[:counted]), 0.1, 0.9, "too many failed")
+    return repeated(*passed, must=len(passed), spread=spread, repeat=Repeat(14, 5, Rates(0.95, 0.6)), **more)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_dust.characters import escape_that_tells, safe, safe_name
 from pytest_dust.model import MISSING, Status
+from pytest_dust.report import repeats
 from pytest_dust.report.comparison import begins, comparison_lines, first_value
 from pytest_dust.report.record import RunSource, Verdict
 from pytest_dust.report.tokens import used
@@ -83,14 +84,17 @@ def description(record: CaseRecord) -> Iterator[str]:
 
 
 def _attempts(record: CaseRecord, shown: AttemptRecord) -> Iterator[str]:
-    """How many attempts passed, and which expectations failed how often."""
-    count = len(record.attempts)
-    needed = record.repeat.min_pass if record.repeat else count
+    """How many attempts passed, why there are no more, and which expectations failed how often."""
+    count = len(record.counted)
     cache = "run without the service's cache"
     if record.cached:
         cache = f"the service's cache may have answered {', '.join(map(safe, record.cached))}"
-    yield f"  {record.passed_attempts} of {count} attempts passed, {needed} must ({cache})"
-    times = Counter(path for one in record.attempts for path in {each.path for each in one.failures})
+    needed = repeats.must(record)
+    yield f"  {repeats.passed(record)}{needed and f', {needed}'} ({cache})"
+    yield f"    {repeats.marks(record)}   {repeats.rate(record)}"
+    if why := repeats.stopped(record):
+        yield f"    {why}"
+    times = Counter(path for one in record.counted for path in {each.path for each in one.failures})
     for path, failing in times.most_common(MAX_CHANGES):
         yield f"    {safe_name(path)}   failed in {failing} of {count}"
     yield f"  attempt {record.attempts.index(shown) + 1}:"
@@ -135,7 +139,7 @@ def _headline(record: CaseRecord) -> str:
         return verdict + safe(record.message.split("\n", 1)[0])
     began = f"{begins(shown.comparison)}: " if shown.comparison and shown.changed else ""
     if record.repeat and record.verdict is not Verdict.CHANGED:
-        began = f"{record.passed_attempts} of {len(record.attempts)} attempts passed: {began}"
+        began = f"{repeats.passed(record)}: {began}"
     fails_on_change = " (on_change: fail)" if record.verdict is Verdict.CHANGED else ""
     return f"{began}{what_differs(record)}{fails_on_change}"
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from pytest_dust.characters import safe, safe_name
-from pytest_dust.report import groups
+from pytest_dust.report import groups, repeats
 from pytest_dust.report.case import next_step, place, what_differs
 from pytest_dust.report.comparison import comparison_lines
 from pytest_dust.report.drift import block_lines
@@ -71,6 +71,7 @@ def _lines(session: SessionRecord, seen: Overview) -> Iterator[str]:
     grouped = {group.cause.app for group in seen.groups if group.cause}
     yield from _drifts([drift for drift in session.drifts if not drift.passed and drift.app not in grouped])
     yield from _expected(seen)
+    yield from _repeated([case for case in seen.cases if case.repeat and case.attempts])
 
 
 def _problems(problems: Sequence[ProblemRecord]) -> Iterator[str]:
@@ -177,6 +178,24 @@ def _expected(seen: Overview) -> Iterator[str]:
         yield f"{plural(len(cases), 'case')} {Kind.XFAILED}: " + first_names(
             [f"{code(_name(case))} ({code(case.reason)})" for case in cases], MAX_ROWS
         )
+
+
+def _repeated(cases: Sequence[CaseRecord]) -> Iterator[str]:
+    """The attempts of each repeated case, its pass rate, and why there are no more attempts."""
+    if not cases:
+        return
+    yield ""
+    yield "### Repeated cases"
+    yield ""
+    yield "| case | attempts | pass rate | |"
+    yield "|---|---|---|---|"
+    for case in cases[:MAX_ROWS]:
+        why = repeats.stopped(case) or repeats.must(case)
+        cells = code(_name(case)), repeats.marks(case), repeats.rate(case), text(why)
+        yield f"| {' | '.join(map(_cell, cells))} |"
+    if len(cases) > MAX_ROWS:
+        yield ""
+        yield f"and {len(cases) - MAX_ROWS:,} more"
 
 
 def _name(case: CaseRecord) -> str:

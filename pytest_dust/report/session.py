@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_dust.characters import safe, safe_name
 from pytest_dust.model import Tokens
+from pytest_dust.report import repeats
 from pytest_dust.report.cache import cached
 from pytest_dust.report.comparison import begins, comparison_lines
 from pytest_dust.report.files import file_lines
@@ -99,8 +100,8 @@ def _left_out(cases: Sequence[CaseRecord]) -> Iterator[str]:
 
 def _repeated(cases: Sequence[CaseRecord]) -> Iterator[str]:
     for case in cases[:MAX_LISTED]:
-        passed = f"{case.passed_attempts} of {len(case.attempts)}"
-        yield f"dust: {safe_name(case.id)}: {passed} attempts passed"
+        what = repeats.stopped(case) or repeats.passed(case)
+        yield f"dust: {safe_name(case.id)}: {what}: {repeats.marks(case)}   {repeats.rate(case)}"
     if len(cases) > MAX_LISTED:
         yield f"dust: … and {len(cases) - MAX_LISTED:,} more repeated cases"
 

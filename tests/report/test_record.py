@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import PLAIN_RECORD, SUPPORT, config_of, suite
-from pytest_dust.model import CassetteFiles, Expected, Repeat, Status, Tokens
+from pytest_dust.model import CassetteFiles, Expected, Rates, Repeat, Status, Tokens
 from pytest_dust.report import record as records
 from pytest_dust.report.case import case_lines, headline
 from pytest_dust.report.drift import drift_lines
@@ -192,7 +192,8 @@ def built() -> st.SearchStrategy[SessionRecord]:
         st.sampled_from(RunSource),
         st.sampled_from(Verdict),
         attempts=st.lists(attempt, max_size=2).map(tuple),
-        repeat=st.none() | st.just(Repeat(2, 1)),
+        repeat=st.sampled_from([None, Repeat(2, 1), Repeat(14, 5, Rates(0.95, 0.6))]),
+        spread=st.sampled_from([None, records.SpreadRecord(2, 1, 0.1, 0.9, "why")]),
         tokens=tokens,
     )
     drifted = st.builds(records.BlockDriftRecord, TEXT, TEXT, TEXT, changes)

@@ -8,10 +8,10 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
+from acting_server import Actor
 
 from conftest import OTHERS_PLUGINS, SUPPORT, config_of, dust_server, suite
 
@@ -25,48 +25,6 @@ cases:
 """
 ON_CHANGE = "--dust-on-change=fail"
 GOOD = ("billing", "fine")
-
-
-class Actor:
-    """A service whose attempts say, in the order in which they ask, what a test wrote for them."""
-
-    def __init__(self, server):
-        self.server = server
-        self.lock = threading.Lock()
-        self.lines = []
-        self.seconds = 0.0
-        self.now = self.most = self.asked = 0
-        self.times = []
-        server.behaviour = self.behaviour
-
-    def say(self, *lines):
-        """Answer run after run with these (label, answer), and all that follow as Dust does."""
-        self.lines = [(one, "fine") if isinstance(one, str) else one for one in lines]
-        self.asked = 0
-
-    def behaviour(self, request):
-        """Answer a run, and count how many are under way."""
-        if request.method != "POST":
-            return None
-        with self.lock:
-            at, self.asked, self.now = self.asked, self.asked + 1, self.now + 1
-            self.most = max(self.most, self.now)
-            self.times.append(time.monotonic())
-        time.sleep(self.seconds)
-        document = json.loads(dust_server.DustServer.answer(self.server, request).whole())
-        if at < len(self.lines):
-            label, answer = self.lines[at]
-            for rows in (document["run"]["traces"][-1][1], document["run"]["results"]):
-                rows[0][0]["value"] = {"label": label, "answer": answer}
-        with self.lock:
-            self.now -= 1
-            self.times.append(time.monotonic())
-        return dust_server.json_reply(document)
-
-    @property
-    def took(self):
-        """Seconds from the first request to the last reply."""
-        return max(self.times) - min(self.times)
 
 
 @pytest.fixture
@@ -120,7 +78,8 @@ def test_the_report_tells_the_spread_first(repeated, actor):
     assert live.outcomes == {"failed": 1}
     lines = spread(live)
     assert re.match(r"2 of 5 attempts passed, 3 must\b", lines[0])
-    told = [re.sub(r" +", " ", line).strip() for line in lines[1:]]
+    assert re.fullmatch(r" +[✓✗]{5}   40%, 95% interval 12% to 77%", lines[1])
+    told = [re.sub(r" +", " ", line).strip() for line in lines[2:]]
     assert told == ["result.answer failed in 3 of 5", "result.label failed in 2 of 5"]
     where = [live.report.index(text) for text in ("of 5 attempts passed", "failed in 3 of 5", "    actual ")]
     assert where == sorted(where)

@@ -15,7 +15,7 @@ import msgspec
 
 from pytest_dust.characters import safe, safe_name
 from pytest_dust.model import MISSING, Path, Status
-from pytest_dust.report import groups
+from pytest_dust.report import groups, repeats
 from pytest_dust.report.case import NextStep, difference, next_step, place, sides, what_differs
 from pytest_dust.report.comparison import in_short
 from pytest_dust.report.drift import drift_lines
@@ -384,13 +384,15 @@ def _attempts(case: CaseRecord) -> Document | None:
     """The attempts of a repeated case."""
     if case.repeat is None:
         return None
-    count = len(case.attempts)
-    share = f" ({case.passed_attempts / count:.0%})" if count else ""
-    passed = f"{case.passed_attempts} of {plural(count, 'attempt')} passed{share}"
+    counted = len(case.counted)
+    why = repeats.must(case) or repeats.stopped(case)
     return {
-        "each": [[attempt.passed, attempt.changed, _attempt_line(attempt)] for attempt in case.attempts],
+        "each": [
+            [attempt.passed, attempt.changed, _attempt_line(attempt), at < counted]
+            for at, attempt in enumerate(case.attempts)
+        ],
         "shown": case.attempts.index(case.shown) + 1 if case.shown else 0,
-        "rate": f"{passed}; {case.repeat.min_pass} must",
+        "rate": f"{repeats.passed(case)} ({repeats.rate(case)}); {why}",
     }
 
 

@@ -166,9 +166,10 @@ function* change(found, error) {
 }
 
 function attempts(found) {
-  const dots = found.each.map(([passed, changed, line], at) => {
+  const dots = found.each.map(([passed, changed, line, counts], at) => {
     const word = passed ? (changed ? "changed" : "passed") : "failed";
-    return make("li", { class: KINDS[word], title: line }, `${at + 1} ${passed ? "✓" : "✗"} ${word}`);
+    const text = `${at + 1} ${passed ? "✓" : "✗"} ${word}`;
+    return make("li", { class: counts ? KINDS[word] : "surplus", title: line }, counts ? text : `${text}, surplus`);
   });
   const shown = found.each.length > 1 ? ` Attempt ${found.shown} is shown below.` : "";
   return make("div", {}, make("ol", { class: "dots" }, ...dots), make("p", { class: "note" }, `${found.rate}.${shown}`));

@@ -15,6 +15,7 @@ from made_sessions import (
     compared,
     failure,
     repeated,
+    sequential,
     session,
     trouble,
     wrong,
@@ -290,9 +291,18 @@ def test_a_block_shows_what_it_took(one, key, shown):
 def test_a_repeated_case_shows_each_attempt_and_the_pass_rate():
     """Of a repeated case, each attempt is shown with its result, and how many passed and must pass."""
     found = of_case(repeated(True, False, True, must=3))["attempts"]
-    assert [passed for passed, _, _ in found["each"]] == [True, False, True]
+    assert [passed for passed, _, _, counts in found["each"] if counts] == [True, False, True]
     assert found["each"][1][2] == 'result.label: expected "billing", actual "shipping"'
-    assert (found["rate"], found["shown"]) == ("2 of 3 attempts passed (67%); 3 must", 2)
+    assert found["rate"] == "2 of 3 attempts passed (67%, 95% interval 21% to 94%); 3 must"
+    assert found["shown"] == 2
+
+
+def test_surplus_attempts_do_not_count():
+    """Attempts after the verdict of a sequential test are surplus, and the page says why it stopped."""
+    found = of_case(sequential(True, False, False, True, counted=3))["attempts"]
+    assert [counts for _, _, _, counts in found["each"]] == [True, True, True, False]
+    rate = "1 of 3 attempts passed (33%, 95% interval 6% to 79%)"
+    assert (found["rate"], found["shown"]) == (f"{rate}; stopped because too many failed", 2)
 
 
 def test_a_case_that_runs_once_has_no_attempts():

@@ -18,6 +18,7 @@ from made_sessions import (
     changed,
     compared,
     failure,
+    sequential,
     session,
     trouble,
     wrong,
@@ -312,7 +313,17 @@ def test_attempts_are_dots_with_the_pass_rate(visit, gate):
     tab = visit(gate, "#text.dust.yaml::often")
     one = tab.locator(".case.found")
     assert one.locator(".dots li").all_inner_texts() == ["1 ✓ changed", "2 ✓ changed", "3 ✓ changed"]
-    assert "3 of 3 attempts passed (100%); 2 must." in one.inner_text()
+    assert "3 of 3 attempts passed (100%, 95% interval 44% to 100%); 2 must." in one.inner_text()
+
+
+def test_surplus_attempts_are_named(visit):
+    """An attempt that does not count says so in words, and is no failure by its colour."""
+    tab = visit(page(session(sequential(True, False, False, True, counted=3))))
+    tab.locator(".case > summary").first.click()
+    dots = tab.locator(".dots li")
+    assert dots.all_inner_texts() == ["1 ✓ passed", "2 ✗ failed", "3 ✗ failed", "4 ✓ passed, surplus"]
+    assert [dot.get_attribute("class") for dot in dots.all()] == ["good", "bad", "bad", "surplus"]
+    assert "stopped because too many failed." in tab.locator(".case").first.inner_text()
 
 
 def test_an_app_that_drifted_shows_how_it_was_edited(visit):
