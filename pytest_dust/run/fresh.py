@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pytest_dust.checks import expectation
 from pytest_dust.compare.worse import Tally
 from pytest_dust.dust.network import relay
-from pytest_dust.dust.run_view import viewed
 from pytest_dust.dust.transport import Update
 from pytest_dust.dust.wire import Block
 from pytest_dust.errors import DustError, ServiceError
 from pytest_dust.model import Attempt, Event, Tokens
-from pytest_dust.run import judging
-from pytest_dust.run.answer import MadeRun, limited_depth
+from pytest_dust.run import attempts
+from pytest_dust.run.answer import MadeRun
 from pytest_dust.run.case_request import CaseRequest
 from pytest_dust.run.context import RunContext
 from pytest_dust.run.gate_procedure import Wanted
@@ -134,9 +132,7 @@ def _made(run: _Planned, context: RunContext, watch: Watch[Event] | None) -> Mad
 
 def judged(made: MadeRun, asked: CaseRequest) -> Attempt:
     """A run judged by the expectations of its case; raises ServiceError if it cannot be read."""
-    if isinstance(made.run, Exception):
-        raise ServiceError(f"the run cannot be read: {made.run}") from None
-    with limited_depth():
-        view = viewed(made.run, plural=asked.case.plural).view
-        expect = expectation.masked(asked.case.expect, asked.mask)
-        return Attempt(made.run, made.tokens, judging.failures(expect, view, asked.timeout))
+    [one] = attempts.judged([made], asked)
+    if isinstance(one.run, Exception) or one.failures is None:
+        raise ServiceError(f"the run cannot be read: {one.run}")
+    return Attempt(one.run, one.tokens, one.failures)
