@@ -45,8 +45,8 @@ FEWEST = 3
 """Minimum number of runs of each version by which a block that does not vary can be sure to have changed."""
 MAX_LEAVES = 100
 """Maximum number of leaves with different distances that are tested, shared among the blocks."""
-MAX_PARTS = 20_000
-"""Maximum number of parts of the outputs of a run that are compared, shared among the blocks."""
+MAX_PARTS = 100_000
+"""Maximum number of parts of outputs that are compared, shared among the blocks and runs."""
 AFTER_ALL = 1_000_000
 """The iteration of an expectation: it is judged after all iterations."""
 NOT_OUTPUT = ("usage", "duration")
@@ -113,7 +113,7 @@ def _bounded(blocks: Iterable[Iterator[_Tested]]) -> list[_Tested]:
     """The leaves of all blocks, up to MAX_LEAVES different ones: the first of each block, then the second."""
     kept: list[_Tested] = []
     different: set[Distances] = set()
-    for one in chain(*zip_longest(*blocks)):
+    for one in chain.from_iterable(zip_longest(*blocks)):
         if one is not None:
             different.add(one.leaf.distances)
             if len(different) > MAX_LEAVES:
@@ -127,7 +127,7 @@ def _by_block(
 ) -> Iterator[Iterator[_Tested]]:
     """For each block, the leaves of its expectations and of its outputs."""
     outputs = _Outputs([one.run for one in attempts], rules)
-    reader = LeafReader(rules, MAX_PARTS // max(len(order), 1))
+    reader = LeafReader(rules, MAX_PARTS // (len(order) * len(attempts)) if order else 0)
     expected = _expectations(attempts, order, outputs.lasts)
     for block in order:
         own = (one for one in expected if one.block == block)

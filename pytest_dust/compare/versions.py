@@ -34,7 +34,8 @@ class Versions:
     def __init__(self, old: int, new: int) -> None:
         self._old = range(old)
         self._new = range(old, old + new)
-        self._pairs = list(combinations(range(old + new), 2))
+        self._at = {pair: at for at, pair in enumerate(combinations(range(old + new), 2))}
+        """The index of each pair of runs."""
         self._inside = max(comb(old, 2), 1), max(comb(new, 2), 1)
         self._actual = self._split(self._old)
         self.fewest = min(old, new)
@@ -71,12 +72,13 @@ class Versions:
         Such a run is on average farther from the old runs than these are from each other, or farther from
         them than from the other new runs.
         """
-        table = dict(zip(self._pairs, distances, strict=True))
-        table |= {(two, one): each for (one, two), each in table.items()}
         usual, _ = self._means_inside(distances)
-        there = [_mean([table[one, other] for other in self._old]) for one in self._new]
-        here = [_mean([table[one, other] for other in self._new if other != one]) for one in self._new]
-        return sum(far > usual or far > near for far, near in zip(there, here, strict=True))
+        count = 0
+        for run in self._new:
+            there = _mean([distances[self._index(run, other)] for other in self._old])
+            here = _mean([distances[self._index(run, other)] for other in self._new if other != run])
+            count += there > usual or there > here
+        return count
 
     def _means_inside(self, distances: Distances) -> tuple[float, float]:
         old, new = ([distances[at] for at in pairs] for pairs in self._actual)
@@ -106,27 +108,31 @@ class Versions:
             yield self._split(random.sample(range(runs), old))
 
     def _split(self, olds: Collection[int]) -> Split:
-        first = [at for at, (one, two) in enumerate(self._pairs) if one in olds and two in olds]
-        second = [at for at, (one, two) in enumerate(self._pairs) if one not in olds and two not in olds]
-        return first, second
+        news = [run for run in range(len(self._old) + len(self._new)) if run not in olds]
+        return self._indexes(sorted(olds)), self._indexes(news)
+
+    def _indexes(self, runs: Sequence[int]) -> list[int]:
+        """The indexes of the pairs of some runs, which are in ascending order."""
+        return [self._at[pair] for pair in combinations(runs, 2)]
 
     def _in_fixed_order(self, leaves: Sequence[Distances]) -> list[Distances]:
         """The leaves as if the runs of each version came in another order, the same for any order of theirs.
 
         Else the splits that are taken at random, and so the result, would depend on it.
         """
-        at = {pair: index for index, pair in enumerate(self._pairs)}
-        at |= {(two, one): index for (one, two), index in at.items()}
+        sides = (self._old, self._new)
 
-        def identity(run: int) -> list[list[int]]:
-            sides = (self._old, self._new)
-            return [
-                sorted(leaf[at[run, one]] for one in side if one != run) for leaf in leaves for side in sides
-            ]
+        def identity(run: int) -> list[int]:
+            near = [[self._index(run, other) for other in side if other != run] for side in sides]
+            return [sum([leaf[at] for at in indexes]) for leaf in leaves for indexes in near]
 
-        order = [*sorted(self._old, key=identity), *sorted(self._new, key=identity)]
-        moved = [at[order[one], order[two]] for one, two in self._pairs]
-        return [tuple([leaf[index] for index in moved]) for leaf in leaves]
+        order = [run for side in sides for run in sorted(side, key=identity)]
+        moved = [self._index(order[one], order[two]) for one, two in self._at]
+        return [tuple([leaf[at] for at in moved]) for leaf in leaves]
+
+    def _index(self, one: int, two: int) -> int:
+        """The index of the pair of two runs."""
+        return self._at[min(one, two), max(one, two)]
 
 
 def mid_p(statistic: int, largest: Sequence[int]) -> float:
