@@ -1,8 +1,8 @@
 """`python benchmarks/gate_simulation.py`: how often the gate, and simpler rules, fail a simulated session.
 
 Each session has 20 cases with a true pass rate each. Recordings, the pinned version and the new version have
-rates of their own, so that a change of the app and a drift of the model's provider can be told apart. Every
-number comes from the arithmetic of the plugin itself, `pytest_dust.compare.worse`.
+rates of their own, so that a change of the app and a drift of the model's provider can be told apart. The
+gate is that of the plugin itself, `pytest_dust.run.gate_procedure`; only its runs are simulated.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ import random
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import sqrt
 from typing import NamedTuple
 
-from pytest_dust.compare.worse import CONFIRMING_RUNS, Levels, Tally, find, p_worse, to_confirm
+from pytest_dust.compare.worse import Tally, p_worse
+from pytest_dust.report.record import GateVerdict
+from pytest_dust.run.gate_procedure import AppGate, FirstRuns, FreshRuns, Wanted, decided, next_runs
 
 CASES, STEADY = 20, 18
 """Cases of a session, and how many of them always pass in a stable app."""
 FALSE_ALARMS = 0.05
-LEVELS = Levels.of(FALSE_ALARMS)
 SESSIONS, SMOKE_SESSIONS = 4000, 15
 TOLERANCE = 2.0
 """Maximum difference from a goal, in percent of the sessions; chance may add two standard errors."""
@@ -146,28 +147,24 @@ def test_against_recordings(rates: Rates, dice: Dice) -> Outcome:
 
 def gate(rates: Rates, dice: Dice, attempts: int) -> Outcome:
     """A session fails if the gate of the plugin says *worse*."""
-    recorded = [passed(dice, rate) for rate in rates.recorded]
-    first = [passed(dice, rate) for rate in rates.new]
-    if not any(before > now for before, now in zip(recorded, first, strict=True)):
-        return Outcome(failed=False, runs=CASES)
-    fresh = {
-        str(at): Tally(
-            passed(dice, old, attempts), attempts, first[at] + passed(dice, new, attempts - 1), attempts
-        )
-        for at, (old, new) in enumerate(zip(rates.old, rates.new, strict=True))
-    }
-    runs = 2 * attempts * CASES
-    if find(fresh, {}, LEVELS).worse:
-        return Outcome(failed=True, runs=runs)
-    confirming = {name: _confirmed(rates, dice, int(name)) for name in to_confirm(fresh)}
-    runs += 2 * CONFIRMING_RUNS * len(confirming)
-    return Outcome(find(fresh, confirming, LEVELS).worse, runs)
+    state = AppGate("app", tuple(_first_runs(rates, dice, at, attempts) for at in range(CASES)))
+    while wanted := next_runs(state):
+        fresh = {case: _fresh_runs(rates, dice, case, runs) for case, runs in wanted.items()}
+        state = replace(state, confirming=fresh) if state.fresh else replace(state, fresh=fresh)
+    record = decided(state)
+    return Outcome(record.verdict is GateVerdict.WORSE, record.runs)
 
 
-def _confirmed(rates: Rates, dice: Dice, at: int) -> Tally:
-    """The confirming runs of a case."""
-    old, new = (passed(dice, each[at], CONFIRMING_RUNS) for each in (rates.old, rates.new))
-    return Tally(old, CONFIRMING_RUNS, new, CONFIRMING_RUNS)
+def _first_runs(rates: Rates, dice: Dice, at: int, attempts: int) -> FirstRuns:
+    """The first run of a case in the new version, beside its recording."""
+    before, now = (bool(passed(dice, each[at])) for each in (rates.recorded, rates.new))
+    return FirstRuns(str(at), ("app",), (now,), now, before, attempts, FALSE_ALARMS)
+
+
+def _fresh_runs(rates: Rates, dice: Dice, case: str, runs: Wanted) -> FreshRuns:
+    """The fresh runs of a case in one step."""
+    old, new = passed(dice, rates.old[int(case)], runs.old), passed(dice, rates.new[int(case)], runs.new)
+    return FreshRuns(case, Tally(old, runs.old, new, runs.new))
 
 
 # ── the table ────────────────────────────────────────────────────────────────────────────────────

@@ -58,13 +58,13 @@ def test_every_rule_passes_a_perfect_app_and_fails_a_dead_one(row):
     assert share(dead, row.rule)[0] == 1
 
 
-def test_the_gate_stops_early():
-    """An app that always passes is run once per case; one that is clearly worse is not confirmed."""
+def test_the_gate_makes_as_many_runs_as_it_needs():
+    """An app that always passes is run once per case; if all cases die, five of them are confirmed."""
     perfect = simulation.Rates(PERFECT, PERFECT, PERFECT)
     dead = simulation.Rates(PERFECT, PERFECT, [0.0] * simulation.CASES)
     gate = simulation.ROWS[5].rule
     assert share(perfect, gate)[1] == simulation.CASES
-    assert share(dead, gate)[1] == 2 * 3 * simulation.CASES
+    assert share(dead, gate)[1] == 2 * 3 * simulation.CASES + 5 * 2 * 6
 
 
 def test_a_goal_is_missed_beyond_two_points_and_chance():
