@@ -135,5 +135,5 @@ def repeated(*passed: bool, name: str = "refund", must: int = 1, **more: Any) ->
 
 def sequential(*passed: bool, counted: int, **more: Any) -> CaseRecord:
     """Give a case whose sequential test failed it after so many of these attempts."""
-    spread = SpreadRecord(counted, sum(passed[:counted]), 0.1, 0.9, "too many failed")
+    spread = SpreadRecord(counted, sum(passed[:counted]), 0.1, 0.9, "stopped because too many failed")
     return repeated(*passed, must=len(passed), spread=spread, repeat=Repeat(14, 5, Rates(0.95, 0.6)), **more)

@@ -92,7 +92,7 @@ def _attempts(record: CaseRecord, shown: AttemptRecord) -> Iterator[str]:
     needed = repeats.must(record)
     yield f"  {repeats.passed(record)}{needed and f', {needed}'} ({cache})"
     yield f"    {repeats.marks(record)}   {repeats.rate(record)}"
-    if why := repeats.stopped(record):
+    if why := repeats.why(record):
         yield f"    {why}"
     times = Counter(path for one in record.counted for path in {each.path for each in one.failures})
     for path, failing in times.most_common(MAX_CHANGES):

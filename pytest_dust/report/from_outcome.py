@@ -71,8 +71,10 @@ def _spread(outcome: Outcome) -> SpreadRecord | None:
     """What the attempts of a repeated case come to."""
     if outcome.verdict is None:
         return None
-    count, passed = outcome.verdict.counted, outcome.passed
-    return SpreadRecord(count, passed, *repeats.interval(passed, count), outcome.verdict.why)
+    count, passed, why = outcome.verdict.counted, outcome.passed, outcome.verdict.why
+    if why and outcome.verdict.passed is not None:
+        why = f"stopped because {why}"
+    return SpreadRecord(count, passed, *repeats.interval(passed, count), why)
 
 
 def with_trouble(record: CaseRecord, message: str, spent: Tokens, source: RunSource) -> CaseRecord:

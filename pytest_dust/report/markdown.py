@@ -190,7 +190,7 @@ def _repeated(cases: Sequence[CaseRecord]) -> Iterator[str]:
     yield "| case | attempts | pass rate | |"
     yield "|---|---|---|---|"
     for case in cases[:MAX_ROWS]:
-        why = repeats.stopped(case) or repeats.must(case)
+        why = repeats.why(case) or repeats.must(case)
         cells = code(_name(case)), repeats.marks(case), repeats.rate(case), text(why)
         yield f"| {' | '.join(map(_cell, cells))} |"
     if len(cases) > MAX_ROWS:

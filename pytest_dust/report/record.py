@@ -222,8 +222,8 @@ class SpreadRecord:
     """The lower end of the 95 % interval of the pass rate, by Wilson's method."""
     high: float
     """The upper end."""
-    stopped: str = ""
-    """Why a sequential test stopped; empty for a fixed number of attempts."""
+    why: str = ""
+    """Why a sequential test stopped, or that it did not; empty for a fixed number of attempts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,6 @@ def must(case: CaseRecord) -> str:
     return "" if case.repeat is None or case.repeat.rates else f"{case.repeat.min_pass} must"
 
 
-def stopped(case: CaseRecord) -> str:
-    """Why a sequential test stopped; empty for a fixed number of attempts."""
-    return f"stopped because {case.spread.stopped}" if case.spread and case.spread.stopped else ""
+def why(case: CaseRecord) -> str:
+    """Why a sequential test stopped, or that it did not; empty for a fixed number of attempts."""
+    return case.spread.why if case.spread else ""

@@ -100,7 +100,7 @@ def _left_out(cases: Sequence[CaseRecord]) -> Iterator[str]:
 
 def _repeated(cases: Sequence[CaseRecord]) -> Iterator[str]:
     for case in cases[:MAX_LISTED]:
-        what = repeats.stopped(case) or repeats.passed(case)
+        what = repeats.why(case) or repeats.passed(case)
         yield f"dust: {safe_name(case.id)}: {what}: {repeats.marks(case)}   {repeats.rate(case)}"
     if len(cases) > MAX_LISTED:
         yield f"dust: … and {len(cases) - MAX_LISTED:,} more repeated cases"

@@ -68,18 +68,19 @@ def _until_decided(
 ) -> tuple[MadeRun, ...]:
     """The runs of a sequential test: those that were made, and more until they decide; each is judged.
 
-    If judging them raises, they are kept as pending.
+    If judging them or starting more raises, also at Ctrl-C, those that ended are kept as pending.
     """
     answer = answered(made)
     asked = answer.asked
     while True:
         with unjudged(answered(made), context.pending) as kept:
             made = attempts.judged(made, asked, kept.watch)
-        count = attempts.needed(made, asked.case)
-        if not count:
+            count = attempts.needed(made, asked.case)
+            blocks = recorded(answer.recording.cassette).blocks if count else ()
+            jobs = launch_more(asked, context, blocks, count) if count else ()
+        if not jobs:
             return made
-        blocks = recorded(answer.recording.cassette).blocks
-        made += _waited(made, launch_more(asked, context, blocks, count), context, answered, watch)
+        made += _waited(made, jobs, context, answered, watch)
 
 
 def _waited(

@@ -54,12 +54,13 @@ def estimate(asked: CaseRequest, place: CassetteOfCase, mode: Mode, read: Read) 
     if source is Source.REPLAYED:
         return Estimate(0, 0)
     before, times = recorded(found.cassette), asked.case.times
+    spare = times - asked.case.first_runs
     if not before.runs:
-        return Estimate(times, 0, spare=times - asked.case.first_runs)
+        return Estimate(times, 0, spare=spare)
     if _is_same_test(asked, found):
-        times = before.runs
+        times, spare = before.runs, 0
     tokens, unknown = (each * times / before.runs for each in (before.tokens, before.unknown))
-    return Estimate(times, int(tokens), ceil(unknown), before.blocks)
+    return Estimate(times, int(tokens), ceil(unknown), before.blocks, spare)
 
 
 def _is_same_test(asked: CaseRequest, found: Recording) -> bool:

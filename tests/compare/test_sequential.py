@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from itertools import product
+from itertools import product, starmap
 from math import comb
 
 import pytest
@@ -64,6 +64,19 @@ def test_the_table_of_usual_rates() -> None:
     assert (round(good.attempts, 1), round(1 - good.passes, 3), round(bad.passes, 3)) == (6.3, 0.043, 0.099)
     assert found.chances(1.0) == (1.0, 5.0)
     assert fixed_size(USUAL) == 12
+
+
+@pytest.mark.parametrize("rates", [USUAL, Rates(0.7, 0.2)])
+def test_no_test_nearby_is_shorter(rates: Rates) -> None:
+    """Of the tests with other weights, bounds and truncations that keep the error rates, none is shorter."""
+    found = sequential.table_of(rates)
+    for bounds in starmap(sequential._Bounds, product((1,), range(1, 7), range(1, 8), range(1, 9))):
+        for failures, passes in product(range(1, 5), range(1, 15)):
+            enough = [bounds.enough(at) for at in range(failures)]
+            other = sequential._cut(enough, [bounds.too_few(at) for at in range(failures)], passes)
+            good, bad = other.chances(rates.good), other.chances(rates.bad)
+            if 1 - good.passes <= rates.false_alarm and bad.passes <= rates.miss:
+                assert good.attempts >= found.chances(rates.good).attempts - 1e-9
 
 
 @bounded

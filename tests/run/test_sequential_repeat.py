@@ -305,6 +305,16 @@ def test_the_ceiling_counts_the_maximum(tested, server, most, runs):
     assert ("this session would take about 14 runs" in result.out + result.err) == (runs == 0)
 
 
+def test_another_recording_gives_the_range_its_tokens(tested):
+    """With a recording of a single run, the estimate is a range, with the tokens of the maximum."""
+    single = tested.replacing("answer.dust.yaml", f"    repeat: {RATES}\n", "").run("--dust-mode=record")
+    tokens = int(re.search(r"(\d+) tokens used", single.out)[1])
+    result = single.example.having({"answer.dust.yaml": tested.files["answer.dust.yaml"]}).run(
+        "--dust-mode=live"
+    )
+    assert f"about to make 5 to 14 runs, about {14 * tokens} tokens by the recordings" in result.out
+
+
 def test_the_ceiling_ends_a_later_wave(tested, actor):
     """If the ceiling is reached in a later wave, the attempts so far are kept as pending and counted."""
     after = tested.run("--dust-mode=record").example
@@ -408,9 +418,8 @@ def test_an_answer_that_does_not_decide_is_refused(tested, actor):
     fewer = cassette.dumps(kept.request, kept.replies[:3], kept.recorded_at, notes=kept.notes)
     result = full.having({PENDING: fewer}).run("--dust-accept")
     assert result.ret == 1
-    assert (
-        "its runs give no verdict: 2 of 3 attempts passed, which does not decide; run it again" in result.out
-    )
+    why = "2 of 3 attempts passed, which does not decide"
+    assert f"its runs give no verdict: {why}; run it again: pytest answer.dust.yaml::refund" in result.out
 
 
 # ── reports ──────────────────────────────────────────────────────────────────────────────────────
@@ -421,16 +430,16 @@ def test_the_reports_tell_the_surplus(tested, actor):
     actor.say(*labels("-+-++"))
     result = tested.run("--dust-mode=record", ONE, "--dust-report=report.json", "--dust-report=report.md")
     (case,) = json.loads(result.example.files["report.json"])["cases"]
-    why = f"2 of 3 attempts failed, {TOO_MANY}"
+    why = f"stopped because 2 of 3 attempts failed, {TOO_MANY}"
     spread = case["spread"]
-    assert (spread["counted"], spread["passed"], spread["stopped"]) == (3, 1, why)
+    assert (spread["counted"], spread["passed"], spread["why"]) == (3, 1, why)
     assert (round(spread["low"], 2), round(spread["high"], 2)) == (0.06, 0.79)
     assert case["repeat"] == {
         "runs": 14,
         "min_pass": 5,
         "rates": {"good": 0.95, "bad": 0.6, "false_alarm": 0.05, "miss": 0.1},
     }
-    row = f"| `refund` | ✗✓✗ · surplus ✓✓ | 33%, 95% interval 6% to 79% | stopped because {why} |"
+    row = f"| `refund` | ✗✓✗ · surplus ✓✓ | 33%, 95% interval 6% to 79% | {why} |"
     assert row in result.example.files["report.md"].decode()
 
 

@@ -385,7 +385,7 @@ def _attempts(case: CaseRecord) -> Document | None:
     if case.repeat is None:
         return None
     counted = len(case.counted)
-    why = repeats.must(case) or repeats.stopped(case)
+    why = repeats.must(case) or repeats.why(case)
     return {
         "each": [
             [attempt.passed, attempt.changed, _attempt_line(attempt), at < counted]
