@@ -9,7 +9,7 @@ from pytest_dust.compare import sequential
 from pytest_dust.model import Rates, Repeat, RepeatVerdict
 
 Z = 1.959964
-"""Half the width of the interval that holds 95 % of a normal distribution, in standard deviations."""
+"""95 % of a normal distribution are so many standard deviations from its mean or nearer."""
 
 
 def verdict(repeat: Repeat, passed: Sequence[bool]) -> RepeatVerdict:
@@ -31,11 +31,11 @@ def _why(rates: Rates, found: sequential.Decision, passes: int) -> str:
     """Why a sequential test stopped, or that it did not."""
     if found.passed is False:
         failed = f"{found.counted - passes} of {found.counted} attempts failed"
-        return f"{failed}, too many for a pass rate of {rates.good:g} (good)"
+        return f"{failed}, too many for a pass rate of {rates.good:.12g} (good)"
     passed = f"{passes} of {found.counted} attempts passed"
     if found.passed is None:
         return f"{passed}, which does not decide"
-    return f"{passed}, enough to exclude a pass rate of {rates.bad:g} (bad)"
+    return f"{passed}, enough to exclude a pass rate of {rates.bad:.12g} (bad)"
 
 
 def interval(passes: int, count: int) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from math import ceil, floor, log
+from math import ceil, floor, log, log1p
 from typing import NamedTuple
 
 from pytest_dust.model import Rates
@@ -107,7 +107,7 @@ def table(rates: Rates) -> Table | None:
 
     Of two such tests, the one with the smaller maximum. None if a test needs more than `MOST` attempts.
     """
-    if _expected_at_least(rates) > MOST:
+    if _is_beyond(rates):
         return None
     found = filter(None, (_truncated(bounds, rates) for bounds in _bounds(rates)))
     return min(found, key=lambda each: (each.chances(rates.good).attempts, each.most), default=None)
@@ -125,32 +125,34 @@ class _Bounds(NamedTuple):
     lower: int
 
     def enough(self, failures: int) -> int:
-        """The number of passes with which the case passes."""
-        return -((-self.upper - self.down * failures) // self.up)
+        """The number of passes with which the case passes, or the maximum."""
+        return min(MOST, -((-self.upper - self.down * failures) // self.up))
 
     def too_few(self, failures: int) -> int:
         """The number of passes up to which the case fails; -1 if it goes on."""
         return max(-1, (self.down * failures - self.lower) // self.up)
 
 
-def _expected_at_least(rates: Rates) -> float:
-    """The expected number of attempts at the good rate that no test can go below (Wald and Wolfowitz)."""
+def _is_beyond(rates: Rates) -> bool:
+    """Whether all tests take more than `MOST` attempts on average at the good rate (Wald and Wolfowitz)."""
     good, bad, false_alarm, miss = rates.good, rates.bad, rates.false_alarm, rates.miss
-    weight = (1 - false_alarm) * log((1 - false_alarm) / miss) + false_alarm * log(false_alarm / (1 - miss))
-    return weight / (good * log(good / bad) + (1 - good) * log((1 - good) / (1 - bad)))
+    wanted = (1 - false_alarm) * (log1p(-false_alarm) - log(miss))
+    wanted += false_alarm * (log(false_alarm) - log1p(-miss))
+    each = good * (log(good) - log(bad)) + (1 - good) * (log1p(-good) - log1p(-bad))
+    return wanted > MOST * each
 
 
 def _bounds(rates: Rates) -> Iterator[_Bounds]:
-    """The tests near Wald's approximation, and one whose bounds are never reached before it is truncated."""
+    """The tests near Wald's approximation, and one that only its truncation ends."""
     good, bad, false_alarm, miss = rates.good, rates.bad, rates.false_alarm, rates.miss
-    up, down = log(good / bad), log((1 - bad) / (1 - good))
+    up, down = log(good) - log(bad), log1p(-bad) - log1p(-good)
     unit = min(up, down)
-    upper, lower = log((1 - false_alarm) / miss) / unit, log((1 - miss) / false_alarm) / unit
+    upper, lower = (log1p(-false_alarm) - log(miss)) / unit, (log1p(-miss) - log(false_alarm)) / unit
     for weight in sorted({floor(max(up, down) / unit), ceil(max(up, down) / unit)}):
         one, other = (1, weight) if down > up else (weight, 1)
         for bounds in product(_near(upper), _near(lower)):
             yield _Bounds(one, other, *bounds)
-    yield _Bounds(1, 1, 2 * MOST, 2 * MOST)
+    yield _Bounds(1, 1, MOST, 2 * MOST)
 
 
 def _near(bound: float) -> range:
@@ -168,16 +170,16 @@ class _Row(NamedTuple):
 
     @classmethod
     def first(cls) -> _Row:
-        """What comes before the row without failures: the case enters that with certainty, without passes."""
+        """What is before the row without failures: the case enters that with no passes."""
         return cls(0, [1.0], 1.0)
 
     @property
     def total(self) -> float:
-        """Their sum: the expected number of attempts that begin in this row."""
+        """The expected number of attempts that follow so many failures."""
         return sum(self.chances)
 
     def at(self, passes: int) -> float:
-        """One of them."""
+        """The probability of being undecided after so many passes."""
         at = passes - self.begin
         return self.chances[at] if 0 <= at < len(self.chances) else 0.0
 
@@ -192,7 +194,7 @@ class _Row(NamedTuple):
 
 def _truncated(bounds: _Bounds, rates: Rates) -> Table | None:
     """The test truncated at as few passes and failures as its error rates allow; None if they never do."""
-    good, bad = [_Row.first()], [_Row.first()]
+    good, bad = _Side(rates.good), _Side(rates.bad)
     enough: list[int] = []
     too_few: list[int] = []
     passes = max(1, ceil(log(rates.miss) / log(rates.bad)))  # with fewer, too many bad cases pass at once
@@ -200,23 +202,49 @@ def _truncated(bounds: _Bounds, rates: Rates) -> Table | None:
         failures = len(enough)
         enough.append(bounds.enough(failures))
         too_few.append(bounds.too_few(failures))
-        good.append(good[-1].following(too_few[-1], enough[-1], rates.good))
-        bad.append(bad[-1].following(too_few[-1], enough[-1], rates.bad))
-        while _passes(bad, enough, passes, rates.bad) > rates.miss:
+        for side in (good, bad):
+            side.add(too_few[-1], enough[-1])
+        while bad.passes(passes) > rates.miss:
             passes += 1
             if passes > enough[-1] or passes + failures > MOST:
                 return None
-        false_alarm = 1 - _passes(good, enough, passes, rates.good)
+        false_alarm = 1 - good.passes(passes)
         if false_alarm <= rates.false_alarm:
             return _cut(enough, too_few, passes)
-        if false_alarm - good[-1].total * (1 - rates.good) > rates.false_alarm:
+        if false_alarm - good.left > rates.false_alarm:
             return None  # even if the case passed after each further failure
     return None
 
 
-def _passes(rows: Sequence[_Row], enough: Sequence[int], most: int, rate: float) -> float:
-    """The probability that a case passes, if as many passes as `most` are always enough."""
-    return rate * sum(row.at(min(each, most) - 1) for row, each in zip(rows[1:], enough, strict=True))
+class _Side:
+    """What a test does with a case of one rate, while rows are added to the test."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._rows: list[tuple[_Row, int]] = []
+        self._most = self._summed = 0
+        self._passes = 0.0
+        """The sum over the first `_summed` rows, if `_most` passes are always enough."""
+
+    def add(self, too_few: int, enough: int) -> None:
+        """Add the row with one more failure."""
+        above = self._rows[-1][0] if self._rows else _Row.first()
+        self._rows.append((above.following(too_few, enough, self._rate), enough))
+
+    def passes(self, most: int) -> float:
+        """The probability that the case passes, if as many passes as `most` are always enough."""
+        if most != self._most:
+            self._most, self._summed, self._passes = most, 0, 0.0
+        for row, enough in self._rows[self._summed :]:
+            self._passes += self._rate * row.at(min(enough, most) - 1)
+        self._summed = len(self._rows)
+        return self._passes
+
+    @property
+    def left(self) -> float:
+        """The probability of one more failure while the case is undecided."""
+        row, _ = self._rows[-1]
+        return row.total * row.onward
 
 
 def _cut(enough: Sequence[int], too_few: Sequence[int], most: int) -> Table:

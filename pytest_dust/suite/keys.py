@@ -424,7 +424,7 @@ def _sequential(problems: Problems, value: Mapping[str, Any], path: Path) -> Rep
             raise problems.invalid((*path, name), message)
     rates = Rates(**{name: float(written) for name, written in value.items()})
     if rates.bad >= rates.good:
-        raise problems.invalid((*path, "bad"), f"repeat.bad is less than {rates.good:g}, its good")
+        raise problems.invalid((*path, "bad"), f"repeat.bad is less than {rates.good:.12g}, its good")
     if rates.false_alarm + rates.miss >= 1:
         name = "false_alarm" if "false_alarm" in value else "miss"
         message = "repeat.false_alarm and repeat.miss together are less than 1"
@@ -432,7 +432,7 @@ def _sequential(problems: Problems, value: Mapping[str, Any], path: Path) -> Rep
     test = sequential.table(rates)
     if test is None:
         message = (
-            f"repeat: to tell a pass rate of {rates.good:g} from {rates.bad:g} can take more than "
+            f"repeat: to tell a pass rate of {rates.good:.12g} from {rates.bad:.12g} can take more than "
             f"{sequential.MOST} attempts; give a smaller bad, or a larger false_alarm or miss"
         )
         raise problems.invalid(path, message)
@@ -440,7 +440,7 @@ def _sequential(problems: Problems, value: Mapping[str, Any], path: Path) -> Rep
 
 
 def _as_share(written: Any) -> str:
-    """A hint at the number that is meant if a percentage is written."""
+    """A hint at the number that is meant if a percentage is written; empty for another value."""
     is_number = isinstance(written, int | float) and not isinstance(written, bool)
     return f" (did you mean {written / 100:g}?)" if is_number and 1 < written < 100 else ""
 

@@ -165,6 +165,28 @@ def test_rates_that_are_too_near_have_no_test(rates: Rates) -> None:
         sequential.table_of(rates)
 
 
+@pytest.mark.parametrize(
+    "rates",
+    [
+        Rates(1 - 2**-53, 5e-324),
+        Rates(1 - 2**-53, 1 - 2**-52),
+        Rates(1e-323, 5e-324),
+        Rates(0.5 + 2**-53, 0.5),
+        Rates(0.5001, 0.5, 0.5, 0.49999),
+        Rates(0.5, 0.01, 5e-324, 5e-324),
+        Rates(0.9, 1e-9, 0.999, 1e-9),
+    ],
+)
+def test_extreme_rates_take_little_time(rates: Rates) -> None:
+    """Rates at the ends of what a float can be have a test or none, and neither takes long to find."""
+    began = time.process_time()
+    found = table(rates)
+    assert time.process_time() - began < 5
+    if found is not None:
+        assert 1 - found.chances(rates.good).passes <= rates.false_alarm + 1e-9
+        assert found.chances(rates.bad).passes <= rates.miss + 1e-9
+
+
 @pytest.mark.parametrize("rates", [USUAL, Rates(0.9, 0.5), Rates(1 - 1e-12, 1e-12)])
 def test_the_search_is_fast(rates: Rates) -> None:
     """The test of usual rates is found in a few milliseconds; the limit here allows for a slow machine."""
