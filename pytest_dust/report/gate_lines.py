@@ -114,9 +114,7 @@ def _case_lines(worse: GateCaseRecord, case: CaseRecord | None, *, in_full: bool
     if not in_full:
         yield f"  {what_differs(case)}"
         return
-    shown = case.shown
-    if shown.comparison is not None and shown.comparison.begins_in != worse.begins_in:
-        shown = replace(shown, comparison=None)  # with a single recording, noise is taken for a change
-    yield from findings(case, shown)
+    of_gate = replace(case, is_gated=True, worse=worse)
+    yield from findings(of_gate, replace(case.shown, comparison=of_gate.telling_comparison))
     yield ""
     yield f"  {next_step(case).line}"

@@ -43,7 +43,8 @@ def cause(case: CaseRecord) -> Cause | None:
 
 def first_block(case: CaseRecord) -> BlockChangeRecord | None:
     """The first block that changed in the shown attempt; None if nothing changed that counts."""
-    blocks = case.comparison.blocks if case.comparison and case.comparison.changed else ()
+    comparison = case.telling_comparison
+    blocks = comparison.blocks if comparison and comparison.changed else ()
     return blocks[0] if blocks else None
 
 

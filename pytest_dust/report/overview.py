@@ -141,7 +141,7 @@ def overview(session: SessionRecord) -> Overview:
         cases=cases,
         counts={each: counts[each] for each in Kind if counts[each]},
         changed=changed,
-        groups=tuple(_groups(session, cases)),
+        groups=tuple(_groups(cases)),
         advice=_advice(cases),
         partial=partial,
     )
@@ -308,8 +308,8 @@ def _partial(session: SessionRecord) -> Iterator[str]:
         yield "something beside these cases failed (exit status 1); the output of the session says what"
 
 
-def _groups(session: SessionRecord, cases: Sequence[CaseRecord]) -> Iterator[Group]:
-    yield from _worse([case for case in cases if kind(case) is Kind.WORSE], session.gates)
+def _groups(cases: Sequence[CaseRecord]) -> Iterator[Group]:
+    yield from _worse([case for case in cases if kind(case) is Kind.WORSE])
     known = [case for case in cases if kind(case) in (Kind.FAILED, Kind.CHANGED)]
     yield from _errors([case for case in known if not case.changed and ends_with_error(case)])
     found = [_by_cause(group) for group in groups.by(groups.cause, known)]
@@ -324,11 +324,10 @@ def _groups(session: SessionRecord, cases: Sequence[CaseRecord]) -> Iterator[Gro
         yield Group(f"{plural(len(group), 'case')} {has} no verdict", group, note=note)
 
 
-def _worse(cases: Sequence[CaseRecord], gates: Sequence[GateRecord]) -> Iterator[Group]:
+def _worse(cases: Sequence[CaseRecord]) -> Iterator[Group]:
     """The cases that pass less often, by app and the block in which the change begins."""
-    begins = {each.id: each.begins_in for gate in gates for each in gate.worse}
-    for group in groups.by(lambda case: (case.app, begins.get(case.id, "")), cases):
-        block = begins.get(group[0].id, "")
+    for group in groups.by(lambda case: (case.app, case.worse and case.worse.begins_in), cases):
+        block = group[0].worse.begins_in if group[0].worse else ""
         begin = "begins" if len(group) == 1 else "begin"
         where = f"and {begin} in {safe_name(block)}" if block else "and no block is sure"
         passes = "passes" if len(group) == 1 else "pass"

@@ -227,6 +227,21 @@ class SpreadRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class GateCaseRecord:
+    """A case that passed less often in the other version: fresh runs of both, and where the change begins."""
+
+    id: str
+    old_passed: int
+    old: int
+    new_passed: int
+    new: int
+    begins_in: str = ""
+    """`NAME (type)` of the block in which the change begins; empty if none is sure."""
+    begins_attempts: int = 0
+    """In how many of the other version's runs it begins there."""
+
+
+@dataclass(frozen=True, slots=True)
 class CaseRecord:
     """One case of a suite, or one run of a Python test: what was asked, what came, and the verdict."""
 
@@ -274,8 +289,8 @@ class CaseRecord:
     """The file in which the answer waits to be accepted, as the user types it; empty if it does not."""
     is_gated: bool = False
     """Whether the gate of its app decides on it, so that it fails nothing itself."""
-    is_worse: bool = False
-    """Whether that gate found that it passes less often."""
+    worse: GateCaseRecord | None = None
+    """How much less often it passes in the other version, if that gate found so."""
     rerun: bool = False
     """Whether a plugin ran the case again, so that a later record counts."""
     outcome: CaseOutcome = CaseOutcome.PASSED
@@ -287,6 +302,11 @@ class CaseRecord:
     """Whether the case has `inputs`, a list, and not one `input`."""
     config: Any = None
     """The config by block, or a part of it; null unless --dust-report asks for a report."""
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the gate found that it passes less often in the other version."""
+        return self.worse is not None
 
     @property
     def passed(self) -> bool:
@@ -326,6 +346,17 @@ class CaseRecord:
     def comparison(self) -> ComparisonRecord | None:
         """The comparison of the shown attempt with the recording; None if there is none."""
         return self.shown.comparison if self.shown else None
+
+    @property
+    def telling_comparison(self) -> ComparisonRecord | None:
+        """The comparison, if it tells where the change begins.
+
+        Of an app that answers differently every time, one recording does not; its gate does.
+        """
+        found = self.comparison
+        if not self.is_gated or found is None:
+            return found
+        return found if self.worse and self.worse.begins_in == found.begins_in else None
 
     @property
     def changed(self) -> bool:
@@ -429,21 +460,6 @@ class GateVerdict(StrEnum):
     NO_WORSE = "no worse shown"
     NOT_RUN = "could not be run"
     """A run is missing, so that nothing is said."""
-
-
-@dataclass(frozen=True, slots=True)
-class GateCaseRecord:
-    """A case that passed less often in the other version: fresh runs of both, and where the change begins."""
-
-    id: str
-    old_passed: int
-    old: int
-    new_passed: int
-    new: int
-    begins_in: str = ""
-    """`NAME (type)` of the block in which the change begins; empty if none is sure."""
-    begins_attempts: int = 0
-    """In how many of the other version's runs it begins there."""
 
 
 @dataclass(frozen=True, slots=True)

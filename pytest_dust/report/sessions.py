@@ -48,7 +48,7 @@ def _gated(case: CaseRecord, worse: GateCaseRecord | None, apps: Collection[str]
         return case
     if worse is None:
         return replace(case, is_gated=True)
-    return replace(case, is_gated=True, is_worse=True, message=f"fresh runs that pass: {one_case(worse)}")
+    return replace(case, is_gated=True, worse=worse, message=f"fresh runs that pass: {one_case(worse)}")
 
 
 def _selection(selections: Iterable[Selection]) -> Selection:

@@ -155,6 +155,13 @@ def _step(step: NextStep) -> list[str]:
     return [safe(f"{step.advice[:1].upper()}{step.advice[1:]}"), safe(step.command)]
 
 
+def _began(case: CaseRecord, first: BlockChangeRecord | None) -> str:
+    """`NAME (type)` of the block in which a change or an error begins; empty if none is known."""
+    if case.worse is not None:
+        return case.worse.begins_in
+    return f"{first.name} ({first.type})" if first else error_block(case)
+
+
 def _drift(drift: DriftRecord) -> Document:
     """A pinned version that is not what is saved at Dust, or of which that is unknown."""
     first, *lines = drift_lines(drift)
@@ -187,7 +194,7 @@ def _case(case: CaseRecord) -> Document:
         "kind": str(kind(case)),
         "fails": case.outcome is CaseOutcome.FAILED,
         "app": safe_name(case.app),
-        "block": safe_name(f"{first.name} ({first.type})" if first else error_block(case)),
+        "block": safe_name(_began(case, first)),
         "description": safe(case.description) or _question(case),
         "reason": safe(case.reason),
         "summary": _summary(case),
@@ -276,7 +283,7 @@ def _todo(case: CaseRecord) -> list[str]:
 
 
 def _run(case: CaseRecord, shown: AttemptRecord) -> Document:
-    comparison = shown.comparison
+    comparison = case.telling_comparison
     return {
         "error": safe(shown.error or "") if shown.status is Status.ERRORED else "",
         "failures": [row for failure in shown.failures for row in _failure(failure)],
