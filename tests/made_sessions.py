@@ -16,6 +16,9 @@ from pytest_dust.report.record import (
     ChangeRecord,
     ComparisonRecord,
     FailureRecord,
+    GateCaseRecord,
+    GateRecord,
+    GateVerdict,
     SessionRecord,
     SpreadRecord,
     Verdict,
@@ -137,3 +140,27 @@ def sequential(*passed: bool, counted: int, **more: Any) -> CaseRecord:
     """Give a case whose sequential test failed it after so many of these attempts."""
     spread = SpreadRecord(counted, sum(passed[:counted]), 0.1, 0.9, "stopped because too many failed")
     return repeated(*passed, must=len(passed), spread=spread, repeat=Repeat(14, 5, Rates(0.95, 0.6)), **more)
+
+
+def gate(verdict: GateVerdict = GateVerdict.WORSE, *worse: GateCaseRecord, **more: Any) -> GateRecord:
+    """Give a gate of SUPPORT with 20 cases and 3 attempts, 51 of 60 runs of the pinned version passed."""
+    default: dict[str, Any] = {
+        "cases": 20,
+        "attempts": (3, 3),
+        "old_passed": 51,
+        "old": 60,
+        "new_passed": 40 if verdict is GateVerdict.WORSE else 49,
+        "new": 60,
+        "p": 0.0081 if verdict is GateVerdict.WORSE else 0.4,
+        "drop": None if verdict is GateVerdict.WORSE else 0.1623,
+        "file": "answer.dust.yaml",
+        "line": 3,
+    }
+    return GateRecord(SUPPORT, verdict, worse=worse, **(default | more))
+
+
+def died(
+    name: str = "refund", block: str = "CLASSIFY (llm)", file: str = "answer.dust.yaml"
+) -> GateCaseRecord:
+    """Give a case that passed 6 of 6 fresh runs in the pinned version, and none in the other one."""
+    return GateCaseRecord(f"{file}::{name}", 6, 6, 0, 6, block, 6 if block else 0)
