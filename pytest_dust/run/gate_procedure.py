@@ -107,11 +107,11 @@ class AppGate:
     @property
     def trouble(self) -> str:
         """Why the app cannot be judged: a case without a verdict, or a missing run; empty if it can."""
-        return next(self._troubles(), "")
-
-    def _troubles(self) -> Iterator[str]:
         found: list[FirstRuns | FreshRuns] = [*self.counted, *_fresh(self)]
-        yield from (f"{each.case}: {each.trouble}" for each in found if each.trouble)
+        troubles = {each.case: each.trouble for each in found if each.trouble}
+        first = next((f"{case}: {why}" for case, why in troubles.items()), "")
+        more = f" (+{len(troubles) - 1:,} more)" if len(troubles) > 1 else ""
+        return first + more
 
 
 def next_runs(gate: AppGate) -> dict[str, Wanted]:

@@ -74,6 +74,7 @@ def document(session: SessionRecord, seen: Overview) -> Document:
     shown = [_group(session, group, numbers) for group in seen.groups]
     shown += [_quiet(seen, each, numbers) for each in QUIET if seen.counts.get(each)]
     return {
+        "gated": bool(session.gates),
         "look": _look(seen, numbers),
         "apps": _apps(seen),
         "counts": [[str(each), count] for each, count in seen.counts.items()],
