@@ -85,6 +85,15 @@ def one_case(case: GateCaseRecord) -> str:
     return f"{counts}, begins in {safe_name(case.begins_in)}, in {case.begins_attempts} of {case.new}"
 
 
+def case_sentence(case: GateCaseRecord) -> str:
+    """The same in words, for readers of a page."""
+    new, old = f"{case.new_passed} of {case.new}", f"{case.old_passed} of {case.old}"
+    passes = f"{new} fresh runs pass, {old} in the pinned version"
+    if not case.begins_in:
+        return passes
+    return f"{passes}; begins in {safe_name(case.begins_in)}, in {case.begins_attempts} of {case.new}"
+
+
 def short_names(gate: GateRecord) -> dict[str, str]:
     """The name of each worse case, without its file where that is clear."""
     names = {case.id: case.id.rpartition("::")[2] for case in gate.worse}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_dust.model import Tokens
-from pytest_dust.report.gate_lines import one_case
+from pytest_dust.report.gate_lines import case_sentence
 from pytest_dust.report.record import (
     AppCounts,
     CaseRecord,
@@ -48,7 +48,7 @@ def _gated(case: CaseRecord, worse: GateCaseRecord | None, apps: Collection[str]
         return case
     if worse is None:
         return replace(case, is_gated=True)
-    return replace(case, is_gated=True, worse=worse, message=f"fresh runs that pass: {one_case(worse)}")
+    return replace(case, is_gated=True, worse=worse, message=case_sentence(worse))
 
 
 def _selection(selections: Iterable[Selection]) -> Selection:

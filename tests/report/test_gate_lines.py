@@ -123,7 +123,9 @@ def test_cases_are_marked_with_what_their_gate_found():
     found = gated(wrong("a"), wrong("b"), changed("c"), trouble("d"), replace(wrong("e"), app="other"))
     kinds = [Kind.WORSE, Kind.LEFT, Kind.PASSED, Kind.TROUBLE, Kind.FAILED]
     assert list(map(kind, found.cases)) == kinds
-    assert found.cases[0].message == ("fresh runs that pass: 6/6 → 0/6, begins in CLASSIFY (llm), in 6 of 6")
+    assert found.cases[0].message == (
+        "0 of 6 fresh runs pass, 6 of 6 in the pinned version; begins in CLASSIFY (llm), in 6 of 6"
+    )
     assert session(wrong("a")).cases[0].worse is None
 
 
@@ -176,7 +178,7 @@ def test_markdown_names_the_verdict_and_the_worse_cases():
     text = markdown(gated(wrong("a"), changed("b")))
     assert "the other version is worse: 40 of 60 fresh runs" in text
     assert "### 1 case passes less often, and begins in CLASSIFY (llm)" in text
-    assert "`fresh runs that pass: 6/6 → 0/6, begins in CLASSIFY (llm), in 6 of 6`" in text
+    assert "`0 of 6 fresh runs pass, 6 of 6 in the pinned version; begins in CLASSIFY" in text
 
 
 def test_github_annotates_the_gate_and_the_worse_cases():

@@ -197,7 +197,7 @@ def _case(case: CaseRecord) -> Document:
         "app": safe_name(case.app),
         "block": safe_name(_began(case, first)),
         "description": safe(case.description) or _question(case),
-        "reason": safe(case.reason),
+        "reason": "" if case.outcome is CaseOutcome.LEFT else safe(case.reason),
         "summary": _summary(case),
         "line": _line(case),
         "asked": _asked(case),
