@@ -49,9 +49,12 @@ class Gate:
 
     # ── pytest-xdist ─────────────────────────────────────────────────────────────────────────────
 
-    @pytest.hookimpl(optionalhook=True)
+    @pytest.hookimpl(optionalhook=True, trylast=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a pytest-xdist worker where the steps are, and expect its cases."""
+        """Tell a pytest-xdist worker where the steps are, and expect its cases.
+
+        After the plugin has shared the budget of all workers, which the steps ask.
+        """
         if self._address is None:
             from pytest_dust.plugin import shared_objects  # multiprocessing: 20 ms
 

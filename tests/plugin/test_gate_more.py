@@ -1,0 +1,24 @@
+"""`--dust-gate` where something is unusual: ceilings over processes, ends before the verdict, few runs."""
+
+from __future__ import annotations
+
+import pytest
+from test_gate import CASES, DEAD, GATE, LINE, QUESTIONS, TRIAGE, edited, versions
+
+from conftest import suite
+from example_suites.dust_server import Noise
+
+
+@pytest.fixture
+def noisy(project, server):
+    """The noisy app's suite, recorded without an error; one case of its new version always fails."""
+    example = edited(project, server, {"triage.dust.yaml": suite(server, TRIAGE, CASES)})
+    server.noise = Noise(1, DEAD)
+    return example
+
+
+def test_a_ceiling_stops_the_gate_of_two_workers_before_it_spends(noisy, server):
+    """With pytest-xdist too, no fresh run is made if the fresh runs would pass a ceiling."""
+    result = noisy.run(*GATE, "-n2", "--dust-max-runs=20", subprocess=True)
+    assert (result.ret, versions(server)) == (1, ["v2"] * 9)
+    assert f"{LINE}could not be run: it needs about 45 more runs, and --dust-max-runs=20" in result.out
