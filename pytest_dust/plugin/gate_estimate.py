@@ -47,8 +47,8 @@ def _runs(cases: Sequence[_Steps]) -> int:
 
 def _of_cases(cases: Iterable[tuple[Any, Estimate]], settings: Settings) -> Iterator[_Steps]:
     for item, estimate in cases:
-        app, runs = item.case.app.id, estimate.runs
-        tokens = estimate.tokens / runs
+        app, tokens = item.case.app.id, estimate.tokens / estimate.runs
+        runs = max(estimate.runs, item.case.times)  # a sequential test may take more than when recorded
         if settings.is_gated(app):
             attempts = item.case.gate.attempts or settings.gate_attempts
             yield _Steps(app, runs, attempts + max(0, attempts - runs), 2 * CONFIRMING_RUNS, tokens)

@@ -22,3 +22,20 @@ def test_a_ceiling_stops_the_gate_of_two_workers_before_it_spends(noisy, server)
     result = noisy.run(*GATE, "-n2", "--dust-max-runs=20", subprocess=True)
     assert (result.ret, versions(server)) == (1, ["v2"] * 9)
     assert f"{LINE}could not be run: it needs about 45 more runs, and --dust-max-runs=20" in result.out
+
+
+def test_the_most_counts_the_maximum_of_a_sequential_test(project, server):
+    """A case with `repeat: {good, bad}` may take more attempts than its recording has: at most 14."""
+    often = f"""\
+cases:
+  - id: refund
+    repeat: {{good: 0.95, bad: 0.6}}
+    input: {{question: {QUESTIONS["refund-0"]}}}
+    expect: {{result.label: billing}}
+"""
+    example = edited(project, server, {"triage.dust.yaml": suite(server, TRIAGE, often)})
+    server.noise = Noise(2, {f"v2:{QUESTIONS['refund-0']}": 0.25})
+    result = example.run(*GATE)
+    assert "dust: about to make 5 runs, about " in result.out
+    assert "dust: gate: at most 29 runs, about " in result.out
+    assert 5 < server.runs <= 29
