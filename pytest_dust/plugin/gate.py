@@ -127,8 +127,7 @@ class Gate:
         items = {item.nodeid: item for item in session.items}
         self.steps.end_step(process)
         while (share := self._share(process)).total:
-            if shared is None:
-                break
+            assert shared is not None  # noqa: S101  # it has cases
             self._announce(share)
             self.steps.end_step(process, gate_runs.fresh(share, items, shared, self.config))
 
