@@ -95,30 +95,26 @@ class FeatureReader:
 
     def _at(self, values: Sequence[list[Any]]) -> Iterator[Runs]:
         """The features at one path."""
-        singles = [each[0] if len(each) == 1 else None for each in values]
-        texts = [each if isinstance(each, str) else None for each in singles]
-        yield from _repeated([Counter(map(_label, each)) for each in values])
-        yield from _repeated([Counter(map(_kind, each)) for each in values])
-        yield from self._similar_texts(texts)
-        yield from _above([log(len(text)) if text else None for text in texts], least_gap=log(FAR))
+        firsts: list[str] = []
+        merged = [[self._first_similar(value, firsts) for value in each] for each in values]
+        singles = [each[0] if len(each) == 1 else None for each in merged]
+        yield from _repeated([Counter(map(_label, each)) for each in merged])
+        yield from _repeated([Counter(map(_kind, each)) for each in merged])
+        lengths = [log(len(each)) if isinstance(each, str) and each else None for each in singles]
+        yield from _above(lengths, least_gap=log(FAR))
         yield from _above([_number(each) for each in singles])
 
-    def _similar_texts(self, texts: Sequence[str | None]) -> Iterator[Runs]:
-        """A feature for each group of texts that are similar to the first of them."""
-        groups: dict[str, list[int]] = {}
-        for at, text in enumerate(texts if self._similar is not None else ()):
-            if text is not None:
-                first = next((other for other in groups if self._are_similar(text, other)), text)
-                groups.setdefault(first, []).append(at)
-        yield from (sum(1 << at for at in group) for group in groups.values() if len(group) >= FEWEST)
-
-    def _are_similar(self, one: str, other: str) -> bool:
-        if one == other or self._similar is None:
-            return one == other
-        self._likenesses -= 1
-        return (
-            self._likenesses >= 0 and likeness(_excerpt(one), _excerpt(other), self._similar) >= self._similar
-        )
+    def _first_similar(self, value: Any, firsts: list[str]) -> Any:
+        """The first text that is similar to a value, if the rules allow similar texts; else, the value."""
+        least = self._similar
+        if least is None or not isinstance(value, str) or value in firsts:
+            return value
+        for first in firsts:
+            self._likenesses -= 1
+            if self._likenesses >= 0 and likeness(_excerpt(value), _excerpt(first), least) >= least:
+                return first
+        firsts.append(value)
+        return value
 
 
 def _repeated(labels: Sequence[Counter[Hashable]]) -> Iterator[Runs]:

@@ -7,13 +7,14 @@ have the lowest bits.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from functools import cached_property
 from itertools import combinations
 from math import comb
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable
 
 Runs: TypeAlias = int
 """A set of runs; bit 0 is the first run of the old version."""
@@ -38,38 +39,47 @@ class Versions:
 
     def rise(self, feature: Runs) -> int:
         """How much more frequent a feature is in the new version: difference of shares, times a constant."""
-        return self._rise(feature, self.news)
+        return (feature & self.news).bit_count() * (self._old + self._new) - feature.bit_count() * self._new
 
-    def risen(self, features: Collection[Runs], level: float) -> set[Runs]:
+    def risen(self, features: Iterable[Runs], level: float) -> set[Runs]:
         """The features that are more frequent in the new version, significant at a level for all together.
+
+        Those that are found are taken out, with their opposites, and the others are tested again, until no
+        more are found: a large change then hides no smaller one, and the level still holds (step-down test
+        of Westfall and Young).
+        """
+        others, found = set(features), set[Runs]()
+        while more := self._most_risen(others, level):
+            others -= more | {self.every ^ each for each in more}
+            found |= more
+        return found
+
+    def _most_risen(self, features: Collection[Runs], level: float) -> set[Runs]:
+        """The features whose mid-p is at most the level.
 
         For each split of the runs into two groups, the largest rise of all features is taken; the mid-p of
         a feature is the share of splits with a larger one, and half of the share with an equal one.
         """
+        if not features:
+            return set()
+        runs = self._old + self._new
+        usual = [(each, each.bit_count() * self._new) for each in features]
         largest = sorted(
-            max((self._rise(each, news) for each in features), default=0) for news in self._splits()
+            max([(each & news).bit_count() * runs - count for each, count in usual]) for news in self._splits
         )
         return {each for each in features if _mid_p(self.rise(each), largest) <= level}
 
-    def _rise(self, feature: Runs, news: Runs) -> int:
-        """The rise, if these were the runs of the new version."""
-        return (feature & news).bit_count() * self._old - (feature & ~news).bit_count() * self._new
-
-    def _splits(self) -> Iterable[Runs]:
+    @cached_property
+    def _splits(self) -> list[Runs]:
         """All choices of runs for the new version; if these are many, the actual one and random ones."""
-        count = self._old + self._new
-        if comb(count, self._new) <= MAX_EXACT:
-            return map(_runs, combinations(range(count), self._new))
-        return self._random_splits(range(count))
-
-    def _random_splits(self, runs: range) -> Iterator[Runs]:
+        runs = range(self._old + self._new)
+        if comb(len(runs), self._new) <= MAX_EXACT:
+            return list(map(_set, combinations(runs, self._new)))
         random = Random(0)  # noqa: S311  # the same splits for the same runs
-        yield self.news
-        for _ in range(SAMPLED):
-            yield _runs(random.sample(runs, self._new))
+        return [self.news, *(_set(random.sample(runs, self._new)) for _ in range(SAMPLED))]
 
 
-def _runs(indexes: Iterable[int]) -> Runs:
+def _set(indexes: Iterable[int]) -> Runs:
     return sum(1 << at for at in indexes)
 
 
