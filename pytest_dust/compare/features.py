@@ -95,7 +95,7 @@ class FeatureReader:
 
     def _at(self, values: Sequence[list[Any]]) -> Iterator[Runs]:
         """The features at one path."""
-        firsts: list[str] = []
+        firsts: dict[str, str] = {}
         merged = [[self._first_similar(value, firsts) for value in each] for each in values]
         singles = [each[0] if len(each) == 1 else None for each in merged]
         yield from _repeated([Counter(map(_label, each)) for each in merged])
@@ -104,17 +104,24 @@ class FeatureReader:
         yield from _above(lengths, least_gap=log(FAR))
         yield from _above([_number(each) for each in singles])
 
-    def _first_similar(self, value: Any, firsts: list[str]) -> Any:
-        """The first text that is similar to a value, if the rules allow similar texts; else, the value."""
-        least = self._similar
-        if least is None or not isinstance(value, str) or value in firsts:
+    def _first_similar(self, value: Any, firsts: dict[str, str]) -> Any:
+        """The first text that is similar to a value, if the rules allow similar texts; else, the value.
+
+        `firsts` has it for each text so far.
+        """
+        if self._similar is None or not isinstance(value, str):
             return value
-        for first in firsts:
-            self._likenesses -= 1
-            if self._likenesses >= 0 and likeness(_excerpt(value), _excerpt(first), least) >= least:
-                return first
-        firsts.append(value)
-        return value
+        if value in firsts or self._likenesses <= 0:
+            return firsts.get(value, value)
+        known = dict.fromkeys(firsts.values())
+        firsts[value] = next(
+            (first for first in known if self._are_similar(value, first, self._similar)), value
+        )
+        return firsts[value]
+
+    def _are_similar(self, one: str, other: str, least: float) -> bool:
+        self._likenesses -= 1
+        return self._likenesses >= 0 and likeness(_excerpt(one), _excerpt(other), least) >= least
 
 
 def _repeated(labels: Sequence[Counter[Hashable]]) -> Iterator[Runs]:

@@ -15,6 +15,9 @@ of three rules:
 The first block in execution order is named that has a changed feature, or any feature that the very same runs
 have: where an expectation fails in exactly the runs that lack the label `billing`, the change begins in the
 block that gives the label, not in the one that the expectation is about.
+
+With 6 and 6 runs of an app in which several blocks vary and a label is wrong now and then, equally often in
+both versions, a block was named in at most 1.5 % of simulated cases, a wrong one in less than 1 %.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ FAILURE_LEVEL = 0.016
 """Maximum mid-p of a rise of failures; 6 of 6 against 2 of 6 has .0152, which comes by accident in 1 %."""
 MAX_FEATURES = 200
 """Maximum number of different features that are tested, shared among the blocks."""
-MAX_PARTS = 5_000
+MAX_PARTS = 4_000
 """Maximum number of parts of the outputs of a run that are compared, shared among the blocks."""
 NOT_OUTPUT = ("usage", "duration")
 """Parts of a block in the run view that are no output; expectations on them are not looked at."""

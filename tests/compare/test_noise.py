@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections import Counter
+from dataclasses import replace
 from itertools import chain, cycle, islice, repeat
 from typing import Any
 
@@ -453,7 +454,9 @@ def test_the_order_of_attempts_does_not_matter(data):
     """The same block is named for any order of the attempts of a version, also if splits are sampled."""
     count = data.draw(st.sampled_from([3, 6, 9]))
     values = st.lists(st.sampled_from([B, B, S, 1, 2, {"a": 1}, {"a": S}]), min_size=count, max_size=count)
-    old, new = labels(*data.draw(values)), labels(*data.draw(values))
+    drawn = labels(*data.draw(values), *data.draw(values))
+    numbered = [replace(one, run=replace(one.run, id=f"{at:02}")) for at, one in enumerate(drawn)]
+    old, new = numbered[:count], numbered[count:]
     shuffled = [data.draw(st.permutations(each)) for each in (old, new)]
     assert beginning(old, new, PLAIN) == beginning(*shuffled, PLAIN)
 
