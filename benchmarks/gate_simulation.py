@@ -52,6 +52,8 @@ Dice = random.Random
 Population = Callable[[Dice], list[float]]
 Change = Callable[[list[float], Dice], Rates]
 Rule = Callable[[Rates, Dice], Outcome]
+Passes = Callable[[str, int, int], int]
+"""Makes runs of a case and returns how many pass; given `recorded`, `old` or `new`, the case and the runs."""
 
 
 # ── the cases of an app ──────────────────────────────────────────────────────────────────────────
@@ -147,23 +149,28 @@ def test_against_recordings(rates: Rates, dice: Dice) -> Outcome:
 
 def gate(rates: Rates, dice: Dice, attempts: int) -> Outcome:
     """A session fails if the gate of the plugin says *worse*."""
-    state = AppGate("app", tuple(_first_runs(rates, dice, at, attempts) for at in range(CASES)))
+    return gated(lambda version, at, runs: passed(dice, getattr(rates, version)[at], runs), attempts)
+
+
+def gated(passes: Passes, attempts: int) -> Outcome:
+    """What the gate of the plugin decides, and how many runs it takes; `passes` makes them."""
+    state = AppGate("app", tuple(_first_runs(passes, at, attempts) for at in range(CASES)))
     while wanted := next_runs(state):
-        fresh = {case: _fresh_runs(rates, dice, case, runs) for case, runs in wanted.items()}
+        fresh = {case: _fresh_runs(passes, case, runs) for case, runs in wanted.items()}
         state = replace(state, confirming=fresh) if state.fresh else replace(state, fresh=fresh)
     record = decided(state)
     return Outcome(record.verdict is GateVerdict.WORSE, record.runs)
 
 
-def _first_runs(rates: Rates, dice: Dice, at: int, attempts: int) -> FirstRuns:
+def _first_runs(passes: Passes, at: int, attempts: int) -> FirstRuns:
     """The first run of a case in the new version, beside its recording."""
-    before, now = (bool(passed(dice, each[at])) for each in (rates.recorded, rates.new))
+    before, now = (bool(passes(version, at, 1)) for version in ("recorded", "new"))
     return FirstRuns(str(at), ("app",), (now,), now, before, attempts, FALSE_ALARMS)
 
 
-def _fresh_runs(rates: Rates, dice: Dice, case: str, runs: Wanted) -> FreshRuns:
+def _fresh_runs(passes: Passes, case: str, runs: Wanted) -> FreshRuns:
     """The fresh runs of a case in one step."""
-    old, new = passed(dice, rates.old[int(case)], runs.old), passed(dice, rates.new[int(case)], runs.new)
+    old, new = passes("old", int(case), runs.old), passes("new", int(case), runs.new)
     return FreshRuns(case, Tally(old, runs.old, new, runs.new))
 
 

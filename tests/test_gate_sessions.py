@@ -21,7 +21,8 @@ NOT_WORSE = (
 
 def result(line=NOT_WORSE, fallen=()):
     """Give the result of a session in which the gate said this."""
-    return sessions.Result(line is not NOT_WORSE, line, 120, frozenset(fallen))
+    predicted = sessions.Outcome(failed=line is WORSE, runs=120)
+    return sessions.Result(line is not NOT_WORSE, line, 120, frozenset(fallen), predicted)
 
 
 def test_the_suite_is_one(project, server):
@@ -57,13 +58,38 @@ def test_sessions_are_counted():
     other = WORSE.replace("CLASSIFY", "WORDING")
     found = [result(WORSE, (7,)), result(WORSE), result(other), result()]
     line = sessions.cells(found, (50.0, 110.0), 8.0)
-    assert line == ["4", "3 (75.0 %)", "50 %", "2 of 3", "1", "1", "120", "110", "2.00"]
+    assert line == ["4", "3", "3 (75.0 %)", "50 %", "2 of 3", "1", "1", "120", "110", "2.00"]
 
 
-@pytest.mark.parametrize(
-    ("red", "forecast", "likely"), [(6, 3.0, True), (20, 3.0, False), (97, 100.0, False)]
-)
-def test_the_simulation_is_compared(red, forecast, likely):
-    """The number of red sessions agrees with the simulation if chance explains the difference."""
-    found = [result(WORSE)] * red + [result()] * (100 - red)
-    assert sessions.is_likely(found, forecast) == likely
+def test_the_prediction_counts_the_runs_that_the_app_makes():
+    """Recordings, old and new runs are those of the app: v1 and v2, each run of a question once, in turn."""
+    before, after = Noise(1, {"v1": 0.5}), Noise(1, {"v1": 0.5, "v2": 0.2})
+    passes = sessions.passes_of(before, after)
+    found = [passes("recorded", 0, 1), passes("new", 0, 3), passes("old", 0, 2), passes("old", 1, 1)]
+    drawn = {
+        (version, at): [
+            not after.draws(version, sessions.QUESTIONS[at], run, "").is_wrong for run in range(1, 5)
+        ]
+        for version, at in (("v1", 0), ("v2", 0), ("v1", 1))
+    }
+    first = drawn["v1", 0]
+    assert found == [first[0], sum(drawn["v2", 0][:3]), sum(first[1:3]), drawn["v1", 1][0]]
+
+
+def test_the_provider_s_drift_meets_both_versions():
+    """Before the gate runs, a drift of the provider is added to both versions, a change to the second one."""
+    rates = sessions.Rates([0.9] * 20, [0.9] * 20, [0.7] * 20)
+    question = sessions.QUESTIONS[0]
+    for change, expected in ((sessions.PROVIDER, (0.2, 0.2)), ("all −20", (0.1, 0.3))):
+        before, after = sessions.noises(sessions.Scenario("spread", change, 1), rates, 0)
+        assert before.flip("v1", question) == pytest.approx(0.1)
+        assert [after.flip(version, question) for version in ("v1", "v2")] == pytest.approx(expected)
+
+
+def test_a_session_says_what_it_must(monkeypatch):
+    """A whole session says what the runs of the app lead to, and names the block that flips."""
+    for name in ("BASE_URL", "API_KEY", "WORKSPACE_ID", "SPACE_ID"):
+        monkeypatch.setenv(f"DUST_{name}", "")  # which the session sets
+    found = sessions.run_session(sessions.Scenario("stable", "one case dead", 1), 2, 5)
+    assert (found.red, found.runs) == found.predicted == (True, found.runs)
+    assert (found.block, found.names_a_fallen_case) == ("CLASSIFY", True)

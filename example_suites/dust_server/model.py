@@ -108,7 +108,7 @@ def _sense(_prompt: str, draws: Draws) -> str:
 def _triage(prompt: str, draws: Draws) -> str:
     """Return the right label, or another one with the probability of a flip."""
     right = _classify(prompt, drifted=False)
-    if draws.number("flip") >= draws.flip:
+    if not draws.is_wrong:
         return right
     labels: list[str] = re.findall(r"^(\w+): [a-z, ]+$", prompt, re.MULTILINE)
     others = [label for label in labels if label != right]

@@ -24,6 +24,11 @@ class Draws:
         digest = hashlib.sha256(f"{self.key}\0{name}".encode()).digest()
         return int.from_bytes(digest[:6], "big") / 2**48
 
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the label is a wrong one."""
+        return self.number("flip") < self.flip
+
     def choice(self, name: str, options: Sequence[Option]) -> Option:
         """Return the option drawn under this name; all are equally likely."""
         return options[int(self.number(name) * len(options))]

@@ -33,7 +33,7 @@ def labels(api: Api, question: str = REFUND, version: str = "v1", times: int = 1
 def flips(noise: Noise, version: str = "v1", question: str = REFUND, runs: int = 2000) -> float:
     """Return the share of runs that draw a wrong label."""
     draws = [noise.draws(version, question, number, "") for number in range(1, runs + 1)]
-    return sum(each.number("flip") < each.flip for each in draws) / runs
+    return sum(each.is_wrong for each in draws) / runs
 
 
 # ---- What differs from run to run ----
