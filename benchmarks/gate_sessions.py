@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import random
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -273,6 +274,7 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Print the table; 1 if a session did not say what it must."""
     given = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the processes of --jobs end too
     chosen = [Scenario(given.app, given.change, 100)] if given.app else list(SCENARIOS)
     print(line([f"{given.attempts} attempts", *HEAD]))
     print(line(["---"] * (len(HEAD) + 1)))
