@@ -20,11 +20,19 @@ def verdict(repeat: Repeat, passed: Sequence[bool]) -> RepeatVerdict:
     return RepeatVerdict(*found, _why(repeat.rates, found, sum(passed[: found.counted])))
 
 
+WAVE = 3
+"""Maximum number of attempts that are started together after the first ones: one of them may decide."""
+
+
 def needed(repeat: Repeat, passed: Sequence[bool]) -> int:
-    """How many further attempts to launch: so many as make the case pass if all pass; 0 if it is decided."""
+    """How many further attempts to launch; 0 if the case is decided.
+
+    In a sequential test at first so many as make the case pass if all pass, then at most WAVE.
+    """
     if repeat.rates is None:
         return max(0, repeat.runs - len(passed))
-    return sequential.table_of(repeat.rates).needed(passed)
+    count = sequential.table_of(repeat.rates).needed(passed)
+    return min(count, WAVE) if passed else count
 
 
 def _why(rates: Rates, found: sequential.Decision, passes: int) -> str:
