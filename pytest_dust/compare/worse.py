@@ -8,9 +8,9 @@ conditional exact test; with one run of each version, McNemar's test).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from math import comb, sqrt
+from math import comb, prod, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -134,6 +134,14 @@ def find(
     if alone <= levels.case:
         return Finding(worse=True, p=alone, confirmed=True)
     return Finding(worse=False, p=p)
+
+
+def can_find(attempts: Sequence[int], levels: Levels, *, strict: bool = False) -> bool:
+    """Whether cases with so many runs of each version may be found worse: if no run of the new one passes."""
+    p = prod(1 / comb(2 * runs, runs) for runs in attempts) * (1 if strict else 0.5)
+    dead = Tally(CONFIRMING_RUNS, CONFIRMING_RUNS, 0, CONFIRMING_RUNS)
+    confirming = {str(at): dead for at in range(min(len(attempts), MAX_CONFIRMED))}
+    return p <= levels.all or find({}, confirming, levels, strict=strict).worse
 
 
 def detectable_drop(tallies: Iterable[Tally], attempts: int, levels: Levels) -> float:

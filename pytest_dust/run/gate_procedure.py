@@ -100,13 +100,36 @@ class AppGate:
         }
 
     @property
+    def false_alarms(self) -> float:
+        """The lowest rate of false alarms that a suite of the app asks for."""
+        return min(each.false_alarms for each in self.counted)
+
+    @property
     def levels(self) -> Levels:
-        """The levels of the tests, for the lowest rate of false alarms that a suite of the app asks for."""
-        return Levels.of(min(each.false_alarms for each in self.counted))
+        """The levels of the tests."""
+        return Levels.of(self.false_alarms)
+
+    @property
+    def strict(self) -> bool:
+        """Whether the tests count the observed number of passes whole."""
+        return any(each.strict for each in self.counted)
 
     @property
     def trouble(self) -> str:
-        """Why the app cannot be judged: a case without a verdict, or a missing run; empty if it can."""
+        """Why the app cannot be judged: no verdict on a case, runs missing or too few; empty if it can."""
+        return self._missing or self._too_few
+
+    @property
+    def _too_few(self) -> str:
+        if worse.can_find([each.attempts for each in self.counted], self.levels, strict=self.strict):
+            return ""
+        return (
+            f"no result of so few runs is sure enough for false_alarms {self.false_alarms:g}; "
+            "raise attempts or false_alarms, or select more cases"
+        )
+
+    @property
+    def _missing(self) -> str:
         found: list[FirstRuns | FreshRuns] = [*self.counted, *_fresh(self)]
         troubles = {each.case: each.trouble for each in found if each.trouble}
         first = next((f"{case}: {why}" for case, why in troubles.items()), "")
@@ -116,7 +139,7 @@ class AppGate:
 
 def next_runs(gate: AppGate) -> dict[str, Wanted]:
     """The fresh runs to make next, by case; empty if the verdict needs no more."""
-    if gate.refused or gate.confirming or gate.trouble or not gate.counted:
+    if gate.refused or gate.confirming or not gate.counted or gate.trouble:
         return {}
     if not gate.fresh:
         return _second_step(gate)
@@ -147,7 +170,7 @@ def decided(gate: AppGate) -> GateRecord:
         cases=len(gate.counted),
         attempts=(min(attempts), max(attempts)),
         **tally._asdict(),
-        false_alarms=min(each.false_alarms for each in gate.counted),
+        false_alarms=gate.false_alarms,
         runs=runs,
         first_runs=first,
         tokens=sum((each.tokens for each in _fresh(gate)), Tokens()),
@@ -186,8 +209,7 @@ def _finding(gate: AppGate) -> Finding | None:
     if not gate.fresh:
         return None
     confirming = {case: each.tally for case, each in gate.confirming.items()}
-    strict = any(each.strict for each in gate.counted)
-    return worse.find(gate.tallies, confirming, gate.levels, strict=strict)
+    return worse.find(gate.tallies, confirming, gate.levels, strict=gate.strict)
 
 
 def _fallen(gate: AppGate) -> Iterator[GateCaseRecord]:

@@ -16,6 +16,7 @@ from pytest_dust.compare.worse import (
     Finding,
     Levels,
     Tally,
+    can_find,
     detectable_drop,
     find,
     p_worse,
@@ -172,3 +173,19 @@ def test_a_confirmed_case_can_decide_alone():
     """Six runs of each version are enough to find one case that died among five."""
     alone = MAX_CONFIRMED * p_worse([Tally(CONFIRMING_RUNS, CONFIRMING_RUNS, 0, CONFIRMING_RUNS)], exact=True)
     assert alone <= LEVELS.case
+
+
+@pytest.mark.parametrize(
+    ("attempts", "false_alarms", "strict", "found"),
+    [
+        ([1], 0.05, False, True),
+        ([3], 0.05, True, True),
+        ([3], 0.001, False, False),
+        ([3] * 3, 0.001, True, True),
+        ([10], 0.001, False, True),
+    ],
+    ids=["confirmed", "strict", "one case", "several cases", "many attempts"],
+)
+def test_few_runs_cannot_show_everything(attempts, false_alarms, strict, found):
+    """Whether anything may be found worse depends on the number of runs and on the rate of false alarms."""
+    assert can_find(attempts, Levels.of(false_alarms), strict=strict) is found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_gate import CASES, DEAD, GATE, LINE, QUESTIONS, TRIAGE, edited, versions
+from test_gate import CASES, DEAD, GATE, LINE, QUESTIONS, TRIAGE, edited, verdicts, versions
 
 from conftest import suite
 from example_suites.dust_server import Noise
@@ -39,3 +39,15 @@ cases:
     assert "dust: about to make 5 runs, about " in result.out
     assert "dust: gate: at most 29 runs, about " in result.out
     assert 5 < server.runs <= 29
+
+
+def test_a_gate_that_could_never_fail_is_never_green(noisy, server):
+    """If no result of so few runs would be called worse, the gate says so, and makes no fresh run."""
+    result = noisy.run(*GATE, "-k", "refund-0", "--dust-gate-false-alarms=0.0001")
+    assert (result.ret, versions(server)) == (1, ["v2"])
+    assert verdicts(result) == [
+        (
+            f"{LINE}could not be run: no result of so few runs is sure enough for false_alarms 0.0001; "
+            "raise attempts or false_alarms, or select more cases"
+        )
+    ]

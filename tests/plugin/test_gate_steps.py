@@ -80,7 +80,7 @@ def test_a_crash_never_turns_green(two):
     record = decided(gate)
     assert (record.verdict, record.message) == (
         GateVerdict.NOT_RUN,
-        "b: the process that ran it ended early",
+        "b: the process that ran it ended early (+1 more)",
     )
 
 
