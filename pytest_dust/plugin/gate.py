@@ -18,7 +18,7 @@ from pytest_dust.plugin.outcomes import CaseFailed
 from pytest_dust.plugin.records import RECORDS
 from pytest_dust.plugin.scheduler import say
 from pytest_dust.plugin.stash import BUDGET, SETTINGS
-from pytest_dust.report.record import CaseRecord, GateRecord, ItemRecord
+from pytest_dust.report.record import CaseRecord, GateRecord, GateVerdict, ItemRecord
 from pytest_dust.run.gate_procedure import AppGate, decided
 from pytest_dust.wording import as_typed, plural
 from pytest_dust.worker_pool import TICK
@@ -46,6 +46,8 @@ class Gate:
         self.runs_cases = not workers.has_workers(config)
         self._address: Any = None
         self._places: dict[str, Place] = {}
+        self._decided: set[str] = set()
+        """The apps whose items have run."""
 
     # ── pytest-xdist ─────────────────────────────────────────────────────────────────────────────
 
@@ -110,14 +112,19 @@ class Gate:
         session.testscollected += len(apps)
         if self.runs_cases:
             self.steps.join(process)
-        done = yield
-        if workers.is_idle(self.config) or session.shouldfail or session.shouldstop:
+        if workers.is_idle(self.config):
+            return (yield)
+        try:
+            done = yield
+            if not (session.shouldfail or session.shouldstop):
+                if self.runs_cases:
+                    self._make_fresh_runs(session, process)
+                if not workers.is_worker(self.config):
+                    self._report(session, {**self._apps(session), **apps})
             return done
-        if self.runs_cases:
-            self._make_fresh_runs(session, process)
-        if not workers.is_worker(self.config):
-            self._report(session, {**self._apps(session), **apps})
-        return done
+        finally:
+            if not workers.is_worker(self.config):
+                self._note_undecided({**self._apps(session), **apps})
 
     def _make_fresh_runs(self, session: pytest.Session, process: str) -> None:
         """Make this process's share of the fresh runs, step by step, until no more are needed."""
@@ -185,8 +192,19 @@ class Gate:
             if session.shouldstop:
                 raise session.Interrupted(session.shouldstop)
 
+    def _note_undecided(self, apps: Mapping[str, Place]) -> None:
+        """Record each gate whose item did not run, as after Ctrl-C or with -x."""
+        for app, (file, line) in sorted(apps.items()):
+            if app not in self._decided:
+                shown = as_typed(file, self.config.invocation_params.dir)
+                message = "the session ended before it was decided"
+                self.records.add_gate(
+                    GateRecord(app, GateVerdict.NOT_RUN, message=message, file=shown, line=line)
+                )
+
     def _decide(self, app: str) -> tuple[GateRecord, dict[str, CaseRecord]]:
         """The verdict on an app, and the records of all cases by their id."""
+        self._decided.add(app)
         session = self.records.session()
         gate = next((each for each in self.steps.gates() if each.app == app), AppGate(app, ()))
         ran = sum(SUITE_SUFFIX in each.case for each in gate.first)

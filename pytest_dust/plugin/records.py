@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_dust.model import CassetteFiles
     from pytest_dust.report.record import (
         CaseOutcome,
+        GateRecord,
         ItemRecord,
         ProblemRecord,
         ProcessRecord,
@@ -88,6 +89,12 @@ class Records:
             self._items.append(crashed(report.nodeid, str(self._config.stash[SETTINGS].mode)))
         else:
             self._add_problem(report)
+
+    def add_gate(self, gate: GateRecord) -> None:
+        """Add what is known of a gate whose item did not run."""
+        from pytest_dust.report.record import ItemRecord
+
+        self._items.append(ItemRecord(gate=gate))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Keep the message of a suite that could not be read."""

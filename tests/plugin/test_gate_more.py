@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from test_gate import CASES, DEAD, GATE, LINE, QUESTIONS, TRIAGE, edited, verdicts, versions
 
@@ -51,3 +53,41 @@ def test_a_gate_that_could_never_fail_is_never_green(noisy, server):
             "raise attempts or false_alarms, or select more cases"
         )
     ]
+
+
+STOP = """\
+import json
+
+import pytest
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_dust_matchers():
+    seen = []
+
+    def odd(value, wanted):
+        seen.append(value)
+        if len(seen) == {}:
+            raise KeyboardInterrupt
+        return value == wanted
+    return {{"odd": odd}}
+"""
+
+
+@pytest.mark.parametrize("at", [2, 12], ids=["first runs", "fresh runs"])
+def test_after_ctrl_c_the_gate_says_that_it_did_not_decide(project, server, at):
+    """Ctrl-C leaves the gate undecided at any step: the last lines and the report say so."""
+    odd = CASES.replace("result.label: billing", "result.label: {odd: billing}")
+    files = {"triage.dust.yaml": suite(server, TRIAGE, odd), "conftest.py": STOP.format(-1)}
+    example = edited(project, server, files).having({"conftest.py": STOP.format(at)})
+    server.noise = Noise(1, DEAD)
+    result = example.run(*GATE, "--dust-report=r.json", subprocess=True)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert verdicts(result) == [f"{LINE}could not be run: the session ended before it was decided"]
+    assert json.loads(result.example.files["r.json"])["gates"][0]["verdict"] == "could not be run"
+
+
+def test_with_x_a_failure_beside_the_gate_leaves_it_undecided(noisy):
+    """A session that -x ends says of the gate that it did not decide."""
+    result = noisy.having({"test_a.py": "def test_no():\n    assert 0\n"}).run(*GATE, "-x")
+    assert (result.ret, result.outcomes) == (1, {"failed": 1})
+    assert verdicts(result) == [f"{LINE}could not be run: the session ended before it was decided"]
