@@ -120,7 +120,9 @@ class Gate:
                 if self.runs_cases:
                     self._make_fresh_runs(session, process)
                 if not workers.is_worker(self.config):
-                    self._report(session, {**self._apps(session), **apps})
+                    found = {**self._apps(session), **apps}
+                    session.testscollected += len(found) - len(apps)
+                    self._report(session, found)
             return done
         finally:
             if not workers.is_worker(self.config):

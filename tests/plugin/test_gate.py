@@ -278,6 +278,8 @@ def test_python_tests_run_again_as_a_whole(project, server):
     server.noise = Noise(1, {"v2:Refund": 1.0})
     result = example.run(*GATE, "--dust-gate-attempts=4")
     assert (result.ret, result.outcomes["failed"]) == (1, 1)
+    assert f"[gate {TRIAGE}] F" in result.out
+    assert "[100%]" in result.out
     assert verdicts(result) == [
         (
             f"{LINE}worse: 4/4 → 0/4 fresh runs pass (1 case × 4), p = 0.007; "
