@@ -91,3 +91,10 @@ def test_with_x_a_failure_beside_the_gate_leaves_it_undecided(noisy):
     result = noisy.having({"test_a.py": "def test_no():\n    assert 0\n"}).run(*GATE, "-x")
     assert (result.ret, result.outcomes) == (1, {"failed": 1})
     assert verdicts(result) == [f"{LINE}could not be run: the session ended before it was decided"]
+
+
+def test_a_session_without_a_selected_case_has_no_gate(noisy, server):
+    """If nothing is selected there is nothing to decide, and pytest says so by its exit status."""
+    result = noisy.run(*GATE, "-k", "nothing")
+    assert (result.ret, verdicts(result)) == (pytest.ExitCode.NO_TESTS_COLLECTED, [])
+    assert server.requests == []
