@@ -33,11 +33,15 @@ class FreshTest:
     """Why it says nothing; empty if it passed or failed."""
 
     def answer(self, asked: CaseRequest, context: RunContext) -> Attempt:
-        """Make one run of the test; raises DustError if there is none."""
-        version = asked.request.specification_hash if self.is_old else asked.version
-        task = prepare(asked, version, context, fresh=True).task(context)
-        [made] = context.pool.wait(context.pool.submit([task], urgent=True), relay(None))
-        self.runs.append(judged(made, asked))
+        """Make one run of the test; raises DustError if there is none, which the test may catch."""
+        try:
+            version = asked.request.specification_hash if self.is_old else asked.version
+            task = prepare(asked, version, context, fresh=True).task(context)
+            [made] = context.pool.wait(context.pool.submit([task], urgent=True), relay(None))
+            self.runs.append(judged(made, asked))
+        except DustError as error:
+            self.trouble = _trouble(error)
+            raise
         return self.runs[-1]
 
     def run(self, item: pytest.Item) -> None:
@@ -52,9 +56,10 @@ class FreshTest:
             if error is None:
                 error = _error(lambda: ihook.pytest_runtest_call(item=again), "call")
                 self.passed = error is None
-                self.trouble = _trouble(error) if isinstance(error, DustError | pytest.skip.Exception) else ""
+                if isinstance(error, DustError | pytest.skip.Exception):
+                    self.trouble = self.trouble or _trouble(error)
             else:
-                self.trouble = _trouble(error)
+                self.trouble = self.trouble or _trouble(error)
         finally:
             _error(lambda: ihook.pytest_runtest_teardown(item=again, nextitem=None), "teardown")
 

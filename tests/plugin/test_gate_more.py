@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from test_gate import CASES, DEAD, GATE, LINE, QUESTIONS, TRIAGE, edited, verdicts, versions
+from test_gate import CASES, DEAD, GATE, LINE, QUESTIONS, TRIAGE, edited, failing, verdicts, versions
 
-from conftest import suite
+from conftest import config_of, suite
 from example_suites.dust_server import Noise
 
 
@@ -98,3 +98,28 @@ def test_a_session_without_a_selected_case_has_no_gate(noisy, server):
     result = noisy.run(*GATE, "-k", "nothing")
     assert (result.ret, verdicts(result)) == (pytest.ExitCode.NO_TESTS_COLLECTED, [])
     assert server.requests == []
+
+
+CATCHING = """\
+def ask(dust, question):
+    try:
+        asked = {"app": "0dd5ba11ed", "specification_hash": HASH, "config": CONFIG}
+        return dust.run(**asked, input={"question": question})
+    except Exception as error:
+        raise RuntimeError("the app cannot be asked") from error
+
+def test_refund(dust):
+    assert ask(dust, "Refund").result.label == "billing"
+"""
+
+
+def test_trouble_that_a_test_catches_is_never_green(project, server):
+    """A fresh run without an answer is no failed attempt, even if the test raises another error then."""
+    text = CATCHING.replace("HASH", repr(server.hash(TRIAGE))).replace("CONFIG", repr(config_of(TRIAGE)))
+    example = edited(project, server, {"test_callers.py": text})
+    server.noise = Noise(1, {"v2:Refund": 1.0})
+    failing(server, "v1")
+    result = example.run(*GATE)
+    assert result.ret == 1
+    (line,) = verdicts(result)
+    assert line.startswith(f"{LINE}could not be run: test_callers.py::test_refund: ServiceError: ")
