@@ -53,15 +53,18 @@ class FreshTest:
         ihook = again.ihook
         try:
             error = _error(lambda: ihook.pytest_runtest_setup(item=again), "setup")
-            if error is None:
+            is_set_up = error is None
+            if is_set_up:
                 error = _error(lambda: ihook.pytest_runtest_call(item=again), "call")
-                self.passed = error is None
-                if isinstance(error, DustError | pytest.skip.Exception):
-                    self.trouble = self.trouble or _trouble(error)
-            else:
+            self.passed = error is None
+            if error is not None and not (is_set_up and self._is_verdict(error)):
                 self.trouble = self.trouble or _trouble(error)
         finally:
             _error(lambda: ihook.pytest_runtest_teardown(item=again, nextitem=None), "teardown")
+
+    def _is_verdict(self, error: BaseException) -> bool:
+        """Whether an error of the test may be about an answer: it has one, and did not skip itself."""
+        return bool(self.runs) and not isinstance(error, DustError | pytest.skip.Exception)
 
 
 def _collected(item: pytest.Item) -> list[pytest.Item]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from test_gate import CASES, DEAD, GATE, LINE, QUESTIONS, TRIAGE, edited, failing, verdicts, versions
+from test_gate import CASES, DEAD, GATE, LINE, QUESTIONS, TEST, TRIAGE, edited, failing, verdicts, versions
 
 from conftest import config_of, suite
 from example_suites.dust_server import Noise
@@ -123,3 +123,18 @@ def test_trouble_that_a_test_catches_is_never_green(project, server):
     assert result.ret == 1
     (line,) = verdicts(result)
     assert line.startswith(f"{LINE}could not be run: test_callers.py::test_refund: ServiceError: ")
+
+
+def test_a_test_that_fails_before_it_asks_says_nothing_of_the_app(project, server):
+    """A Python test that cannot run twice has no fresh runs: it did not fail by an answer."""
+    once = "TIMES = []\n\n" + TEST.replace(
+        "(dust):\n", "(dust):\n    TIMES.append(1)\n    assert len(TIMES) == 1, 'runs once'\n"
+    )
+    text = once.replace("HASH", repr(server.hash(TRIAGE))).replace("CONFIG", repr(config_of(TRIAGE)))
+    example = edited(project, server, {"test_callers.py": text})
+    server.noise = Noise(1, {"v2:Refund": 1.0})
+    result = example.run(*GATE)
+    assert (result.ret, versions(server)) == (1, ["v2"])
+    assert verdicts(result) == [
+        f"{LINE}could not be run: test_callers.py::test_refund: AssertionError: runs once"
+    ]
