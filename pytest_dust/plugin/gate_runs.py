@@ -87,7 +87,8 @@ def of_test(
     apps = tuple(dict.fromkeys(record.app for record in own))
     if not apps:
         return None
-    troubles = (record.message for record in own if record.verdict is Verdict.TROUBLE)
+    troubles = [record.message for record in own if record.verdict is Verdict.TROUBLE]
+    troubles += ["an error in its fixtures"] if report.when == "setup" and report.failed else []
     same = all(record.version == record.pinned == LATEST for record in own)
     return FirstRuns(
         case=item.nodeid,
@@ -98,7 +99,7 @@ def of_test(
         attempts=settings.gate_attempts,
         false_alarms=settings.gate_false_alarms,
         runs=len(records),
-        trouble=shared.masked(next(troubles, "").split("\n", 1)[0]),
+        trouble=shared.masked(troubles[0].split("\n", 1)[0]) if troubles else "",
         left_out=_left_out(report) or (ONE_VERSION if same else ""),
     )
 

@@ -138,3 +138,15 @@ def test_a_test_that_fails_before_it_asks_says_nothing_of_the_app(project, serve
     assert verdicts(result) == [
         f"{LINE}could not be run: test_callers.py::test_refund: AssertionError: runs once"
     ]
+
+
+def test_an_error_in_a_fixture_asks_for_no_fresh_runs(project, server):
+    """A test whose fixture fails after it asked the app has no verdict, as the session has failed already."""
+    fixture = TEST.replace("def test_refund(dust)", "import pytest\n\n@pytest.fixture\ndef refund(dust)")
+    text = fixture.replace('"billing"', '"other"') + "\ndef test_refund(refund):\n    pass\n"
+    text = text.replace("HASH", repr(server.hash(TRIAGE))).replace("CONFIG", repr(config_of(TRIAGE)))
+    result = edited(project, server, {"test_callers.py": text}).run(*GATE)
+    assert (result.ret, result.outcomes, versions(server)) == (1, {"failed": 1, "error": 1}, ["v2"])
+    assert verdicts(result) == [
+        f"{LINE}could not be run: test_callers.py::test_refund: an error in its fixtures"
+    ]
