@@ -53,7 +53,7 @@ def markdown(session: SessionRecord, most: int = MOST) -> str:
 
 
 def _lines(session: SessionRecord, seen: Overview) -> Iterator[str]:
-    yield f"## {SIGNS[seen.state]} pytest-dust: {seen.verdict}"
+    yield f"## {SIGNS[seen.state]} pytest-dust: {text(seen.verdict)}"
     yield ""
     counts = [f"{count:,} {each}" for each, count in seen.counts.items()]
     yield f"{' · '.join(counts)}{' — ' if counts else ''}{text(', '.join(facts(session)))}"

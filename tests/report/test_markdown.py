@@ -13,7 +13,14 @@ from markdown_it import MarkdownIt
 
 from pytest_dust.model import Tokens
 from pytest_dust.report.markdown import MOST, code, markdown, text
-from pytest_dust.report.record import BlockDriftRecord, CaseOutcome, ChangeRecord, DriftRecord
+from pytest_dust.report.record import (
+    BlockDriftRecord,
+    CaseOutcome,
+    ChangeRecord,
+    DriftRecord,
+    GateRecord,
+    GateVerdict,
+)
 
 RENDERER = MarkdownIt("gfm-like", {"html": True})
 """Renders as GitHub does: tables, links without brackets, and HTML as it stands."""
@@ -121,7 +128,8 @@ def test_hostile_texts_are_text(hostile):
         trouble(hostile, hostile, command=f"pytest {hostile}"),
         wrong("x", outcome=CaseOutcome.XFAILED, reason=hostile),
     ]
-    source = markdown(session(*cases, partial=(hostile,)))
+    gates = (GateRecord(hostile, GateVerdict.NOT_RUN, message=hostile),)
+    source = markdown(session(*cases, partial=(hostile,), gates=gates, failed_because=(hostile,)))
     source.encode("utf-8", "backslashreplace")
     assert Rendered(source).elements <= OURS
     assert "\x1b" not in source
