@@ -18,6 +18,9 @@ from pytest_dust.model import Tokens
 from pytest_dust.report.record import GateCaseRecord, GateRecord, GateVerdict
 from pytest_dust.wording import plural
 
+NOTHING_PASSES = "no run of any case passes, so that none can pass less often; mend what the cases expect"
+"""Why such an app cannot be judged."""
+
 
 @dataclass(frozen=True, slots=True)
 class FirstRuns:
@@ -179,7 +182,8 @@ def decided(gate: AppGate) -> GateRecord:
     if found is not None and found.worse:
         named = tuple(_fallen(gate))
         return replace(record, verdict=GateVerdict.WORSE, p=found.p, confirmed=found.confirmed, worse=named)
-    if why := gate.trouble or gate.refused:
+    nothing = "" if tally.old_passed or tally.new_passed else NOTHING_PASSES
+    if why := gate.trouble or gate.refused or nothing:
         return replace(record, message=why)
     drop = worse.detectable_drop(gate.tallies.values(), min(attempts), gate.levels)
     return replace(record, verdict=GateVerdict.NO_WORSE, p=found.p if found else None, drop=drop)

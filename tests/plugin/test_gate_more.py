@@ -150,3 +150,11 @@ def test_an_error_in_a_fixture_asks_for_no_fresh_runs(project, server):
     assert verdicts(result) == [
         f"{LINE}could not be run: test_callers.py::test_refund: an error in its fixtures"
     ]
+
+
+def test_an_app_of_which_no_run_passes_is_never_green(project, server):
+    """If all cases fail, as by a mistake in a matcher, nothing can get worse: never green."""
+    wrong = CASES.replace("expect: {result.label: ", "expect: {result.label: no ")
+    result = edited(project, server, {"triage.dust.yaml": suite(server, TRIAGE, wrong)}).run(*GATE)
+    assert (result.ret, result.outcomes) == (1, {"failed": 1, "left": 9})
+    assert f"{LINE}could not be run: no run of any case passes, so that none" in verdicts(result)[0]
