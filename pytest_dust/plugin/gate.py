@@ -210,7 +210,7 @@ class Gate:
         self._decided.add(app)
         session = self.records.session()
         gate = next((each for each in self.steps.gates() if each.app == app), AppGate(app, ()))
-        ran = sum(SUITE_SUFFIX in each.case for each in gate.first)
+        ran = sum(f"{SUITE_SUFFIX}::" in each.case for each in gate.first)
         missing = session.apps.selected.get(app, 0) - ran
         if missing > 0 and not gate.refused:
             gate = replace(gate, refused=f"{plural(missing, 'selected case')} did not run")

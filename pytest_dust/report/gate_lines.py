@@ -26,7 +26,7 @@ def line(gate: GateRecord) -> str:
 def verdict(gate: GateRecord) -> str:
     """The verdict in one line: the counts and the probability, or the drop that would be caught."""
     if gate.verdict is GateVerdict.WORSE:
-        return f"{gate.verdict}: {_counts(gate)} fresh runs pass ({_size(gate)}), {_p(gate)}{_cases(gate)}"
+        return f"{gate.verdict}: {_counts(gate)} fresh runs pass ({_size(gate)}){_p(gate)}{_cases(gate)}"
     if gate.verdict is GateVerdict.NOT_RUN:
         return f"{gate.verdict}: {safe(gate.message)}"
     found = _counts(gate) if gate.old else f"{gate.new_passed}/{gate.new} first runs pass, as when recorded"
@@ -60,7 +60,10 @@ def _size(gate: GateRecord) -> str:
 def _p(gate: GateRecord) -> str:
     p = gate.p or 0.0
     shown = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-    return f"{shown} in the confirming runs" if gate.confirmed else shown
+    if not gate.confirmed:
+        return f", {shown}"
+    old_passed, old, new_passed, new = gate.confirming
+    return f", and {old_passed}/{old} → {new_passed}/{new} of the confirming ones, {shown}"
 
 
 def _drop(gate: GateRecord) -> str:

@@ -482,6 +482,8 @@ class GateRecord:
     """Probability of so few passes if both versions are equally good; null if no test was needed."""
     confirmed: bool = False
     """Whether the runs that confirm the fall of single cases decided."""
+    confirming: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Of these runs: how many passed and were made of the pinned version, then of the other one."""
     drop: float | None = None
     """The drop of the pass rate, from 0 to 1, that would be caught 8 times in 10; null if it is worse."""
     worse: tuple[GateCaseRecord, ...] = ()

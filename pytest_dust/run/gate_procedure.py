@@ -167,12 +167,14 @@ def decided(gate: AppGate) -> GateRecord:
     attempts = [each.attempts for each in gate.counted]
     tally = worse.total(gate.tallies.values())
     runs, first = _runs(gate)
+    again = worse.total(each.tally for each in gate.confirming.values())
     record = GateRecord(
         gate.app,
         GateVerdict.NOT_RUN,
         cases=len(gate.counted),
         attempts=(min(attempts), max(attempts)),
         **tally._asdict(),
+        confirming=(again.old_passed, again.old, again.new_passed, again.new),
         false_alarms=gate.false_alarms,
         runs=runs,
         first_runs=first,

@@ -122,8 +122,10 @@ def keep_ended(asked: CaseRequest, place: CassetteOfCase, context: RunContext, j
 def keep_passing(asked: CaseRequest, place: CassetteOfCase, context: RunContext, made: MadeRun) -> None:
     """Keep a later run as the pending answer of a case, as it passes and the first one did not."""
     answer = Answer(asked, Recording(place), Source.LIVE, (made,))
-    specification = context.specification(asked.request, answer.runs()[0])
-    unjudged(answer, context.pending, specification).keep()
+    kept = unjudged(answer, context.pending, context.specification(asked.request, answer.runs()[0]))
+    message = kept.keep()
+    if kept.path is None:
+        context.pending.lost.append(message)
 
 
 def keep_unreported(answer: Answer, pending: PendingAnswers) -> None:

@@ -48,9 +48,10 @@ WORSE, NO_WORSE, NOT_RUN = GateVerdict.WORSE, GateVerdict.NO_WORSE, GateVerdict.
             "worse: 51/60 → 40/60 fresh runs pass (1 case × 2 to 5), p < 0.001; no single case stands out",
         ),
         (
-            gate(WORSE, died(block=""), confirmed=True),
+            gate(WORSE, died(block=""), confirmed=True, confirming=(12, 12, 6, 12)),
             (
-                "worse: 51/60 → 40/60 fresh runs pass (20 cases × 3), p = 0.008 in the confirming runs; "
+                "worse: 51/60 → 40/60 fresh runs pass (20 cases × 3), and 12/12 → 6/12 of the confirming "
+                "ones, p = 0.008; "
                 "refund 6/6 → 0/6"
             ),
         ),
