@@ -123,7 +123,7 @@ def kept(value: Any) -> tuple[Any, Any]:
     return first.body, second.events[0].data
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(values.map(json.dumps) | spellings)
 def test_what_arrives_is_given_back(text):
     """A cassette keeps every value of an answer, with its type and the sign of a zero."""

@@ -221,7 +221,7 @@ def test_how_far_is_short_whatever_the_names(size: int) -> None:
 
 
 @given(st.text(max_size=30) | st.text("ab.[]*?@&|!=<>'`\"(){},:0-1 ", max_size=20))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_text_is_a_path_or_a_path_error(text: str) -> None:
     """Any text compiles, with beginnings, finds and how far, or is a PathError."""
     with suppress(PathError), warnings.catch_warnings():

@@ -352,7 +352,7 @@ def test_an_open_line_is_used_by_leave_alone(url: str) -> None:
 
 
 @given(st.sampled_from(OPTIONS), st.text() | st.from_regex(r"https?://\S*", fullmatch=True))
-@hypothesis_settings(max_examples=300, deadline=None)
+@hypothesis_settings(max_examples=150, deadline=None)
 def test_any_text_is_a_value_or_a_settings_error(option: Option, text: str) -> None:
     """No text makes an option raise anything but SettingsError."""
     with suppress(SettingsError):

@@ -16,7 +16,6 @@ APP = "9f1d3b5a7c"
 TWO = SUPPORT_CASES.partition("  - id: wrong")[0]
 ORPHAN = "cassettes/answer/wrong.json"
 BROKEN = {"broken.dust.yaml": "app: {id: 9f1d3b5a7c}\nspecification_hash: latest\ninptu: {}\n"}
-each_way = pytest.mark.parametrize("way", [(), ("-n", "2")], ids=["alone", "xdist"])
 
 
 def check(example, *way):
@@ -207,10 +206,9 @@ def test_a_part_of_the_suites_shows_no_orphans(shrunk, chosen):
         assert "dust: pruned nothing, as only part of the suites was selected" in pruned.out
 
 
-@each_way
-def test_prune_removes_orphans(shrunk, way):
+def test_prune_removes_orphans(shrunk):
     """`--dust-prune` removes each orphan, says so, and leaves the cassettes of cases alone."""
-    result = shrunk.run("--dust-prune", *way, subprocess=bool(way))
+    result = shrunk.run("--dust-prune")
     assert f"dust: pruned 1 orphaned cassette: {ORPHAN}" in result.out
     assert set(shrunk.cassettes) - set(result.example.cassettes) == {ORPHAN}
     again = result.example.run("--dust-prune")
@@ -321,10 +319,12 @@ def test_orphans_of_a_folder_all_of_whose_suites_are_gone(recorded, others):
 
 
 def test_xdist_finds_the_orphans_of_suites_that_are_gone(recorded):
-    """With `-n 2` the cassettes of suites that are all gone are pruned as in one process."""
+    """With `-n 2` cassettes of suites that are gone, and half-written files, are pruned and counted once."""
     gone = recorded.having({"answer.dust.yaml": None, "test_it.py": "def test_it(): pass\n"})
+    gone = left_by_a_killed_run(gone, HALF, 7200)
     result = gone.run("--dust-prune", "-n", "2", subprocess=True)
     assert "dust: pruned 3 orphaned cassettes: " in result.out
+    assert f"dust: pruned 1 unfinished file: {HALF}" in result.out
     assert result.example.cassettes == {}
 
 
@@ -411,13 +411,6 @@ def test_half_written_files_of_other_kinds_are_told_and_pruned(recorded, folder)
     result = example.run("--dust-prune", "--dust-diff-dir=diffs")
     assert f"dust: pruned 1 unfinished file: {name}" in result.out
     assert name not in result.example.files
-
-
-def test_xdist_prunes_half_written_files(recorded):
-    """With `-n 2` each half-written file is removed and counted once."""
-    example = left_by_a_killed_run(recorded, HALF, 7200)
-    result = example.run("--dust-prune", "-n", "2", subprocess=True)
-    assert f"dust: pruned 1 unfinished file: {HALF}" in result.out
 
 
 @pytest.mark.parametrize(

@@ -488,7 +488,7 @@ def test_both_shapes_give_one_document(plural):
         assert seen(split, plural=plural) == seen(merged, plural=plural)
 
 
-@settings(bounded, max_examples=150)
+@settings(bounded, max_examples=75)
 @given(spoilt_answers())
 def test_any_run_has_a_document(document):
     """Whatever a run holds, it has a document with all of the names, singular or plural."""

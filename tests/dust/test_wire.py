@@ -611,7 +611,7 @@ def test_an_answer_without_an_ended_run_is_an_error(document, says):
 STREAMS = {name: list(dust_server.run_events(server_run(name, inputs))) for name, inputs in INPUTS.items()}
 
 
-@settings(bounded, max_examples=200)
+@settings(bounded, max_examples=100)
 @given(spoilt_answers() | json_values)
 def test_garbage_is_a_run_or_a_service_error(document):
     """Any answer gives a Run or a ServiceError, and is not changed."""

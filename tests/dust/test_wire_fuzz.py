@@ -296,7 +296,7 @@ DOCUMENTS = [(name, documents(name, inputs)) for name in APPS for inputs in INPU
 names_of = {name: [block.name for block in app.blocks] for name, app in APPS.items()}
 
 
-@settings(bounded, max_examples=150)
+@settings(bounded, max_examples=75)
 @given(st.data())
 def test_any_json_is_a_run_or_a_service_error(data):
     """JSON or events with any wrong part, filtered or not, give a Run with a view, or a ServiceError."""

@@ -262,7 +262,7 @@ listed_apps = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(listed_apps)
 @example(
     app(name="a\x85cases: []", blocks=(("llm\u2028x: 1", "B\nc: 2"),), unknown="why\nspecification_hash: x")

@@ -333,7 +333,7 @@ def test_a_line_break_inside_a_variable_is_refused(one, name):
 
 
 @given(st.text() | st.from_regex(r"https?://[!-~]*", fullmatch=True) | st.from_regex(r"\w+://\S*"))
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=100, deadline=None)
 def test_an_address_that_is_taken_can_be_sent_to(text):
     """Whatever address is taken as one, the HTTP client takes too, and a socket its host and port."""
     try:

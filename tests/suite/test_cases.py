@@ -471,14 +471,14 @@ def _reads_or_refuses(tree: Any) -> None:
 
 
 @given(TREES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_tree_gives_cases_or_mistakes_inside_the_file(tree: Any) -> None:
     """Any JSON value as YAML gives cases, or mistakes with places in the file."""
     _reads_or_refuses(tree)
 
 
 @given(st.sampled_from([key for key in suite.KEYS if key != "cases"]), TREES, st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_value_of_a_key_gives_cases_or_mistakes_inside_the_file(
     key: str, value: Any, at_top: bool
 ) -> None:
@@ -490,7 +490,7 @@ def test_any_value_of_a_key_gives_cases_or_mistakes_inside_the_file(
 
 
 @given(st.binary(max_size=60), st.integers(0, len(GOOD)), st.integers(0, 5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_bytes_give_cases_or_mistakes(junk: bytes, at: int, cut: int) -> None:
     """Any bytes, alone or within a good suite, give cases or a SuiteError."""
     good = GOOD.encode()

@@ -89,7 +89,7 @@ def test_filling_changes_nothing_in_place() -> None:
 
 
 @given(st.text() | st.text("${}env.TAM x", max_size=30))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_text_is_filled_in_or_a_mistake(text: str) -> None:
     """Any text is filled in or a mistake; without `${` it is unchanged."""
     filled, problems = fill(text, LOOK_UP)

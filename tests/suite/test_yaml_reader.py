@@ -402,7 +402,7 @@ def _has_merge_key(tree: Any) -> bool:
 
 @given(JSON.filter(lambda tree: not _has_merge_key(tree)), st.sampled_from([None, 2, "\t"]))
 @example("😀", None)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_json_is_read_as_json(tree: Any, indent: int | str | None) -> None:
     """JSON text written by Python is read as the same value, if its keys are not too long."""
     text = json.dumps(tree, indent=indent)
@@ -411,7 +411,7 @@ def test_json_is_read_as_json(tree: Any, indent: int | str | None) -> None:
 
 @given(JSON.filter(lambda tree: not _has_merge_key(tree)))
 @example("a\x85b")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_json_in_plain_letters_is_read_as_json(tree: Any) -> None:
     """Unescaped letters are read; those that YAML does not allow are mistakes."""
     text = json.dumps(tree, ensure_ascii=False)
@@ -432,7 +432,7 @@ def _value_or_problems_inside(text: str) -> None:
 
 
 @given(st.text(max_size=60) | st.text("ab:-[]{},'\"\n\r\t &*!|>#%@`?<~$0.1", max_size=60))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_any_text_gives_a_value_or_places_inside_it(text: str) -> None:
     """Any text is a document or has mistakes with places in it."""
     _value_or_problems_inside(text)
@@ -449,7 +449,7 @@ def test_any_text_gives_a_value_or_places_inside_it(text: str) -> None:
         max_size=4,
     )
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_mutated_suite_gives_a_value_or_places_inside_it(edits: list[tuple[int, int, str]]) -> None:
     """A suite with typing errors is read, or has mistakes with places in it."""
     text = GOOD
