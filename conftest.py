@@ -9,5 +9,5 @@ pytest_plugins = ["pytester"]
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """Give `-n auto` one worker more than processors: for a quarter of the time, the tests wait."""
-    return (yield) + 1
+    """Give `-n auto` two workers more than processors: for a good part of the time, the tests wait."""
+    return (yield) + 2

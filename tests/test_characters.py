@@ -196,6 +196,7 @@ long_texts = st.builds(lambda word, count, text: f"{word} " * count + text, text
 @given(texts | long_texts, texts | long_texts)
 @example("a", "a\u200b")
 @example("x" * 300, "x" * 300 + NBSP)
+@example("\u200b\u200b\u200b\u200b\ta " * 6, "\u200b\u200b\u200b\u200b\ta " * 6 + "a")
 def test_two_texts_never_look_the_same(old, new):
     """Any two different texts look different in a report."""
     if old != new:

@@ -18,6 +18,8 @@ from pytest_dust.model import Rates
 
 MOST = 200
 """Maximum number of attempts of one case."""
+ROUNDING = 1e-12
+"""By how much a computed error rate may pass the one that is asked for: sums of floats are not exact."""
 NEAR = 2
 """How far from Wald's approximation each bound is searched."""
 
@@ -204,12 +206,12 @@ def _truncated(bounds: _Bounds, rates: Rates) -> Table | None:
         too_few.append(bounds.too_few(failures))
         for side in (good, bad):
             side.add(too_few[-1], enough[-1])
-        while bad.passes(passes) > rates.miss:
+        while bad.passes(passes) > rates.miss + ROUNDING:
             passes += 1
             if passes > enough[-1] or passes + failures > MOST:
                 return None
         false_alarm = 1 - good.passes(passes)
-        if false_alarm <= rates.false_alarm:
+        if false_alarm <= rates.false_alarm + ROUNDING:
             return _cut(enough, too_few, passes)
         if false_alarm - good.left > rates.false_alarm:
             return None  # even if the case passed after each further failure

@@ -60,7 +60,7 @@ def contrast(
     """
     first, second = lengths or (None, None)
     if not (isinstance(old, str) and isinstance(new, str)):
-        return _side_by_side(_written(old, room, first), _written(new, room, second))
+        return _values_side_by_side(_written(old, room, first), _written(new, room, second))
     if max(_width(old, room), _width(new, room)) > room:
         start = _start(old, first_difference(old, new))
         shown = _side_by_side(_part(old, start, room, first), _part(new, start, room, second))
@@ -70,6 +70,16 @@ def contrast(
         start = first_difference(old, new)
         shown = _side_by_side(_part(old, start, room, first), _part(new, start, room, second))
     return shown
+
+
+def _values_side_by_side(old: _Shown, new: _Shown) -> tuple[str, str]:
+    """Two values; if escapes leave no room for what differs, the part of their JSON in which they differ."""
+    shown = _side_by_side(old, new)
+    if old.text == new.text or looks(shown[0]) != looks(shown[1]):
+        return shown
+    start = _start(old.text, first_difference(old.text, new.text))
+    before = "…" if start else ""
+    return _side_by_side(*(each._replace(text=each.text[start:], before=before) for each in (old, new)))
 
 
 def _side_by_side(old: _Shown, new: _Shown) -> tuple[str, str]:

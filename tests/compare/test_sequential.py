@@ -96,6 +96,11 @@ def test_both_error_rates_are_kept(drawn: tuple[Rates, Table]) -> None:
     assert found.most <= sequential.MOST
 
 
+def test_rates_on_the_edge_are_reached():
+    """A test whose error rates are exactly those that are asked for is taken: one attempt is enough here."""
+    assert table(Rates(0.7, 0.25, 0.3, 0.25)) == Table((1,), (-1,))
+
+
 @bounded
 @given(rates_and_test(0.4, 0.1))
 def test_fewer_attempts_than_a_fixed_number(drawn: tuple[Rates, Table]) -> None:
