@@ -32,7 +32,6 @@ def test_it(dust):
         ("--dust-mode=record",),
         ("--dust-check",),
         ("--dust-specification-hash=latest",),
-        ("--dust-mode=live", "--dust-max-runs=99", "-n", "1"),
     ],
     ids=" ".join,
 )

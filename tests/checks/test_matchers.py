@@ -799,7 +799,7 @@ VALUES = st.recursive(
 
 
 @given(st.sampled_from(sorted(MATCHERS)), VALUES, st.one_of(VALUES, st.just(MISSING)))
-@settings(max_examples=125, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_argument_is_refused_or_judges_any_value(name: str, argument: Any, value: Any) -> None:
     """A matcher refuses its argument when bound, or returns a verdict on any value."""
     try:
@@ -810,7 +810,7 @@ def test_any_argument_is_refused_or_judges_any_value(name: str, argument: Any, v
 
 
 @given(VALUES)
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_a_value_equals_and_includes_itself(value: Any) -> None:
     """Every value equals itself, includes itself, is one of itself, and is not its own opposite."""
     assert verdict("equals", value, value) is True

@@ -37,7 +37,7 @@ def compiled(pattern: str) -> re.Pattern[str] | None:
         return None
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(PATTERNS, st.lists(TEXTS, min_size=4, max_size=4))
 def test_a_pattern_finds_what_re_finds(pattern: str, texts: list[str]) -> None:
     """A pattern that `re` accepts is found in the same texts as `re` finds it."""

@@ -543,7 +543,7 @@ def test_any_two_runs_compare(old, new):
     assert all(block.changes for block in found.blocks)
 
 
-@settings(bounded, max_examples=100)
+@settings(bounded, max_examples=60)
 @given(spoilt_answers(), spoilt_answers())
 def test_unchanged_runs_look_the_same(one, other):
     """Two unchanged runs have the same status, error and results for `expect`."""

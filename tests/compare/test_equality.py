@@ -143,7 +143,7 @@ def _floated(value: Any) -> Any:
 
 
 @given(JSON)
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_a_value_is_equal_to_itself_however_written(value: Any) -> None:
     """A value is equal to itself, read from JSON text or with floats, and has no differences then."""
     for other in (value, json.loads(json.dumps(value)), _floated(value)):
@@ -152,7 +152,7 @@ def test_a_value_is_equal_to_itself_however_written(value: Any) -> None:
 
 
 @given(JSON, JSON)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_equality_is_symmetric_and_differences_agree_with_it(left: Any, right: Any) -> None:
     """Equality does not depend on the order; values have differences only if they are not equal."""
     same = equal(left, right)
@@ -162,7 +162,7 @@ def test_equality_is_symmetric_and_differences_agree_with_it(left: Any, right: A
 
 
 @given(st.lists(JSON, max_size=8), st.lists(JSON, max_size=8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_every_change_is_a_difference(old: list[Any], new: list[Any]) -> None:
     """The two sides of a change are never equal, and each is a part of its value."""
     for change in differences(old, new):
@@ -171,7 +171,7 @@ def test_every_change_is_a_difference(old: list[Any], new: list[Any]) -> None:
 
 
 @given(st.lists(st.integers(), unique=True, max_size=12), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_an_insertion_anywhere_is_one_change(elements: list[int], data: st.DataObject) -> None:
     """In any list, one more element is one change."""
     at = data.draw(st.integers(0, len(elements)))
@@ -224,7 +224,7 @@ labels = st.lists(st.sampled_from("abc") | st.integers(0, 3) | st.booleans(), ma
 
 
 @given(labels, labels)
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_differences_of_repetitive_lists_are_exact(old: list[Any], new: list[Any]) -> None:
     """Differences are exact in lists with many equal elements."""
     assert equal(applied(old, changes(old, new)), new)
@@ -246,7 +246,7 @@ def test_differences_of_long_lists_are_exact_and_few(seed: int, kinds: int, edit
 
 
 @given(JSON, JSON)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_without_order_a_shuffled_list_is_the_same(value: Any, other: Any) -> None:
     """With `unordered`, lists differ only if one has what the other lacks, at every depth."""
     turned = _turned(value)
@@ -279,7 +279,7 @@ def _like(one: object, other: object) -> bool:
 @given(
     st.lists(st.one_of(st.text(max_size=3), st.lists(st.text(max_size=2)))), st.randoms(use_true_random=False)
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_without_order_similar_texts_are_found(old: list[Any], made: random.Random) -> None:
     """With `unordered`, a shuffled list of similar texts has no differences, at every depth."""
     new = [f"{each}/x" if isinstance(each, str) else [f"{text}/x" for text in each][::-1] for each in old]
@@ -319,7 +319,7 @@ def _near(one: object, other: object) -> bool:
 
 
 @given(st.lists(st.integers(0, 9), max_size=5), st.lists(st.integers(0, 9), max_size=5))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_without_order_no_two_similar_elements_are_left_over(one: list[int], other: list[int]) -> None:
     """With `unordered`, no two of the elements that are left over are similar."""
     old, new = ([f"text {value}" for value in side] for side in (one, other))

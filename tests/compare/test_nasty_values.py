@@ -71,7 +71,7 @@ ARGUMENTS = st.one_of(
     SCHEMAS,
 )
 RUN = Run("r1", None, Status.SUCCEEDED, (), (), None, 0.0)
-fuzzed = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+fuzzed = settings(max_examples=90, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @fuzzed

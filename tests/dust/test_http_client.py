@@ -129,7 +129,7 @@ variables = st.dictionaries(
 
 
 @given(variables)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_any_environment_is_a_client_or_one_line(environ):
     """Any values of the variables give a client, or one line that names one of them."""
     with pytest.MonkeyPatch.context() as patch:

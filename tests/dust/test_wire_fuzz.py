@@ -24,7 +24,7 @@ from pytest_dust.model import Event, Exchange, Flavor, Reply, Run
 from pytest_dust.worker_pool import WorkerPool
 
 bounded = settings(
-    max_examples=80,
+    max_examples=50,
     deadline=None,
     database=None,
     suppress_health_check=[

@@ -209,7 +209,7 @@ def described(recorded, server):
     return recorded.having({"answer.dust.yaml": suite(server, SUPPORT, DESCRIBED)})
 
 
-@pytest.mark.parametrize("options", [(), ("-v",), ("-q",), ("-v", "-n", "1")], ids=str)
+@pytest.mark.parametrize("options", [(), ("-v",), ("-q",)], ids=str)
 def test_a_check_says_checked(described, options):
     """`--dust-check` calls no case passed: neither behind it nor in the last line."""
     result = described.run("--dust-check", *options, subprocess="-n" in options)

@@ -540,22 +540,6 @@ def test_workers_share_the_limit(project, counter, workers, dist, most):
     assert stripped(result.example) == stripped(alone.example)
 
 
-def test_orphans_under_xdist(having, counter):
-    """Workers find the same orphans as one process; they are told of once, and pruned when bid."""
-    example = having(4).run("--dust-mode=record").example
-    renamed = example.replacing("a.dust.yaml", "id: c01", "id: other")
-    counter.asked.clear()
-    result = renamed.run("--dust-mode=record", "-n", "2", subprocess=True)
-    assert counter.asked == ["c01"]
-    assert result.out.count("dust: 1 orphaned cassette, of no case: cassettes/a/c01.json") == 1
-    assert "dust: 3 replayed, 1 recorded" in result.out
-    pruned = result.example.run("--dust-mode=rerecord", "--dust-prune", "-n", "2", subprocess=True)
-    assert "dust: pruned 1 orphaned cassette: cassettes/a/c01.json" in pruned.out
-    assert set(pruned.example.cassettes) == {
-        f"cassettes/a/{each}.json" for each in ("c00", "c02", "c03", "other")
-    }
-
-
 def test_a_failure_ends_workers_too(having, counter):
     """With -x no worker launches more than the case at which it ends and the next."""
     counter.server.delay = 0.05

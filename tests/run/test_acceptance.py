@@ -17,7 +17,7 @@ from pytest_dust.run.wishes import Cell, Wish
 from pytest_dust.suite.edits.suites import Insert, Replace
 
 bounded = settings(
-    max_examples=60,
+    max_examples=45,
     deadline=None,
     database=None,
     derandomize=True,
