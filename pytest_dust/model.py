@@ -93,6 +93,8 @@ class Bound:
     """Whether its argument is a measure, such as a length, and no value that a block might give."""
     negates: bool = False
     """Whether it holds if none of the matchers in its argument does; reports show it before each of these."""
+    from_file: bool = False
+    """Whether its argument, or that of a matcher in it, is from a file, which `written` only names."""
 
     @property
     def expected(self) -> Expected:

@@ -230,6 +230,38 @@ def json_schema(written: Any, here: Here) -> Any:
     return validator(written, here)
 
 
+_NAME = {"type": "string", "minLength": 1}
+_NAMES = {"anyOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1}]}
+_BOOLEAN = {"type": "boolean"}
+
+
+@argument(
+    {
+        "type": "object",
+        "properties": {
+            "to": {
+                "description": "A JSON value, or a file beside the suite: name.json or {file: name.json}."
+            },
+            "ignore_order": _BOOLEAN,
+            "exclude_paths": _NAMES,
+            "exclude_regex_paths": _NAMES,
+            "include_paths": _NAMES,
+            "significant_digits": {"type": "integer", "minimum": 0, "maximum": 100},
+            "math_epsilon": _POSITIVE,
+            "ignore_string_case": _BOOLEAN,
+            "ignore_numeric_type_changes": _BOOLEAN,
+        },
+        "required": ["to"],
+        "additionalProperties": False,
+    }
+)
+def deep_comparison(written: Any, here: Here) -> Any:
+    """`{to, …}`: a value, or a file with one, and options of DeepDiff."""
+    from pytest_dust.checks.deepdiffs import comparison
+
+    return comparison(written, here)
+
+
 def needs_extra(module: str, extra: str) -> None:
     """Raise ArgumentError, with the command to type, if the library of a matcher is not installed."""
     if find_spec(module) is None:

@@ -33,6 +33,12 @@ class Broken(str):
         return Broken(f"{text}{self}")
 
 
+class Lines(str):
+    """A reason of several lines, whose number and length its matcher limits."""
+
+    __slots__ = ()
+
+
 class ArgumentError(ValueError):
     """A matcher cannot use its argument; `path` leads from the matcher's name to the wrong key or value."""
 
@@ -147,6 +153,7 @@ def _bound(name: str, written: Any, here: Here) -> Bound:
         sees_missing=matcher.sees_missing and (not inner or any(each.sees_missing for each in inner)),
         measures=matcher.measures,
         negates=matcher.negates,
+        from_file=getattr(prepared, "from_file", False) or any(each.from_file for each in inner),
     )
 
 
@@ -177,7 +184,7 @@ def judge(value: object, bound: Bound) -> Verdict:
         raise
     except BaseException as error:  # noqa: BLE001  # a project's matcher may raise anything
         return Broken(f"the matcher raised {_in_one_line(error)}")
-    if isinstance(verdict, str) and len(verdict) > MAX_REASON:
+    if isinstance(verdict, str) and len(verdict) > MAX_REASON and not isinstance(verdict, Lines):
         return type(verdict)(f"{verdict[:MAX_REASON]}…")
     return verdict
 
@@ -197,6 +204,8 @@ def unmet(value: object, matchers: tuple[Bound, ...]) -> str:
         verdict = judge(value, bound)
         if isinstance(verdict, Broken):
             return verdict.after(f"{bound.name}: ")
+        if isinstance(verdict, Lines):
+            verdict = verdict.replace("\n", " ")
         if verdict is not True:
             return f"{bound.name}: {verdict}" if verdict else bound.name
     return ""

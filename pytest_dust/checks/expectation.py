@@ -68,7 +68,7 @@ def _masked(bound: Bound, mask: Mask, *, of_a_block: bool) -> Bound:
     """
     compared = of_a_block and not bound.measures
     written = mask.expected(bound.written, of_a_block=compared)
-    if written == bound.written:
+    if written == bound.written and not bound.from_file:
         return bound
     return replace(bound, written=written, argument=_masked_in(bound.argument, mask, of_a_block=compared))
 
@@ -139,7 +139,8 @@ def _explained(failure: Failure, bound: Bound, note: str, view: dict[str, Any]) 
     if value is MISSING and not isinstance(note, Broken):
         return replace(failure, note=paths.how_far(path, view))
     note = _unknown_usage(path, value, view) or note
-    return replace(failure, note=note, changes=_changes(bound, value))
+    plain = str(note)  # a record holds no subclass of str
+    return replace(failure, note=plain, changes=_changes(bound, value))
 
 
 def _check_names(steps: paths.Steps, *, plural: bool) -> None:

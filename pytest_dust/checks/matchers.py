@@ -235,6 +235,14 @@ def json(value: Any, wanted: tuple[Bound, ...]) -> Verdict:
     return unmet(parsed, wanted) or True
 
 
+@matcher(arguments.deep_comparison, bounded=False)
+def deepdiff(value: Any, wanted: tuple[Any, Any]) -> Verdict:
+    """A value in which DeepDiff, with these options, finds no difference from this one."""
+    from pytest_dust.checks.deepdiffs import differences
+
+    return differences(value, *wanted[:2]) or True
+
+
 @matcher(arguments.similarity, measures=True)
 def similar(value: Any, wanted: tuple[str, float]) -> Verdict:
     """A text similar to this one; the ratio is the share of characters that both have in common."""

@@ -10,10 +10,8 @@ from warnings import catch_warnings, simplefilter
 
 from pytest_dust.checks import patterns
 from pytest_dust.checks.binding import ArgumentError, Here
-from pytest_dust.files.sources import UnreadableError
+from pytest_dust.checks.json_files import loaded
 
-MAX_BYTES = 8 * 1024 * 1024
-"""Maximum size of a schema file, larger than any schema needs."""
 Validator = Callable[[Any], str]
 """Returns where and how a value is not valid; an empty text if it is valid."""
 
@@ -25,7 +23,7 @@ def validator(written: Any, here: Here) -> Validator:
     from referencing import Registry
     from referencing.exceptions import Unresolvable
 
-    schema = _loaded(written, here) if isinstance(written, str) else written
+    schema = loaded(written, here, json.loads) if isinstance(written, str) else written
     if not isinstance(schema, dict | bool):
         raise ArgumentError("needs a JSON Schema: a mapping, or the name of a file with one")
     if isinstance(schema, dict) and not isinstance(schema.get("$schema", ""), str):
@@ -132,19 +130,3 @@ def _properties(schema: dict[str, Any], instance: dict[str, Any]) -> dict[str, A
 
 def _matches(pattern: str, text: str) -> bool:
     return patterns.found(patterns.compiled(pattern), text)
-
-
-# ── reading ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def _loaded(name: str, here: Here) -> Any:
-    try:
-        source = here.read(name, MAX_BYTES)
-    except UnreadableError as error:
-        raise ArgumentError(f"cannot read {name[:100]} beside the suite: {error}") from None
-    if len(source) > MAX_BYTES:
-        raise ArgumentError(f"{name[:100]} is larger than {MAX_BYTES // 1024 // 1024} MB; split it")
-    try:
-        return json.loads(source)
-    except (ValueError, RecursionError) as error:
-        raise ArgumentError(f"{name[:100]} is not JSON: {str(error)[:100]}") from None

@@ -176,6 +176,13 @@ def _failure(failure: FailureRecord) -> Iterator[str]:
     if failure.count > MAX_CHANGES:
         more = plural(failure.count - MAX_CHANGES, "more difference")
         yield f"    … and {more} below {safe_name(failure.path)}"
+    for line in _note_lines(failure)[1:]:
+        yield f"              {safe(line)}"
+
+
+def _note_lines(failure: FailureRecord) -> list[str]:
+    """Why an expectation failed: in a line for each difference if DeepDiff says it, else in one."""
+    return failure.note.split("\n") if failure.expected.name == "deepdiff" else [failure.note]
 
 
 def _parts(failure: FailureRecord) -> Iterator[tuple[str, str, str]]:
@@ -191,7 +198,7 @@ def _parts(failure: FailureRecord) -> Iterator[tuple[str, str, str]]:
     if not failure.found:
         actual = f"nothing; {safe_name(failure.note)}"
     elif failure.note:
-        actual = f"{actual} ({safe(failure.note)})"
+        actual = f"{actual} ({safe(_note_lines(failure)[0])})"
     yield safe_name(failure.path), expected, actual
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_dust.checks.binding import ArgumentError, bind
+from pytest_dust.checks.binding import ArgumentError, Here, bind
 from pytest_dust.checks.expectation import BUILT_IN, SUCCEEDS, failures, masked, names_outcome, read
+from pytest_dust.checks.matchers import MATCHERS
 from pytest_dust.masking import MASKED, Mask
 from pytest_dust.model import MISSING, Change, Expectation, Failure
 from pytest_dust.paths import PathError
@@ -63,6 +65,14 @@ def test_all_failures_are_reported_in_order() -> None:
         ("usage.total_tokens", "lte", 412),
     ]
     assert found[2].note == "its length is 14"
+
+
+@pytest.mark.parametrize("written", [{"gt": 1}, {"deepdiff": {"to": 1}}, {"schema": False}, {"every": 1}])
+def test_a_reason_is_a_plain_text(written: Any) -> None:
+    """The reason in a failure is a `str` and of no class below it, which a record could not hold as JSON."""
+    (failure,) = failures([read("result", written, plural=False)], {"result": "a"})
+    assert failure.note
+    assert type(failure.note) is str
 
 
 def test_a_failure_has_the_expectation_as_written() -> None:
@@ -244,6 +254,7 @@ MASK = Mask((SECRET,))
         {"includes": {"token": SECRET}},
         {"unordered": [SECRET]},
         {"similar": {"to": SECRET, "ratio": 1}},
+        {"not": {"deepdiff": {"to": {"token": SECRET}, "exclude_regex_paths": "x"}}},
         {"length": {"not": {"equals": SECRET}}},
         {"every": {"contains": SECRET}},
         {"json": {"includes": {"token": SECRET}}},
@@ -265,6 +276,7 @@ def test_an_expected_secret_is_masked_as_the_run_is(written: Any) -> None:
         ({"equals": {"a": [SECRET]}}, {"a": [SECRET]}),
         ({"any_of": [{"one_of": [SECRET]}, 1]}, SECRET),
         ({"every": {"contains": SECRET}}, [f"a {SECRET}", SECRET]),
+        ({"deepdiff": {"to": {"a": [SECRET]}, "exclude_paths": "b"}}, {"a": [SECRET], "b": 1}),
     ],
     ids=str,
 )
@@ -273,6 +285,19 @@ def test_what_held_of_a_secret_holds_of_its_mask(written: Any, came: Any) -> Non
     one = read("result", written, plural=False)
     assert failures([one], {"result": came}) == ()
     assert failures(masked([one], MASK), {"result": MASK.value(came)}) == ()
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_secret_in_a_file_is_masked_as_the_run_is(tmp_path: Path, nested: bool) -> None:
+    """The value that `deepdiff` reads from a file is masked before it is compared with a masked run."""
+    (tmp_path / "a.json").write_text(f'["{SECRET}"]', encoding="utf-8")
+    written = {"deepdiff": {"to": "a.json"}}
+    written = {"every": written} if nested else written
+    one = read("result", written, plural=False, here=Here(tmp_path, MATCHERS))
+    came = [[SECRET]] if nested else [SECRET]
+    (found,) = masked([one], MASK)
+    assert SECRET not in repr(found)
+    assert failures([found], {"result": MASK.value(came)}) == ()
 
 
 def test_without_secrets_expectations_stay_as_they_are() -> None:

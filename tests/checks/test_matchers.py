@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_dust.checks import arguments, binding
+from pytest_dust import deadline
+from pytest_dust.checks import arguments, binding, deepdiffs
 from pytest_dust.checks.binding import ArgumentError, Here, Matcher, WrongType, judge
 from pytest_dust.checks.matchers import MATCHERS, project
+from pytest_dust.deadline import TimeIsUp
 from pytest_dust.model import MISSING, Bound
 
 BUILT_IN = Here(table=MATCHERS)
@@ -271,6 +274,56 @@ TABLE: dict[str, Row] = {
         fails=[(1, "2"), (1, "true"), (1, "no JSON"), (1, ""), ({"type": "number"}, "NaN"), (1, "[" * 9_999)],
         refuses=[{}, {"contain": "x"}, {"gt": "x"}],
         other_types=[(1, value) for value in (1, None, True, [1], {"a": 1})],
+    ),
+    "deepdiff": Row(
+        holds=[
+            ({"to": {"a": [1, "x"]}}, {"a": [1, "x"]}),
+            ({"to": None}, None),
+            ({"to": {"file": "x.json", "n": 1}}, {"file": "x.json", "n": 1}),
+            ({"to": "a.json\n"}, "a.json\n"),
+            ({"to": [1, 2, 3], "ignore_order": True}, [3, 1, 2]),
+            ({"to": {"a": 1, "b": 2}, "exclude_paths": "b"}, {"a": 1, "b": 3}),
+            ({"to": {"a": 1, "b": 2}, "exclude_paths": ["root['b']", "c"]}, {"a": 1, "b": 3, "c": 4}),
+            ({"to": {"a": 1}, "exclude_paths": list("bcde")}, dict.fromkeys("abcde", 1)),
+            ({"to": [{"a": 1, "b": 2}], "exclude_regex_paths": r"\[\d+\]\['b'\]"}, [{"a": 1, "b": 3}]),
+            ({"to": {"a": 1, "b": 2}, "include_paths": ["root['a']"]}, {"a": 1, "b": 3}),
+            ({"to": [0.12345], "significant_digits": 3}, [0.1234]),
+            ({"to": [1.0], "math_epsilon": 0.1}, [1.05]),
+            ({"to": ["Refund"], "ignore_string_case": True}, ["REFUND"]),
+            ({"to": [1], "ignore_numeric_type_changes": True}, [1.0]),
+        ],
+        fails=[
+            ({"to": {"a": 1}}, {"a": 2}),
+            ({"to": 1}, 1.0),
+            ({"to": 1}, "1"),
+            ({"to": [1, 2]}, [2, 1]),
+            ({"to": [1, 1, 2], "ignore_order": True}, [1, 2, 3]),
+            ({"to": {"a": 1}, "exclude_paths": "root['b']"}, {"a": 2}),
+            ({"to": {"a": 1}, "include_paths": "b"}, {"a": 1}),
+            ({"to": {"a": 1}, "include_paths": "root.a"}, {"a": 2}),
+            ({"to": {"__typename": "A"}}, {"__typename": "B"}),
+            ({"to": {"a": 1}}, {}),
+            ({"to": {}}, {"a": None}),
+            ({"to": [1.0], "math_epsilon": 0.01}, [1.05]),
+        ],
+        refuses=[
+            None,
+            "a",
+            1,
+            [],
+            {},
+            {"ignore_order": True},
+            {"to": "there-is-no-such-file.json"},
+            {"to": {"file": "there-is-no-such-file"}},
+            *({"to": 1, name: "yes"} for name in ("ignore_order", "ignore_string_case")),
+            {"to": 1, "ignore_numeric_type_changes": 1},
+            *({"to": 1, "significant_digits": one} for one in (-1, 1.5, True, "3", None, 101)),
+            *({"to": 1, "math_epsilon": one} for one in (-0.1, "x", True, float("inf"))),
+            *({"to": 1, "exclude_paths": one} for one in (None, 1, [], [1], "", [""], {})),
+            *({"to": 1, "include_paths": one} for one in (None, 1, [], [1], "", {})),
+            *({"to": 1, "exclude_regex_paths": one} for one in ("a(", ["a", "b("], 1, None, [])),
+            {"to": 1, "ignore_oder": True},
+        ],
     ),
     "similar": Row(
         holds=[
@@ -633,6 +686,154 @@ def test_lists_of_many_elements_are_matched_at_once(name, other):
     wanted = [{"id": at, "tags": [at, "a"]} for at in range(20_000)]
     value = [{"id": at + other / 2, "tags": [at, "a"]} for at in range(20_000)]
     assert (verdict(name, wanted, value) is True) is not bool(other)
+
+
+# ── deepdiff ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def deepdiff(value: Any, to: Any, **options: Any) -> Any:
+    """The verdict of the matcher `deepdiff`."""
+    (bound,) = bind({"deepdiff": {"to": to, **options}})
+    return judge(value, bound)
+
+
+@pytest.mark.parametrize(
+    ("to", "value", "words"),
+    [
+        ({"label": "a"}, {"label": "b"}, """Value of root['label'] changed from "a" to "b"."""),
+        ([1], ["1"], 'Type of root[0] changed from int to str and value changed from 1 to "1".'),
+        ({}, {"a": 1}, "Item root['a'] added to dictionary."),
+        ([1, 2], [1], "Item root[1] removed from iterable."),
+        (
+            {"a": 1, "b": [1]},
+            {"a": 2, "b": [1, 2]},
+            "Item root['b'][1] added to iterable.\nValue of root['a'] changed from 1 to 2.",
+        ),
+        (["a\nb"], ["a\r\nb"], r"""Value of root[0] changed from "a\nb" to "a\r\nb"."""),
+    ],
+)
+def test_the_reason_is_in_the_words_of_deepdiff(to: Any, value: Any, words: str) -> None:
+    """The reason has a line for each difference, as DeepDiff's `pretty()` words it."""
+    assert deepdiff(value, to) == words
+
+
+def test_the_reason_of_deepdiff_is_bounded() -> None:
+    """A reason names the first differences in lines of limited length, and counts the others."""
+    old, new = ([{"k" * 5000: [at, "x" * 5000]} for at in numbers] for numbers in (range(30), range(9, 39)))
+    lines = str(deepdiff(new, old)).split("\n")
+    assert len(lines) == 9
+    assert lines[-1].startswith("… and ")
+    assert max(map(len, lines)) < 310
+
+
+def test_long_texts_are_cut_to_where_they_differ() -> None:
+    """Of long texts, DeepDiff's words show the part in which they begin to differ."""
+    same = "a" * 1000
+    reason = deepdiff([f"{same}old{same}"], [f"{same}new{same}"])
+    assert f'changed from "…{"a" * 20}new{"a" * 57}…" to "…{"a" * 20}old{"a" * 57}…".' in reason
+
+
+def test_a_path_to_include_that_neither_value_has_fails() -> None:
+    """An include path that finds nothing, such as a misspelt one, fails, also under `not`."""
+    wanted = {"deepdiff": {"to": {"a": 1}, "include_paths": ["lable"]}}
+    for written in (wanted, {"not": wanted}):
+        (bound,) = bind(written)
+        assert "neither value has lable" in str(judge({"a": 2}, bound))
+
+
+@pytest.mark.parametrize(
+    ("written", "value", "reason"),
+    [
+        ({"not": {"deepdiff": {"to": 1}}}, 2, True),
+        ({"not": {"deepdiff": {"to": 1}}}, 1, False),
+        (
+            {"every": {"deepdiff": {"to": {"a": 1, "b": 1}}}},
+            [{"a": 1, "b": 1}, {"a": 2, "b": 1, "c": 2}],
+            "[1] fails deepdiff: Item root['c'] added to dictionary. Value of root['a'] changed from 1 to 2.",
+        ),
+        ({"any_of": [{"deepdiff": {"to": 1}}, 3]}, 3, True),
+        ({"any_of": [{"deepdiff": {"to": 1}}]}, 3, "[0] deepdiff: Value of root changed from 1 to 3."),
+    ],
+)
+def test_deepdiff_below_other_matchers(written: Any, value: Any, reason: Any) -> None:
+    """Below `not`, `every` and `any_of`, the differences are in one line."""
+    (bound,) = bind(written)
+    assert judge(value, bound) == reason
+    assert not bound.bounded
+
+
+def test_a_value_of_deepdiff_may_be_in_a_file(tmp_path: Path) -> None:
+    """`to` names a file beside the suite in two ways; it is read once, when the suite is read."""
+    (tmp_path / "answer.json").write_text('\ufeff{"a": [1, 2.5, null]}', encoding="utf-8")
+    here = Here(tmp_path, MATCHERS)
+    bound = [bind({"deepdiff": {"to": to}}, here)[0] for to in ("answer.json", {"file": "answer.json"})]
+    (tmp_path / "answer.json").unlink()
+    assert [judge({"a": [1, 2.5, None]}, one) for one in bound] == [True, True]
+    assert all(one.from_file for one in bound)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"{", "deepdiff: to: answer.json is not JSON: "),
+        (b"\xff\xfe{", "deepdiff: to: answer.json is not JSON: "),
+        (b"[NaN]", "deepdiff: to: answer.json is not JSON: "),
+        (b"[" * 99_999, "deepdiff: to: answer.json is not JSON: "),
+        (b" " * (8 * 1024 * 1024 + 1), "deepdiff: to: answer.json is larger than 8 MB; split it"),
+        (None, "deepdiff: to: cannot read answer.json beside the suite: "),
+    ],
+    ids=["cut", "bytes", "nan", "deep", "large", "missing"],
+)
+def test_a_file_that_deepdiff_cannot_compare_with(tmp_path: Path, content: bytes | None, told: str) -> None:
+    """A file that is no JSON is a mistake of the suite, in one line of bounded length."""
+    if content is not None:
+        (tmp_path / "answer.json").write_bytes(content)
+    with pytest.raises(ArgumentError) as caught:
+        bind({"deepdiff": {"to": "answer.json"}}, Here(tmp_path, MATCHERS))
+    assert str(caught.value).startswith(told)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(("name", "value"), [("ignore_order", True), ("include_paths", ["root[*]['a']"])])
+def test_an_option_that_an_old_deepdiff_lacks(name: str, value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the installed DeepDiff cannot do is a mistake of the suite, with its version and the command."""
+    monkeypatch.setattr(deepdiffs, "_known", lambda: frozenset({"include_paths"}))
+    monkeypatch.setattr(deepdiffs, "_has_wildcards", lambda: False)
+    with pytest.raises(ArgumentError) as caught:
+        bind({"deepdiff": {"to": [], name: value}})
+    assert str(caught.value).startswith(f"deepdiff: {name}: deepdiff {version('deepdiff')} has no ")
+    assert str(caught.value).endswith("pip install -U deepdiff")
+    assert caught.value.path == ("deepdiff", name)
+
+
+def test_a_crash_of_deepdiff_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If DeepDiff raises, the expectation fails with the error in one line, also under `not`."""
+
+    def crash(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError("a\nb")
+
+    (bound,) = bind({"deepdiff": {"to": 1}})
+    (negated,) = bind({"not": {"deepdiff": {"to": 1}}})
+    monkeypatch.setattr(deepdiffs, "_deepdiff", lambda: crash)
+    assert judge(2, bound) == "DeepDiff raised ZeroDivisionError: a b"
+    assert "DeepDiff raised ZeroDivisionError" in str(judge(2, negated))
+
+
+@pytest.mark.parametrize("options", [{}, {"ignore_order": True}, {"exclude_regex_paths": "(x+)+y"}], ids=str)
+def test_deepdiff_stops_when_the_time_is_up(options: Any) -> None:
+    """DeepDiff ends soon after the deadline, so that it does not slow the rest of the session."""
+    old, new = ([{"id": at, "text": f"word {at + more}"} for at in range(3000)] for more in (0, 1))
+    (bound,) = bind({"deepdiff": {"to": old, **options}})
+    deepdiff(1, 1)  # imported
+    with deadline.within(0.05), pytest.raises(TimeIsUp):
+        judge(new, bound)
+
+
+def test_a_pattern_of_deepdiff_takes_no_longer_than_the_deadline() -> None:
+    """A pattern for paths that would take for ever stops when the time is up."""
+    (bound,) = bind({"deepdiff": {"to": {"a" * 5000: 1}, "exclude_regex_paths": "(a|aa)+$"}})
+    with deadline.within(0.5), pytest.raises(TimeIsUp):
+        judge({"a" * 5000: 2}, bound)
 
 
 # ── schemas and extras ───────────────────────────────────────────────────────────────────────────

@@ -104,6 +104,23 @@ def test_matchers_as_they_are_told(made, golden):
     golden("matchers", made(SUPPORT, REFUND + expect).offline().run().out)
 
 
+def test_the_words_of_deepdiff(made, server, golden):
+    """What `deepdiff` finds is in DeepDiff's words, a line for each difference, in all reports."""
+    expect = """\
+  result: {deepdiff: {to: {label: shipping, answer: Hello}, exclude_paths: [answer], ignore_order: true}}
+  blocks.CLASSIFY.output.completion.text: {not: {deepdiff: {to: BILLING, ignore_string_case: true}}}
+  blocks.LOOKUP.output: {every: {deepdiff: {to: 1}}}
+  blocks.CLASSIFY.output: {deepdiff: {to: wanted.json, significant_digits: 2}}
+"""
+    wanted = '{"completion": {"text": "\\u001b[31m::error::", "tokens": 1}, "prompt": "a\\nb"}'
+    example = made(SUPPORT, REFUND)
+    files = {"suite.dust.yaml": suite(server, SUPPORT, REFUND + expect), "wanted.json": wanted}
+    result = example.having(files).offline().run("--dust-report=report.md", "--dust-report=report.html")
+    for name in ("report.md", "report.html"):
+        assert "Value of root" in result.example.files[name].decode()
+    golden("deepdiff", result.out)
+
+
 def test_a_case_without_a_run(project, server, golden):
     """A case that could not be replayed says why and what to type."""
     golden("no_cassette", project.having({"suite.dust.yaml": suite(server, SUPPORT, REFUND)}).run().out)

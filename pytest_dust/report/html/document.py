@@ -311,7 +311,7 @@ def _failure(failure: FailureRecord) -> Iterator[Document]:
         "path": safe_name(failure.path),
         "old": [[expected, True]],
         "new": [[actual, True]] if failure.found else None,
-        "note": safe(failure.note),
+        "note": safe(failure.note.replace("\n", " ")),
     }
 
 
