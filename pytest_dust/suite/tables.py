@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -19,7 +17,7 @@ from pytest_dust.files.names import digest
 from pytest_dust.files.sources import UnreadableError
 from pytest_dust.json_values import NumberError, decode, decode_at
 from pytest_dust.model import Json
-from pytest_dust.suite import yaml_reader
+from pytest_dust.suite import csv_tables, yaml_reader
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_COUNTED = 1_000_000
@@ -227,22 +225,10 @@ def _skip(text: str, at: int, space: re.Pattern[str]) -> int:
 
 
 def _csv(text: str, name: str) -> Iterator[tuple[int, Any]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        header = next(reader, [])
-        if not header or len(set(header)) != len(header) or "" in header:
-            raise TableError(f"{name}:1: the first line of a CSV dataset names its columns, each once")
-        line = reader.line_num + 1
-        for cells in reader:
-            if cells:
-                if len(cells) != len(header):
-                    raise TableError(
-                        f"{name}:{line}: the row has {len(cells)} cells, the header {len(header)}"
-                    )
-                yield line, dict(zip(header, cells, strict=True))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise TableError(f"{name}:{reader.line_num}: not CSV: {error}") from None
+        yield from csv_tables.rows(text)
+    except csv_tables.CsvError as error:
+        raise TableError(f"{name}:{error.line}: {error}") from None
 
 
 def _yaml(text: str, name: str) -> Iterator[tuple[int, Any]]:

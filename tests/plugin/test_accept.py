@@ -190,6 +190,30 @@ def test_accepted_cases_replay_green(many, server):
     assert by_hand.run().outcomes == {"passed": 8}
 
 
+def test_typed_cells_under_another_delimiter_are_edited(project, server):
+    """`--dust-edit` writes new values of each type into a CSV file with `;`, and leaves all other bytes."""
+    rows = (
+        "\ufeffsep=;\r\nid;question;label:json;length:number;note\r\n"
+        '"one";Where is my refund?;"[ ""billing"" , 1]";7;"a;b"\r\n\r\ntwo;"My refund, please";;;\r\n'
+    )
+    cases = """\
+cases:
+  - id: rows
+    dataset: rows.csv
+    input: {question: "${row.question}"}
+    expect:
+      "[result.label, `1`]": "${row.label}"
+      length(result.label): "${row.length}"
+"""
+    files = {"a.dust.yaml": suite(server, SUPPORT, cases), "rows.csv": rows.encode()}
+    example = project.having(files).using(server).recorded()
+    result = example.run(newer(server)).example.offline().run("--dust-accept", "--dust-edit")
+    edited = rows.replace('""billing"" , 1', '""shipping"" , 1').replace(';7;"a', ';8;"a')
+    edited = edited.replace(";;;\r\n", ';"[""shipping"", 1]";8;\r\n')
+    assert result.example.files["rows.csv"].decode() == edited
+    assert result.example.run().outcomes == {"passed": 2}
+
+
 def test_what_cannot_be_edited_is_listed(many, server):
     """Matchers, and hashes in Python code, are listed with file, line and the new value."""
     kept = many.run(newer(server)).example.offline()

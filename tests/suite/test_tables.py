@@ -151,6 +151,18 @@ def test_csv_keeps_every_cell_as_text(load):
     assert [case.inputs[0]["question"] for case in cases] == ["007", "true", "1e5"]
 
 
+def test_csv_cells_have_the_types_of_their_columns(load):
+    """A typed cell keeps its type as an input, and a typed id makes the same case id as text."""
+    text = "id:number;question;tags:json;flag:boolean\n1;Where, oh where?;[2];true\n7;Hi;;\n"
+    for content in (text, f"\ufeff{text}", f"sep=;\r\n{text}"):
+        cases = load("cases:\n  - id: ask\n    dataset: q.csv\n", {"q.csv": content})
+        assert [case.id for case in cases] == ["ask[1]", "ask[7]"]
+        assert [case.inputs for case in cases] == [
+            [{"id": 1, "question": "Where, oh where?", "tags": [2], "flag": True}],
+            [{"id": 7, "question": "Hi", "tags": None, "flag": None}],
+        ]
+
+
 def test_without_input_the_row_is_the_input(load):
     """A case with a dataset and no input takes each row as its input, an empty one too."""
     cases = load(
@@ -452,6 +464,14 @@ def test_long_and_unprintable_ids_are_shortened_and_stay_apart(load):
         ("q.csv", 'a\n1\n"x"y\n', "q.csv:3: not CSV: "),
         ("q.csv", "a,a\n1,2\n", "q.csv:1: the first line of a CSV dataset names its columns, each once"),
         ("q.csv", "a,\n1,2\n", "q.csv:1: the first line of a CSV dataset names its columns, each once"),
+        ("q.csv", "a;n:number\n1;2\n2;x\n", 'q.csv:3: column n: "x" is no number; write a number as in'),
+        ("q.csv", "sep=;\nn:json;a\n[1;2\n", 'q.csv:3: column n: "[1" is not JSON: Expecting'),
+        ("q.csv", "a,n:numbr\n1,2\n", 'q.csv:1: column "n:numbr": no type "numbr"; there are: number, boo'),
+        (
+            "q.csv",
+            "sep=|\na|b\n1|2\n",
+            "q.csv:1: the delimiter of a CSV dataset is a comma, ; or a tab, not |",
+        ),
         ("q.yaml", "- {a: 1}\n- x\n", 'q.yaml:2: a row is a mapping of names to values, not "x"'),
         ("q.yaml", "- {a: 1}\n- {a: 1, a: 2}\n", "q.yaml:2: "),
         ("q.yaml", "- {a: 1}\n- {a: [}\n", "q.yaml:2: not YAML"),
@@ -727,7 +747,7 @@ def test_any_rows_of_text_give_the_same_cases_as_csv(rows):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(sorted(WRITERS)), st.text(max_size=60) | st.text('[]{},:"\n -ab1', max_size=60))
+@given(st.sampled_from(sorted(WRITERS)), st.text(max_size=60) | st.text('[]{},:;\t"\n -ab1', max_size=60))
 def test_any_text_as_a_dataset_gives_cases_or_mistakes(kind, content):
     """A suite with any text as dataset gives cases, or mistakes with places."""
     problems = ()

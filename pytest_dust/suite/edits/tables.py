@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from pytest_dust.compare.equality import equal
 from pytest_dust.model import Json, Path
-from pytest_dust.suite import tables
+from pytest_dust.suite import csv_tables, tables
 from pytest_dust.suite.edits import csv_changes, json_changes
 from pytest_dust.suite.edits.checked import Edited, Refused, Wanted, make, with_value
 from pytest_dust.suite.edits.errors import EditError
@@ -168,16 +168,34 @@ def _json_pieces(text: str, start: int, cell: _Cell) -> list[Piece]:
 
 
 def _csv_pieces(text: str, start: int, cell: _Cell) -> list[Piece]:
-    new, row = cell.edit.value, cell.row.value
-    if len(cell.path) != 1:
+    if not cell.path:
         raise EditError("the new value is for a whole row; edit its cells by hand")
-    if not isinstance(new, str):
-        raise EditError(f"a CSV cell holds text, and the new value is {kind(new)}")
-    name = cell.path[0]
-    if row[str(name)] == new:
+    layout = csv_tables.layout(text)
+    index = [column.name for column in layout.columns].index(str(cell.path[0]))
+    column, place = layout.columns[index], csv_changes.cell(text, start, index, layout.delimiter)
+    row = with_value(cell.row.value, cell.path, cell.edit.value)
+    new = _cell_text(column, row[column.name])
+    if equal(row, cell.row.value):
         return []
-    return [csv_changes.change(text, start, list(row).index(str(name)), new)]
+    if column.type == "json" and place.is_quoted and place.content.strip(csv_tables.SPACE):
+        return list(csv_changes.json_changes_in(place, cell.path[1:], cell.edit.value))
+    return [csv_changes.change(text, place, new, layout.delimiter)]
 
+
+def _cell_text(column: csv_tables.Column, new: Json) -> str:
+    """Return the text of a value in a column; raises EditError if the column cannot hold it."""
+    if not column.type:
+        if not isinstance(new, str):
+            raise EditError(f"a CSV cell holds text, and the new value is {kind(new)}")
+        return new
+    if new is None:
+        return ""
+    if column.type != "json" and column.type != _TYPES.get(type(new)):
+        raise EditError(f"the column {column.name}:{column.type} cannot hold {kind(new)}")
+    return json_changes.written(new, escapes=False)
+
+
+_TYPES = {bool: "boolean", int: "number", float: "number"}
 
 _STARTS: dict[str, _Starts] = {".jsonl": _jsonl_starts, ".json": _json_starts, ".csv": _csv_starts}
 _PIECES: dict[str, _Pieces] = {".jsonl": _json_pieces, ".json": _json_pieces, ".csv": _csv_pieces}

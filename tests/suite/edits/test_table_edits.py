@@ -22,6 +22,10 @@ bounded = settings(
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
+MISSPELT = (
+    'the dataset cannot be read: q.csv:1: column "b:numbr": no type "numbr"; '
+    "there are: number, boolean, json (did you mean b:number?)"
+)
 WRITE_OUT = "write the value out in one of the places"
 NO_COMMA = "q.json:1: not JSON: a comma or ] was due"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
@@ -99,6 +103,34 @@ def at(row, value, *steps):
         ("q.csv", "a,b\r1,2\r3,4", at(2, "5", "a"), "a,b\r1,2\r5,4"),
         ("q.csv", 'a,b\n1,"2"\n', at(1, "2", "b"), 'a,b\n1,"2"\n'),
         ("q.csv", "a,b\n1,2\n", at(1, "${x}", "b"), "a,b\n1,${x}\n"),
+        # CSV with another delimiter
+        ("q.csv", "a;b\n1,5;2\n", at(1, "x,y", "b"), "a;b\n1,5;x,y\n"),
+        ("q.csv", "a;b\r\n1;2\r\n", at(1, "x;y", "a"), 'a;b\r\n"x;y";2\r\n'),
+        ("q.csv", 'a\tb\n"1"\t2\n', at(1, "x\ty", "b"), 'a\tb\n"1"\t"x\ty"\n'),
+        ("q.csv", "sep=;\r\na;b\r\n1;2\r\n\r\n3;4", at(2, "5", "b"), "sep=;\r\na;b\r\n1;2\r\n\r\n3;5"),
+        ("q.csv", "sep=,\na;b\n1;2\n", at(1, "3;4", "a;b"), 'sep=,\na;b\n"3;4"\n'),
+        ("q.csv", "a; b\nx\n", at(1, "y; z", "a; b"), 'a; b\n"y; z"\n'),
+        ("q.csv", "a,b\n1;2,3\n", at(1, "4;5", "a"), "a,b\n4;5,3\n"),
+        # CSV with types
+        ("q.csv", "a,n:number\n1,2\n", at(1, 3.5, "n"), "a,n:number\n1,3.5\n"),
+        ("q.csv", 'a,n:number\n1,"2"\n', at(1, -3, "n"), 'a,n:number\n1,"-3"\n'),
+        ("q.csv", "a,n:number\n1, 2.0 \n", at(1, 2, "n"), "a,n:number\n1, 2.0 \n"),
+        ("q.csv", "a,n:number\n1,2\n", at(1, None, "n"), "a,n:number\n1,\n"),
+        ("q.csv", "a,n:number\n1,\n", at(1, 2, "n"), "a,n:number\n1,2\n"),
+        ("q.csv", "n:number\n1\n", at(1, None, "n"), 'n:number\n""\n'),
+        ("q.csv", "f:boolean;a\nTRUE;1\n", at(1, False, "f"), "f:boolean;a\nfalse;1\n"),
+        ("q.csv", "f:boolean;a\nTRUE;1\n", at(1, True, "f"), "f:boolean;a\nTRUE;1\n"),
+        ("q.csv", "a,j:json\n1,[2]\n", at(1, {"x": "y"}, "j"), 'a,j:json\n1,"{""x"": ""y""}"\n'),
+        ("q.csv", "a;j:json\n1;[2,3]\n", at(1, [2, 4], "j"), "a;j:json\n1;[2, 4]\n"),
+        ("q.csv", 'a,j:json\n1,""\n', at(1, [1], "j"), 'a,j:json\n1,"[1]"\n'),
+        (
+            "q.csv",
+            'a,j:json,b\r\n1,"{ ""x"":[1 , ""y""],\r\n""z"": null}",2\r\n',
+            at(1, 'say "hi"', "j", "x", "1"),
+            'a,j:json,b\r\n1,"{ ""x"":[1 , ""say \\""hi\\""""],\r\n""z"": null}",2\r\n',
+        ),
+        ("q.csv", 'j:json,a\n"[""x"" ,1]",\n', at(1, ["x", 2], "j"), 'j:json,a\n"[""x"" ,2]",\n'),
+        ("q.csv", "a,j:json\n1,[2]\n", at(1, 3, "j", "0"), "a,j:json\n1,[3]\n"),
         # YAML
         (
             "q.yaml",
@@ -122,6 +154,12 @@ def test_only_the_cell_changes(name, before, edit, after):
         ("q.csv", "a,b\n1,2\n", at(1, "x" * 200_000, "b"), 2, NOT_READ_BACK),
         ("q.csv", "a,b\n1,2\n", at(1, {}), 2, "the new value is for a whole row; edit its cells by hand"),
         ("q.csv", "a,b\n1,2\n", at(1, "x", "b", "0"), 2, "the row has no b.0"),
+        ("q.csv", "a,b:number\n1,2\n", at(1, "3", "b"), 2, "the column b:number cannot hold text"),
+        ("q.csv", "a,b:number\n1,2\n", at(1, True, "b"), 2, "the column b:number cannot hold true or false"),
+        ("q.csv", "a;b:boolean\n1;\n", at(1, 1, "b"), 2, "the column b:boolean cannot hold a number"),
+        ("q.csv", "a;b:boolean\n1;\n", at(1, [], "b"), 2, "the column b:boolean cannot hold a list"),
+        ("q.csv", "a,b:numbr\n1,2\n", at(1, "x", "a"), 1, MISSPELT),
+        ("q.csv", "a;b:json\n1;[2]\n", at(1, 3, "b", "1"), 2, "the row has no b.1"),
         ("q.jsonl", '{"a": [1]}\n', at(2, 3, "a"), 1, "the dataset has no row 2"),
         ("q.jsonl", '{"a": [1]}\n', at(0, 3, "a"), 1, "the dataset has no row 0"),
         ("q.jsonl", '{"a": 2}\n{"a": [1]}\n', at(2, 3, "a", "1"), 2, "the row has no a.1"),
@@ -212,6 +250,52 @@ def test_a_generated_csv_cell(rows, line_end, quoting, data):
     suffix = _csv(rows[at + 1 :], line_end, quoting).removeprefix(_csv([], line_end, quoting))
     assert done.text.startswith(prefix)
     assert done.text.endswith(suffix)
+
+
+TYPED = {
+    "a": TEXTS,
+    "n:number": st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
+    "f:boolean": st.none() | st.booleans(),
+    "j:json": VALUES,
+}
+
+
+@bounded
+@given(
+    st.sampled_from([",", ";", "\t"]),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+    st.lists(st.fixed_dictionaries(TYPED), min_size=1, max_size=3),
+    st.data(),
+)
+def test_a_generated_cell_of_a_type(delimiter, line_end, quoting, rows, data):
+    """Under each delimiter, a cell of each type gets its new value, and all text outside of it stays."""
+    out = io.StringIO(newline="")
+    out.write(data.draw(st.sampled_from(["", f"sep={delimiter}{line_end}"])))
+    writer = csv.writer(out, delimiter=delimiter, lineterminator=line_end, quoting=quoting)
+    writer.writerow(TYPED)
+    at = data.draw(st.integers(0, len(rows) - 1))
+    name = data.draw(st.sampled_from(list(TYPED)))
+    mark = "a mark\twith, every; delimiter" if quoting == csv.QUOTE_MINIMAL else "a mark"
+    for each, row in enumerate(rows):
+        cells = [mark if (each, key) == (at, name) else _cell(key, row[key]) for key in TYPED]
+        writer.writerow(cells)
+    prefix, suffix = out.getvalue().split(f'"{mark}"')
+    old = _cell(name, rows[at][name]).replace('"', '""')
+    text = f'{prefix}"{old}"{suffix}'
+    new = data.draw(TYPED[name])
+    short = name.partition(":")[0]
+    done = edited_table("q.csv", text, [SetCell(at + 1, (short,), new)])
+    assert done.refused == ()
+    read = [{key.partition(":")[0]: value for key, value in row.items()} for row in rows]
+    read[at][short] = new
+    assert [row.value for row in tables.rows_of(done.text, "q.csv")] == read
+    assert done.text.startswith(f'{prefix}"')
+    assert done.text.endswith(f'"{suffix}')
+
+
+def _cell(column: str, value: Any) -> str:
+    return value if column == "a" else "" if value is None else json.dumps(value)
 
 
 @bounded
