@@ -338,18 +338,24 @@ def _table(draw: Any, table: Text, suffix: str) -> None:
     """Add one to three rows with the cells `id`, `q` and `label`."""
     texts = st.sampled_from(["billing", "a,b", "it's", 'say "x"', "é", " x ", "two\nlines", "null", "12"])
     values = texts | st.sampled_from([1, 2.5, None, True, ["a"]])
-    labels = draw(st.lists(texts if suffix == "csv" else values, min_size=1, max_size=3))
-    {"csv": _csv, "jsonl": _jsonl, "json": _json, "yaml": _yaml}[suffix](draw, table, labels)
+    is_typed = suffix != "csv" or draw(st.booleans())
+    labels = draw(st.lists(values if is_typed else texts, min_size=1, max_size=3))
+    if suffix == "csv":
+        cells = [json.dumps(label, ensure_ascii=False) for label in labels] if is_typed else labels
+        _csv(draw, table, "label:json" if is_typed else "label", cells)
+    else:
+        {"jsonl": _jsonl, "json": _json, "yaml": _yaml}[suffix](draw, table, labels)
 
 
-def _csv(draw: Any, table: Text, labels: Sequence[str]) -> None:
-    table.put("id,q,label,more\n")
+def _csv(draw: Any, table: Text, name: str, labels: Sequence[str]) -> None:
+    mark = draw(st.sampled_from([",", ";", "\t"]))
+    table.put(draw(st.sampled_from(["", f"sep={mark}\n"])), mark.join(["id", "q", name, "more\n"]))
     for at, label in enumerate(labels):
         quoting = draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
         out = io.StringIO()
-        csv.writer(out, quoting=quoting).writerow([label, 0])
-        cell = out.getvalue().rpartition(",")[0]
-        table.put(f"r{at},Hi,", Slot(f"cell-{at}", cell), ",é 'x'\n")
+        csv.writer(out, quoting=quoting, delimiter=mark).writerow([label, 0])
+        cell = out.getvalue().rpartition(mark)[0]
+        table.put(f"r{at}{mark}Hi{mark}", Slot(f"cell-{at}", cell), f"{mark}é 'x'\n")
 
 
 def _cells(at: int, label: object) -> tuple[str, Slot, str]:
