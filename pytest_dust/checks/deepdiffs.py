@@ -139,6 +139,16 @@ def _paths(written: Any) -> list[str]:
     return list(written) if several else [written]
 
 
+def _included_paths(written: Any) -> list[str]:
+    """Paths to include; DeepDiff finds nothing, so no difference, for keys in double quotes."""
+    paths = _paths(written)
+    for at, path in enumerate(paths):
+        if '["' in path:
+            message = f"a key is in single quotes, such as {EXAMPLE}; DeepDiff cannot include others"
+            raise ArgumentError(message, (at,) if isinstance(written, list) else ())
+    return paths
+
+
 def _patterns(written: Any) -> list[re.Pattern[str]]:
     several = isinstance(written, list)
     return [_pattern(path, (at,) if several else ()) for at, path in enumerate(_paths(written))]
@@ -158,7 +168,7 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "ignore_order": _boolean,
     "exclude_paths": _paths,
     "exclude_regex_paths": _patterns,
-    "include_paths": _paths,
+    "include_paths": _included_paths,
     "significant_digits": _digits,
     "math_epsilon": _epsilon,
     "ignore_string_case": _boolean,

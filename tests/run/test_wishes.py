@@ -74,6 +74,7 @@ def test_a_literal_gets_the_value_of_the_run(suite, expect, target):
     ("expect", "value", "reason"),
     [
         ("{result.label: {contains: bill}}", "shipping", "contains is no literal"),
+        ("{result.label: {deepdiff: {to: bill}}}", "shipping", "deepdiff is no literal"),
         ("{result.label: {equals: x, length: 3}}", "shipping", "equals, length is no literal"),
         ("{result.label: {not: {equals: shipping}}}", "shipping", "not is no literal"),
         ("{result.gone: x}", MISSING, "the run has no such value"),
