@@ -30,7 +30,7 @@ INPUTS = {
     "quote-order": [{"order": "3 apples"}, {"order": "a few apples"}],
 }
 bounded = settings(
-    max_examples=50,
+    max_examples=35,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )

@@ -25,7 +25,7 @@ from pytest_dust.suite import references
 from pytest_dust.suite.keys import KEYS
 
 bounded = settings(
-    max_examples=100,
+    max_examples=60,
     deadline=None,
     database=None,
     derandomize=True,

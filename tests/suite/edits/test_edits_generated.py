@@ -14,7 +14,7 @@ from pytest_dust.suite.edits.checked import with_value
 from pytest_dust.suite.edits.suites import Replace, edited_yaml
 
 bounded = settings(
-    max_examples=100,
+    max_examples=60,
     deadline=None,
     database=None,
     derandomize=True,
