@@ -225,7 +225,7 @@ class Dust:
         return case_request(case, self._session.settings, self._session.mask)
 
     def _attempt(self, case: Case) -> Attempt:
-        """The run; raises DustError. If the gate runs the test again, nothing else becomes of it."""
+        """Make the run; raises DustError. If the gate runs the test again, the run is not reported."""
         if (again := self._session.fresh_test) is not None:
             return again.answer(self._asked(case), self._context(case))
         return self._outcome(case).attempts[0]

@@ -94,7 +94,7 @@ def test_with_x_a_failure_beside_the_gate_leaves_it_undecided(noisy):
 
 
 def test_a_session_without_a_selected_case_has_no_gate(noisy, server):
-    """If nothing is selected there is nothing to decide, and pytest says so by its exit status."""
+    """If no case is selected, no gate is reported, and pytest ends with its status for no tests."""
     result = noisy.run(*GATE, "-k", "nothing")
     assert (result.ret, verdicts(result)) == (pytest.ExitCode.NO_TESTS_COLLECTED, [])
     assert server.requests == []
