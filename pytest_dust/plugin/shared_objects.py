@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Sequence
+from functools import cache
 from multiprocessing.managers import BaseManager
 from typing import Any
 
@@ -27,11 +28,17 @@ def serve(shared: object, methods: Sequence[str]) -> Address:
 
 def connect(address: Address, methods: Sequence[str]) -> Any:
     """The object at an address; raises OSError if it cannot be reached, as from another machine."""
+    client = _client(tuple(methods))(address[0], address[1])
+    client.connect()
+    return client.shared()  # type: ignore[attr-defined]
+
+
+@cache
+def _client(methods: tuple[str, ...]) -> type[BaseManager]:
+    """The class of clients; kept, as collecting it could close the connection of another thread."""
 
     class Client(BaseManager):
         """Client of the object that the controller holds."""
 
     Client.register("shared", exposed=methods)
-    client = Client(address[0], address[1])
-    client.connect()
-    return client.shared()  # type: ignore[attr-defined]
+    return Client

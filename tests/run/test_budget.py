@@ -365,10 +365,11 @@ def test_refusing_what_a_budget_does_not_hold(max_runs, max_tokens, runs, tokens
 def test_a_kept_budget_is_one_for_all():
     """However many ask at once, no more runs are taken than the ceiling allows, and all tokens add up."""
     address = shared_objects.serve(Budget(10, 70), SHARED)
-    taken, refused = [], []
+    taken, refused, kept = [], [], []
 
     def ask():
         budget = shared_objects.connect(address, SHARED)
+        kept.append(budget)  # as a session does: if another thread collects it, that loses its connection
         for _ in range(5):
             try:
                 taken.append(budget.take())
