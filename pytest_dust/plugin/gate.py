@@ -82,7 +82,7 @@ class Gate:
         error = call.excinfo.value if call.excinfo else None
         if isinstance(item, GateItem):
             if report.when == "call" and item.record is not None:
-                report.dust = ItemRecord(gate=item.record, headline=_headline(report))
+                report.dust = ItemRecord(gate=item.record, headline=item.headline)
         elif report.when == "call" or (report.when == "setup" and not report.passed):
             self._add_first(item, report, error)
         return report
@@ -197,13 +197,11 @@ class Gate:
 
     def _note_undecided(self, apps: Mapping[str, Place]) -> None:
         """Record each gate whose item did not run, as after Ctrl-C or with -x."""
-        for app, (file, line) in sorted(apps.items()):
+        message = "the session ended before it was decided"
+        for app, place in sorted(apps.items()):
             if app not in self._decided:
-                shown = as_typed(file, self.config.invocation_params.dir)
-                message = "the session ended before it was decided"
-                self.records.add_gate(
-                    GateRecord(app, GateVerdict.NOT_RUN, message=message, file=shown, line=line)
-                )
+                undecided = GateRecord(app, GateVerdict.NOT_RUN, message=message)
+                self.records.add_gate(self._placed(undecided, place))
 
     def _decide(self, app: str) -> tuple[GateRecord, dict[str, CaseRecord]]:
         """The verdict on an app, and the records of all cases by their id."""
@@ -214,12 +212,9 @@ class Gate:
         missing = session.apps.selected.get(app, 0) - ran
         if missing > 0 and not gate.refused:
             gate = replace(gate, refused=f"{plural(missing, 'selected case')} did not run")
-        file, line = self._places[app]
-        shown = as_typed(file, self.config.invocation_params.dir)
-        return replace(decided(gate), file=shown, line=line), {case.id: case for case in session.once}
+        return self._placed(decided(gate), self._places[app]), {case.id: case for case in session.once}
 
-
-def _headline(report: Any) -> str:
-    """The failure of an item in one line; empty if it passed."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    return str(crash.message) if crash else ""
+    def _placed(self, record: GateRecord, place: Place) -> GateRecord:
+        """The record with the place of a case of its app, as the user types it."""
+        file, line = place
+        return replace(record, file=as_typed(file, self.config.invocation_params.dir), line=line)

@@ -44,10 +44,12 @@ class GateItem(pytest.Item):
         if self.record.passed:
             return
         kind = CaseFailed if self.record.verdict is GateVerdict.WORSE else NoRun
-        raise kind(self._headline(self.record))
+        raise kind(self.headline)
 
-    def _headline(self, record: GateRecord) -> str:
-        return safe_lines(verdict(record))
+    @property
+    def headline(self) -> str:
+        """The verdict in one line, if the item fails; else empty."""
+        return "" if self.record is None or self.record.passed else safe_lines(verdict(self.record))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """The verdict, and the cases that passed less often; a traceback only for what is no user's fault."""
@@ -55,7 +57,7 @@ class GateItem(pytest.Item):
             return super().repr_failure(excinfo)
         text = safe_lines("\n".join(gate_lines(self.record, self._cases)))
         shown = as_typed(self._file, self.config.invocation_params.dir)
-        return failures.failure(text, self._file, shown, self._line, self._headline(self.record))
+        return failures.failure(text, self._file, shown, self._line, self.headline)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """The file and line of the app's first case, and the title of the report."""

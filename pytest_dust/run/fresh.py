@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pytest_dust.compare.worse import Tally
@@ -113,9 +113,8 @@ def _planned(
                     yield _Planned(number, is_old, version)
 
 
-def _started(planned: Iterable[_Planned], context: RunContext) -> list[_Planned]:
+def _started(runs: Sequence[_Planned], context: RunContext) -> Sequence[_Planned]:
     """The runs, started in their order."""
-    runs = list(planned)
     tasks = [run.prepared.task(context) for run in runs]
     for run, job in zip(runs, context.pool.submit(tasks), strict=True):
         run.job = job
