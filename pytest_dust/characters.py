@@ -17,6 +17,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 from unicodedata import category, normalize
 
+from pytest_dust.lazy_patterns import lazy
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
@@ -32,7 +34,7 @@ _INVISIBLE = (
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
 )
 _UNSEEN = _DIRECTIONS + _JOINERS + _SELECTORS + _INVISIBLE
-_IS_UNSEEN = re.compile(f"[{_UNSEEN}]")
+_IS_UNSEEN = lazy(f"[{_UNSEEN}]")
 
 _EMOJI = (
     "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u27bf\u2934\u2935\u2b05-\u2b55"
@@ -55,13 +57,13 @@ _REGULAR = (
     f"|(?<=[{_JOINING}])[{_JOINERS}](?=[{_JOINING}])"
 )
 """Sequences in which invisible characters are a regular part of a script or an emoji."""
-_DECEIVING = re.compile(f"(?P<regular>{_REGULAR})|(?P<deceiving>[{_CONTROLS}{_UNSEEN}])")
+_DECEIVING = lazy(f"(?P<regular>{_REGULAR})|(?P<deceiving>[{_CONTROLS}{_UNSEEN}])")
 _DECEIVING_ASCII = re.compile("[\x00-\x1f\x7f]")
 
 
 def safe(text: str) -> str:
     """Return a text without characters that control a terminal, are invisible, or turn the direction."""
-    pattern = _DECEIVING_ASCII if text.isascii() else _DECEIVING
+    pattern = _DECEIVING_ASCII if text.isascii() else _DECEIVING()
     return pattern.sub(_escape_match, text)
 
 
@@ -77,9 +79,9 @@ def _escape(text: str) -> str:
 
 # ── 2. in names ──────────────────────────────────────────────────────────────────────────────────
 
-_BLANKS = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u2800]")
+_BLANKS = lazy("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u2800]")
 """Blanks other than the usual one."""
-_ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
+_ACCENTS = lazy("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 
 
 def safe_name(text: str) -> str:
@@ -87,8 +89,8 @@ def safe_name(text: str) -> str:
     shown = safe(text)
     if shown.isascii():
         return shown
-    shown = _BLANKS.sub(_escape_match, shown)
-    return shown if normalize("NFC", shown) == shown else _ACCENTS.sub(_escape_match, shown)
+    shown = _BLANKS().sub(_escape_match, shown)
+    return shown if normalize("NFC", shown) == shown else _ACCENTS().sub(_escape_match, shown)
 
 
 # ── 3. where two texts differ ────────────────────────────────────────────────────────────────────
@@ -146,7 +148,7 @@ def looks(text: str) -> str:
     """Return a text that is the same for all texts that look the same, or nearly so."""
     if text.isascii():
         return text
-    seen = _BLANKS.sub(" ", _IS_UNSEEN.sub("", text))
+    seen = _BLANKS().sub(" ", _IS_UNSEEN().sub("", text))
     return normalize("NFC", seen).translate(_LOOK_ALIKE)
 
 
@@ -197,7 +199,7 @@ def _telling(old: str, new: str) -> tuple[set[int], set[int]]:
 
 def _deceiving(text: str) -> set[int]:
     """Return the places of the characters that are escaped everywhere."""
-    return {found.start() for found in _DECEIVING.finditer(text) if found.lastgroup == "deceiving"}
+    return {found.start() for found in _DECEIVING().finditer(text) if found.lastgroup == "deceiving"}
 
 
 def _places(text: str, is_meant: Callable[[str], bool]) -> set[int]:
@@ -209,7 +211,7 @@ def _is_beyond_ascii(char: str) -> bool:
 
 
 def _is_blank(char: str) -> bool:
-    return _BLANKS.match(char) is not None
+    return _BLANKS().match(char) is not None
 
 
 @lru_cache(maxsize=4096)
@@ -240,7 +242,7 @@ def _clusters(text: str) -> list[str]:
     """Return a text's characters, each with the marks and invisible characters that follow it."""
     found: list[str] = []
     for char in text:
-        if found and not char.isascii() and (category(char)[0] == "M" or _IS_UNSEEN.match(char)):
+        if found and not char.isascii() and (category(char)[0] == "M" or _IS_UNSEEN().match(char)):
             found[-1] += char
         else:
             found.append(char)

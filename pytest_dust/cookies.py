@@ -18,6 +18,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
+from pytest_dust.lazy_patterns import lazy
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -32,11 +34,16 @@ class Masked(NamedTuple):
     secrets: frozenset[str]
 
 
+_NO_SECRETS: frozenset[str] = frozenset()
+
+
 def masked(value: Any) -> Masked:
     """Return a JSON value with its cookies and credentials masked, and the secrets that these held."""
-    text = json_text(value)
+    if value is None or isinstance(value, int | float):
+        return Masked(value, _NO_SECRETS)
+    text = value if isinstance(value, str) else json_text(value)
     if text is not None and not _may_name_one(text):
-        return Masked(value, frozenset())
+        return Masked(value, _NO_SECRETS)
     secrets: set[str] = set()
     return Masked(_value(value, secrets, among_headers=False), frozenset(secrets))
 
@@ -160,7 +167,7 @@ def _is_secret(name: Name, value: Any, *, among_headers: bool) -> bool:
         return False
     if name is Name.SECRET:
         return isinstance(value, str | list | tuple | dict)
-    return among_headers or any(map(_LOOKS_SECRET.match, _texts(value)))
+    return among_headers or any(map(_LOOKS_SECRET().match, _texts(value)))
 
 
 def _collection(value: Any, secrets: set[str]) -> Any:
@@ -173,7 +180,7 @@ def _collection(value: Any, secrets: set[str]) -> Any:
             return {name: _cookie(name, each, secrets) for name, each in value.items()}
         case list() | tuple():
             return [_collection(each, secrets) for each in value]
-        case str() if _LOOKS_SECRET.match(value):
+        case str() if _LOOKS_SECRET().match(value):
             secrets.update(_secrets_in(value))
             return MASKED
     return _value(value, secrets, among_headers=False)
@@ -181,7 +188,7 @@ def _collection(value: Any, secrets: set[str]) -> Any:
 
 def _cookie(name: str, value: Any, secrets: set[str]) -> Any:
     """Mask the value of a cookie, unless it looks like a word or a price: a bakery sells cookies too."""
-    if isinstance(value, str) and (_SESSION.search(name) or _is_distinctive(value)):
+    if isinstance(value, str) and (_SESSION().search(name) or _is_distinctive(value)):
         secrets.update(_secrets_in(f"{name}={value}"))
         return MASKED
     return _value(value, secrets, among_headers=False)
@@ -206,10 +213,10 @@ _COOKIE = r"[^\s=;,:\"'\\]+=(?:\\*\")?[^\s;,\"'\\]+"
 """`sid=abc`, or `sid="abc"`."""
 _CREDENTIAL = r"(?:basic|bearer|digest|token|apikey|negotiate|ntlm|aws4-hmac-sha256)\s+[^\s\"'\\]+"
 """`Bearer abc`."""
-_LOOKS_SECRET = re.compile(rf"\s*(?:{_COOKIE}|{_CREDENTIAL})", re.IGNORECASE)
+_LOOKS_SECRET = lazy(rf"\s*(?:{_COOKIE}|{_CREDENTIAL})", re.IGNORECASE)
 _QUOTED = r"b?(?P<{0}>\\*[\"'])(?:(?!(?<!\\)(?P={0}))[^\r\n])*(?P={0})"
 """A text in quotes, which JSON inside a text writes with backslashes before them; {0} is a group's name."""
-_HEADER = re.compile(
+_HEADER = lazy(
     rf"""
     # The name, also in quotes, in bold (Markdown), or in quotes of HTML; then `:`, `=`, `,` or `=>`.
     (?<![a-z]) (?: (?P<secret> set[-_]?cookie2? | proxy[-_]?authorization ) | cookie2? | authorization )
@@ -231,7 +238,7 @@ def _text(text: str, secrets: set[str]) -> str:
     if len(text) < SHORTEST_TEXT or not _may_name_one(text):
         return text
     if "%3" in text:  # `:` or `=` in an address: nothing is masked here, but where the secret is found again
-        for found in filter(_is_secret_header, _HEADER.finditer(unquote(text))):
+        for found in filter(_is_secret_header, _HEADER().finditer(unquote(text))):
             secrets.update(_secrets_in(found["value"]))
 
     def mask(found: re.Match[str]) -> str:
@@ -242,12 +249,12 @@ def _text(text: str, secrets: set[str]) -> str:
         quote = found["each"] or found["quote"] or ""
         return f"{found[0].removesuffix(value)}{quote}{MASKED}{quote}"
 
-    return _HEADER.sub(mask, text)
+    return _HEADER().sub(mask, text)
 
 
 def _is_secret_header(found: re.Match[str]) -> bool:
     """Return True if a header in a text must be masked: by its name, or because its value looks like one."""
-    return bool(found["secret"] or _LOOKS_SECRET.search(found["value"]))
+    return bool(found["secret"] or _LOOKS_SECRET().search(found["value"]))
 
 
 # ── 4. secrets ───────────────────────────────────────────────────────────────────────────────────
@@ -257,20 +264,18 @@ SHORT, MIDDLE, LONG = 6, 10, 16
 letters and digits, MIDDLE for digits without letters, LONG for all else; of any other cookie, LONG, with
 letters and digits.
 """
-_SESSION = re.compile(
-    r"sess|sid$|auth|token|csrf|xsrf|jwt|secret|login|passw|credential|ticket", re.IGNORECASE
-)
+_SESSION = lazy(r"sess|sid$|auth|token|csrf|xsrf|jwt|secret|login|passw|credential|ticket", re.IGNORECASE)
 """What the name of a cookie contains if it identifies a session or a user."""
 _ATTRIBUTES = frozenset({"path", "domain", "expires", "max-age", "samesite", "version", "comment", "port"})
-_PART = re.compile(rf"{_COOKIE}|{_CREDENTIAL}", re.IGNORECASE)
+_PART = lazy(rf"{_COOKIE}|{_CREDENTIAL}", re.IGNORECASE)
 """One cookie, one attribute of a cookie, or one credential."""
-_IS_CREDENTIAL = re.compile(_CREDENTIAL, re.IGNORECASE)
+_IS_CREDENTIAL = lazy(_CREDENTIAL, re.IGNORECASE)
 
 
 def _secrets_in(value: Any) -> Iterator[str]:
     """Yield the secrets in the value of a header that are distinctive enough to be masked everywhere."""
     for text in _texts(value):
-        for part in [found[0] for found in _PART.finditer(text)] or [text]:
+        for part in [found[0] for found in _PART().finditer(text)] or [text]:
             yield from _secrets_of(part)
 
 
@@ -279,10 +284,10 @@ def _secrets_of(part: str) -> Iterator[str]:
     name, equals, secret = part.partition("=")
     if equals and name.lower() in _ATTRIBUTES:
         return
-    if not equals or _IS_CREDENTIAL.match(part):
+    if not equals or _IS_CREDENTIAL().match(part):
         name, secret = "", part.rpartition(" ")[2]
     secret = secret.lstrip('\\"')
-    of_session = not name or _SESSION.search(name) is not None
+    of_session = not name or _SESSION().search(name) is not None
     if _is_distinctive(part):
         yield part
     for form in (secret, unquote(secret)):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pytest_dust.model import Path
 
@@ -26,8 +27,7 @@ class NumberError(ValueError):
         self.number = number
 
 
-@dataclass(frozen=True, slots=True)
-class UnwritableNumber:
+class UnwritableNumber(Struct, frozen=True):
     """A number that cannot be written back to JSON, as text."""
 
     text: str

@@ -87,6 +87,16 @@ class Mask:
         """Return an answer of the service, whose cookies are masked already, with all else masked."""
         return self._masked(value, Scope.VALUES)
 
+    def request(self) -> Any:
+        """Return the request that this mask covers (`covering`), masked."""
+        return self._masked(self.sent, Scope.LONG_NUMBERS)
+
+    def leaves(self, value: Any) -> bool:
+        """Return True if it is plain at once that nothing in a value is masked; most masks hide nothing."""
+        if self.secrets or self.patterns or self.whole or self.numbers:
+            return False
+        return not cookies.may_hold(value) if isinstance(value, str) else _is_simple(value)
+
     def expected(self, value: Any, *, of_a_block: bool) -> Any:
         """Return a value that a suite expects, masked like a block's output or like the rest of a run."""
         return self._masked_with_cookies(value, Scope.EVERYWHERE if of_a_block else Scope.NOWHERE)
@@ -156,6 +166,8 @@ class Mask:
 
     def with_secrets(self, texts: frozenset[str]) -> Mask:
         """Return a mask that also masks these texts, such as cookies, except those that the request holds."""
+        if not texts:
+            return self
         unknown = {text for text in texts if not _holds(self.sent, text)}
         return replace(self, secrets=_longest_first({*self.secrets, *unknown})) if unknown else self
 
@@ -188,6 +200,10 @@ class Mask:
             yield value
         for step, each in _children(value):
             yield from self._named(each, (*path, step), inside=inside)
+
+
+def _is_simple(value: Any) -> bool:
+    return value is None or isinstance(value, int | float)
 
 
 def mask(environ: Mapping[str, str], variables: Sequence[str], redact: Sequence[str]) -> Mask:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
+
+from msgspec import Struct, field
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Path: TypeAlias = "tuple[str | int, ...]"
@@ -37,8 +38,7 @@ class Flavor(StrEnum):
     POLL = "poll"
 
 
-@dataclass(frozen=True, slots=True)
-class App:
+class App(Struct, frozen=True):
     """A Dust app's address; workspace and space are None if neither suite nor settings name them."""
 
     workspace: str | None
@@ -46,8 +46,7 @@ class App:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """A pytest mark of a suite, with its place."""
 
     name: str
@@ -67,8 +66,7 @@ class Missing:
 MISSING = Missing()
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """A matcher and its argument as the suite wrote them, for reports."""
 
     name: str
@@ -77,14 +75,13 @@ class Expected:
     """The matchers that it negates, as `not` does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(Struct, frozen=True):
     """A matcher with its argument: as the suite wrote it, and as it was checked and prepared."""
 
     name: str
     written: Json
     argument: object
-    holds: Callable[[Any, Any], bool | str] = field(repr=False)
+    holds: Callable[[Any, Any], bool | str]
     bounded: bool = True
     """Whether it stops by itself when the time for judging is up, as do all matchers in its argument."""
     sees_missing: bool = False
@@ -105,8 +102,7 @@ class Bound:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(Struct, frozen=True):
     """A JMESPath into the run view and the matchers that must all hold for what it finds."""
 
     path: str
@@ -117,8 +113,7 @@ class Expectation:
     """Path of its value in the suite's document; empty if it is not written there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(Struct, frozen=True):
     """How a run is compared with its recording; None if neither suite nor case says."""
 
     compare: tuple[str, ...] = ()
@@ -134,8 +129,7 @@ class Baseline:
     """`fail` or `report`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(Struct, frozen=True):
     """The two pass rates that a sequential test tells apart, and how often it may be wrong."""
 
     good: float
@@ -146,8 +140,7 @@ class Rates:
     """Maximum share of sessions in which a case with the bad rate passes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Struct, frozen=True):
     """How many runs a case has, and how many of them must pass; or a sequential test that decides both."""
 
     runs: int
@@ -163,8 +156,7 @@ class Repeat:
         return self.runs if self.rates is None else self.min_pass
 
 
-@dataclass(frozen=True, slots=True)
-class RepeatVerdict:
+class RepeatVerdict(Struct, frozen=True):
     """What the attempts of a repeated case come to."""
 
     passed: bool | None
@@ -175,8 +167,7 @@ class RepeatVerdict:
     """Why a sequential test stopped; empty for a fixed number of attempts."""
 
 
-@dataclass(frozen=True, slots=True)
-class GateRules:
+class GateRules(Struct, frozen=True):
     """How --dust-gate asks whether another version is worse; None if the suite does not say."""
 
     attempts: int | None = None
@@ -187,8 +178,7 @@ class GateRules:
     """Whether the tests are exact, and not corrected by half the chance of the observed number (mid-p)."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
+class RunRequest(Struct, frozen=True):
     """What is asked of the service; a cassette is bound to it.
 
     A new part needs a default, the value that older suites and cassettes mean by leaving it out.
@@ -201,8 +191,7 @@ class RunRequest:
     block_filter: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case(RunRequest):
+class Case(RunRequest, frozen=True, kw_only=True):
     """One case of a suite, with everything that it inherits from the suite."""
 
     id: str
@@ -216,7 +205,7 @@ class Case(RunRequest):
     description: str = ""
     baseline: Baseline = field(default_factory=Baseline)
     repeat: Repeat | None = None
-    gate: GateRules = field(default_factory=GateRules)
+    gate: GateRules = GateRules()
     row: str = ""
     """The row of a dataset that the case is made of, such as `questions.jsonl:17`."""
     row_number: int = 0
@@ -271,8 +260,7 @@ class Event(NamedTuple):
     data: Json
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Struct, frozen=True):
     """One HTTP request and its reply, as a cassette keeps them.
 
     A reply has a body, or the events of a stream; a stream that broke off has the events until then.
@@ -286,8 +274,7 @@ class Exchange:
     events: tuple[Event, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """The service's exchanges for one run.
 
     `duration` is in seconds; `waited` are the seconds for which the service's rate limit delayed the run.
@@ -306,8 +293,7 @@ class Status(StrEnum):
     ERRORED = "errored"
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(Struct, frozen=True):
     """One execution of a block: its value or its error, and the tokens it used by kind."""
 
     value: Json
@@ -316,8 +302,7 @@ class Execution:
     """None, or None for a kind, if the service does not report it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(Struct, frozen=True):
     """A block's executions, as `executions[input][iteration]`; skipped ones are left out."""
 
     type: str
@@ -327,8 +312,7 @@ class Trace:
     """The type of loop whose iterations these are, `map` or `while`; empty outside of loops."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockStatus:
+class BlockStatus(Struct, frozen=True):
     """What the service reports of a block beside its executions."""
 
     type: str
@@ -342,8 +326,7 @@ class BlockStatus:
     """Seconds from the request to its start; only streams report them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """A run, in the same form for all flavors."""
 
     id: str | None
@@ -355,8 +338,7 @@ class Run:
     duration: float
 
 
-@dataclass(frozen=True, slots=True)
-class ViewedRun:
+class ViewedRun(Struct, frozen=True):
     """A run and its run view, the document that `expect` sees; `plural` if it has the names for `inputs`."""
 
     run: Run
@@ -364,8 +346,7 @@ class ViewedRun:
     plural: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """An expectation that does not hold: what was expected, what was found, and why it does not match."""
 
     path: str
@@ -377,8 +358,7 @@ class Failure:
     """Line of the expectation in the suite file; 0 if it is not written there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One place where two JSON values differ; `old` is MISSING if it was added, `new` if it was removed."""
 
     path: Path
@@ -386,8 +366,7 @@ class Change:
     new: object
 
 
-@dataclass(frozen=True, slots=True)
-class BlockChange:
+class BlockChange(Struct, frozen=True):
     """How one block's executions differ between two runs, for one input where there are several.
 
     The block is a cause if no block before it changed for that input.
@@ -401,8 +380,7 @@ class BlockChange:
     cause: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """A run compared with its recording, or why it was not compared.
 
     `values` are the changes that count; `blocks` the changed blocks in execution order, of `total` blocks.
@@ -432,8 +410,7 @@ class Source(StrEnum):
     LIVE = "live"
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Struct, frozen=True):
     """The tokens that runs used, and of how many runs they are unknown."""
 
     known: int = 0
@@ -443,11 +420,12 @@ class Tokens:
 
     def __add__(self, other: Tokens) -> Tokens:
         """The tokens of both."""
+        if not (other.known or other.unknown):
+            return self
         return Tokens(self.known + other.known, self.unknown + other.unknown)
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One run of a case: its failed expectations, and what changed since the recording."""
 
     run: Run
@@ -466,8 +444,7 @@ class Attempt:
         return self.comparison is not None and self.comparison.changed
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """A case that ran, once or as often as it is repeated.
 
     `waited` is the longest time, in seconds, for which the service's rate limit delayed an attempt.
@@ -511,8 +488,7 @@ class Outcome:
         return sum((attempt.tokens for attempt in self.attempts), Tokens())
 
 
-@dataclass(frozen=True, slots=True)
-class CassetteFiles:
+class CassetteFiles(Struct, frozen=True):
     """Files in the folders of cassettes that belong to no case; paths as the file system has them."""
 
     partial: bool = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -413,6 +412,8 @@ class Settings(NamedTuple):
         """An app's address, with workspace and space from the settings if the suite names none."""
         if app.workspace and app.space:
             return app
+        from msgspec.structs import replace  # loaded by then, as there is an app
+
         return replace(app, workspace=app.workspace or self.workspace, space=app.space or self.space)
 
     def is_gated(self, app: str) -> bool:

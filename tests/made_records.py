@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from conftest import PLAIN_RECORD
 from pytest_dust.model import Expected, Path, Status, Tokens

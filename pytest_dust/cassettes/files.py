@@ -6,8 +6,9 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pytest_dust.cassettes import places
 from pytest_dust.cassettes.format import Cassette, parse, text_of
@@ -21,8 +22,7 @@ MAX_BYTES = 64 * 1024 * 1024
 _READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  # no pipe is waited for
 
 
-@dataclass(frozen=True, slots=True)
-class CassetteFolder:
+class CassetteFolder(Struct, frozen=True):
     """The folder of one suite's cassettes; what is looked up once for all of them."""
 
     path: Path
@@ -40,8 +40,7 @@ class CassetteFolder:
         return CassettePath(self.path / f"{case_file(case)}.json", self, case, before or case)
 
 
-@dataclass(frozen=True, slots=True)
-class CassettePath:
+class CassettePath(Struct, frozen=True):
     """The path of a case's cassette."""
 
     file: Path

@@ -6,8 +6,10 @@ import codecs
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_dust.cassettes.layout import laid_out
 from pytest_dust.cassettes.shortened import restore, shorten
@@ -15,6 +17,7 @@ from pytest_dust.cookies import may_hold
 from pytest_dust.errors import CassetteError
 from pytest_dust.files import git_marks
 from pytest_dust.json_values import decode, ordered
+from pytest_dust.lazy_patterns import lazy
 from pytest_dust.masking import Mask
 from pytest_dust.model import Event, Exchange, Flavor, Json, Reply, Specification
 
@@ -32,11 +35,10 @@ PIECE = 64 * 1024
 """Number of characters of a text that are searched at a time."""
 LONGEST_WORD = 20
 """More than the length of any word that is searched."""
-_MARKUP = re.compile(r"\s*<(?:!doctype\s+(html)|(html|head|body)\b|[?!a-z])", re.IGNORECASE)
+_MARKUP = lazy(r"\s*<(?:!doctype\s+(html)|(html|head|body)\b|[?!a-z])", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Cassette:
+class Cassette(Struct, frozen=True):
     """A recorded run, and the request that it answers."""
 
     recorded_at: str
@@ -197,7 +199,7 @@ def _no_json(text: str, error: json.JSONDecodeError) -> str:
         return "it is UTF-16 or UTF-32 text, or zero bytes; save it as UTF-8"
     if left := git_marks.suspected(text):
         return left.message
-    if markup := _MARKUP.match(text):
+    if markup := _MARKUP().match(text):
         kind = "an HTML page" if markup[1] or markup[2] else "XML"
         return f"it is {kind}, which a server may give in place of a file"
     return f"{error.msg} at line {error.lineno}, column {error.colno}"

@@ -11,10 +11,12 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from glob import escape
 from itertools import chain
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_dust.cassettes import format as cassette
 from pytest_dust.cassettes import places
@@ -30,8 +32,7 @@ BELOW = 2
 _UPS = re.compile(r"~(\d{1,4})")
 
 
-@dataclass(frozen=True, slots=True)
-class Owners:
+class Owners(Struct, frozen=True):
     """The suites and Python files that may own a folder of cassettes."""
 
     now: tuple[Path, ...] = ()
@@ -40,8 +41,7 @@ class Owners:
     """Owners by the rules of earlier versions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """What a session knows when it searches for orphans; no path contains a link."""
 
     setting: str

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pytest_dust.cassettes import binding, files
 from pytest_dust.cassettes.files import CassettePath
@@ -17,8 +19,7 @@ Read = Callable[[CassettePath], Cassette | None]
 """Returns the cassette at a path, None if there is none; raises CassetteError."""
 
 
-@dataclass(frozen=True, slots=True)
-class CassetteOfCase:
+class CassetteOfCase(Struct, frozen=True):
     """Where a case's cassette belongs, and how messages name it."""
 
     path: CassettePath
@@ -36,8 +37,7 @@ class CassetteOfCase:
     """The suite and its dataset, by their names in the suite's folder, each with its SHA-256."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(Struct, frozen=True):
     """What is at the place of a case's cassette."""
 
     place: CassetteOfCase
@@ -53,9 +53,8 @@ class Recording:
         return self.cassette is not None and not self.moved
 
 
-def load(place: CassetteOfCase, bound: dict[str, Json], mask: Mask, read: Read = files.read) -> Recording:
-    """The cassette at its place, masked, and compared with `bound`, what the case asks."""
-    request = mask.value(bound)
+def load(place: CassetteOfCase, request: dict[str, Json], mask: Mask, read: Read = files.read) -> Recording:
+    """The cassette at its place, masked, and compared with a request, which is masked already."""
     try:
         found = read(place.path)
     except CassetteError as error:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from msgspec import Struct, field
 
 from pytest_dust.deadline import TimeIsUp
 from pytest_dust.errors import did_you_mean
@@ -65,16 +66,14 @@ class ArgumentError(ValueError):
         return first
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """A kind of argument: `prepare` checks and converts it once, at collection; `schema` describes it."""
 
     prepare: Callable[[Any, Here], Any]
     schema: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Matcher:
+class Matcher(Struct, frozen=True):
     """A matcher: its name, its kind of argument, its function, and what is special about it."""
 
     name: str
@@ -93,8 +92,7 @@ class Matcher:
     """Whether it holds if none of the matchers in its argument does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Here:
+class Here(Struct, frozen=True):
     """What a suite may use: the files in and below its folder, and a table of matchers."""
 
     folder: Path = field(default_factory=Path)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from pytest_dust.checks import patterns
 from pytest_dust.checks.binding import ArgumentError, Broken, Here, Lines, WrongType
@@ -27,8 +28,7 @@ BEFORE = 20
 EXAMPLE = "root['usage']['seconds']"
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """The options of a comparison: those for DeepDiff, and those that are ours to apply or check."""
 
     given: dict[str, Any]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from pytest_dust import paths
 from pytest_dust.checks.binding import Broken, Here, bind, judge
@@ -41,13 +42,19 @@ def names_outcome(path: str) -> bool:
 
 def masked(expect: Iterable[Expectation], mask: Mask) -> tuple[Expectation, ...]:
     """The expectations with the secrets in them masked, as they are in the run that they judge."""
-    pairs = (
-        (one, tuple(_masked(bound, mask, of_a_block=_is_of_a_block(one.path)) for bound in one.matchers))
-        for one in expect
-    )
-    return tuple(
-        one if matchers == one.matchers else replace(one, matchers=matchers) for one, matchers in pairs
-    )
+    return tuple(one if _is_left(one, mask) else _with_masked(one, mask) for one in expect)
+
+
+def _is_left(one: Expectation, mask: Mask) -> bool:
+    """True if it is plain at once that nothing in an expectation is masked."""
+    return all(not bound.from_file and mask.leaves(bound.written) for bound in one.matchers)
+
+
+def _with_masked(one: Expectation, mask: Mask) -> Expectation:
+    """The expectation with the secrets in it masked."""
+    of_a_block = _is_of_a_block(one.path)
+    matchers = tuple(_masked(bound, mask, of_a_block=of_a_block) for bound in one.matchers)
+    return one if matchers == one.matchers else replace(one, matchers=matchers)
 
 
 def _is_of_a_block(path: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from warnings import catch_warnings, simplefilter
 
 from pytest_dust.deadline import TimeIsUp, seconds_left
+from pytest_dust.lazy_patterns import lazy
 
 if TYPE_CHECKING:
     from regex import Pattern
@@ -45,10 +46,10 @@ _TOKENS = (
     rf"(?P<escape>{_ESCAPE})|(?P<set>\[\^?\]?(?:{_ESCAPE}|[^\]\\])*\])|(?P<comment>\(\?\#[^)]*\))"
     r"|(?P<repeat>\{(?:\d+(?:,\d*)?|,\d*)\})|(?P<brace>\{)|(?P<blank>[^\S \t\n\r\v\f])"
 )
-_TOKEN = re.compile(_TOKENS, re.DOTALL)
-_VERBOSE_TOKEN = re.compile(rf"#[^\n]*|{_TOKENS}", re.DOTALL)
-_IN_SET_TOKEN = re.compile(rf"{_ESCAPE}|\[", re.DOTALL)
-_PARTLY_VERBOSE = re.compile(r"\(\?[a-zA-Z-]*x[a-zA-Z-]*:")
+_TOKEN = lazy(_TOKENS, re.DOTALL)
+_VERBOSE_TOKEN = lazy(rf"#[^\n]*|{_TOKENS}", re.DOTALL)
+_IN_SET_TOKEN = lazy(rf"{_ESCAPE}|\[", re.DOTALL)
+_PARTLY_VERBOSE = lazy(r"\(\?[a-zA-Z-]*x[a-zA-Z-]*:")
 
 
 @lru_cache(maxsize=1000)
@@ -87,9 +88,9 @@ def translate(pattern: re.Pattern[str]) -> str | None:
     repeats = [int(digits) for digits in re.findall(r"\{(\d+)", written)]
     if prod(filter(None, repeats)) > MAX_REPEAT:
         return None
-    if _PARTLY_VERBOSE.search(written):
+    if _PARTLY_VERBOSE().search(written):
         return written  # only a parser could find its comments
-    token = _VERBOSE_TOKEN if pattern.flags & re.VERBOSE else _TOKEN
+    token = _VERBOSE_TOKEN() if pattern.flags & re.VERBOSE else _TOKEN()
     return token.sub(_translated, written)
 
 
@@ -98,7 +99,7 @@ def _translated(token: re.Match[str]) -> str:
     if token["escape"]:
         return _OUTSIDE.get(text, text)
     if token["set"]:
-        return text[0] + _IN_SET_TOKEN.sub(_in_set, text[1:])
+        return text[0] + _IN_SET_TOKEN().sub(_in_set, text[1:])
     return f"\\{text}" if token["brace"] or token["blank"] else text
 
 

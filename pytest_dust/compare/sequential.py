@@ -8,11 +8,12 @@ numbers). The test is truncated: some number of passes is always enough, some nu
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from math import ceil, floor, log, log1p
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from pytest_dust.model import Rates
 
@@ -42,8 +43,7 @@ class Decision(NamedTuple):
     """Number of attempts that count: those up to the one that decides, or all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A sequential test as a table: its verdict after each number of passes and failures."""
 
     enough: tuple[int, ...]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pytest_dust.constants import HASH, LATEST
 from pytest_dust.dust import wire
@@ -23,8 +24,7 @@ MAX_NAMED = 12
 _INPUT_KEY = re.compile(r"\bINPUT\.([A-Za-z_]\w*)|\bINPUT\[['\"]([^'\"]+)['\"]\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A saved app: its blocks as (type, name), their config, and an example of its input."""
 
     id: str
@@ -40,8 +40,7 @@ class Listed:
     """Why the hash is unknown; empty if it is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(Struct, frozen=True):
     """Reads the apps of a space."""
 
     network: Network

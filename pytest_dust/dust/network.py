@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from msgspec import Struct
+
 from pytest_dust import __version__, clock
 from pytest_dust.dust import refusals, transport
 from pytest_dust.dust.conversation import Conversation
@@ -30,8 +32,7 @@ RECORDED_AT = "https://dust.tt"
 """The base URL of replayed requests; a cassette fits every base URL."""
 
 
-@dataclass(frozen=True, slots=True)
-class LiveRun:
+class LiveRun(Struct, frozen=True):
     """A run to make at the service: its request, flavor, timeout in seconds, and mask."""
 
     request: RunRequest

@@ -11,11 +11,13 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
 
 import httpx
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_dust import clock, cookies
 from pytest_dust.cookies import MASKED
@@ -84,8 +86,7 @@ class RequestContext:
         self._ended.wait(seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """Sends requests to one base URL, with the same headers.
 
     It uses a transport rather than a client: a client's redirects, cookies and merged addresses are not

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_CONFLICT = re.compile(r"^(<{7}|\|{7}|={7}|>{7})(?=[ \r\n]|$)", re.MULTILINE)
-_WHOLE_CONFLICT = re.compile(r"^<{7}(?: .*)?$[\s\S]*?^={7}\r?$[\s\S]*?^>{7}(?: .*)?$", re.MULTILINE)
+from pytest_dust.lazy_patterns import lazy
+
+_CONFLICT = lazy(r"^(<{7}|\|{7}|={7}|>{7})(?=[ \r\n]|$)", re.MULTILINE)
+_WHOLE_CONFLICT = lazy(r"^<{7}(?: .*)?$[\s\S]*?^={7}\r?$[\s\S]*?^>{7}(?: .*)?$", re.MULTILINE)
 _LFS = ("version https://git-lfs.github.com/", "version https://hawser.github.com/")
 _ANNEX = "/annex/objects/"
 
@@ -26,12 +28,12 @@ def found(text: str) -> Mark | None:
         return Mark("it is a Git LFS pointer; fetch the file itself: git lfs pull", 1)
     if text.startswith(_ANNEX):
         return Mark("it is a git-annex pointer; fetch the file itself: git annex get", 1)
-    return _conflict_mark(_WHOLE_CONFLICT.search(text), text) if "<<<<<<<" in text else None
+    return _conflict_mark(_WHOLE_CONFLICT().search(text), text) if "<<<<<<<" in text else None
 
 
 def suspected(text: str) -> Mark | None:
     """What `found` returns, or a conflict with only one of its lines: for texts that cannot be parsed."""
-    return found(text) or _conflict_mark(_CONFLICT.search(text), text)
+    return found(text) or _conflict_mark(_CONFLICT().search(text), text)
 
 
 def _conflict_mark(conflict: re.Match[str] | None, text: str) -> Mark | None:

@@ -7,7 +7,6 @@ import re
 import stat
 from contextlib import suppress
 from pathlib import Path
-from secrets import token_hex
 
 from pytest_dust import clock
 from pytest_dust.files.names import digest
@@ -37,7 +36,7 @@ def write_whole(path: Path, content: bytes, mode: int | None = None) -> None:
     name: process ids are not unique if containers share a folder.
     """
     name = f".{re.sub(_ODD, '-', path.stem)[:60]}-{digest(path.name)}"
-    temporary = path.with_name(f"{name}.{token_hex(8)}.tmp")
+    temporary = path.with_name(f"{name}.{os.urandom(8).hex()}.tmp")
     try:
         with temporary.open("xb") as file:
             file.write(content)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from pytest_dust.errors import DustError
 from pytest_dust.model import Problem, Tokens
 from pytest_dust.plugin.item import Item
 from pytest_dust.plugin.marks import add_mark
 from pytest_dust.plugin.outcomes import CaseFailed, NoRun
-from pytest_dust.report import case as case_report
 from pytest_dust.report.bounds import kept
 from pytest_dust.report.progress import progress
 from pytest_dust.report.record import CaseRecord, ItemRecord, RunSource, Verdict
@@ -28,6 +27,13 @@ if TYPE_CHECKING:
 
 MAX_DESCRIPTION = 500
 """Characters of a case's description that reports show."""
+
+
+def headline_of(record: CaseRecord) -> str:
+    """The failure of a case in one line."""
+    from pytest_dust.report.case import headline  # its imports take 10 ms, and most sessions pass
+
+    return headline(record)
 
 
 class DustItem(Item):
@@ -95,13 +101,13 @@ class DustItem(Item):
             else:
                 self._run(self.record)
         except DustError:
-            raise NoRun(self.masked(case_report.headline(self.record))) from None
+            raise NoRun(self.masked(headline_of(self.record))) from None
         finally:
             self.took = sum(job.seconds for job in self.jobs)
             self.shared.live.pool.cancel(self.jobs)
             self.jobs = ()  # if the item runs again, it gets new runs
         if not self.record.passed:
-            raise CaseFailed(self.masked(case_report.headline(self.record)))
+            raise CaseFailed(self.masked(headline_of(self.record)))
 
     def _check(self, blank: CaseRecord) -> None:
         """Compare the case with its cassette, and run nothing; raises DustError."""
@@ -173,7 +179,7 @@ class DustItem(Item):
         """What the item leaves behind: masked, and no larger than reports need; `error` is what it raised."""
         expected = isinstance(error, CaseFailed | NoRun)
         record = self.record or self._unrun(error)
-        headline = self.masked(case_report.headline(record)) if expected else ""
+        headline = self.masked(headline_of(record)) if expected else ""
         return ItemRecord((kept(record, self.asked.mask),), headline=headline)
 
     # ── runs that are started ahead ──────────────────────────────────────────────────────────────
@@ -229,8 +235,10 @@ class DustItem(Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """The case's report; a traceback, masked, only for what is no user's mistake."""
         if isinstance(excinfo.value, CaseFailed | NoRun) and self.record is not None:
-            text = "\n".join(case_report.case_lines(self.record))
-            return self.failed(text, case_report.headline(self.record))
+            from pytest_dust.report.case import case_lines
+
+            text = "\n".join(case_lines(self.record))
+            return self.failed(text, headline_of(self.record))
         return self.failed(str(super().repr_failure(excinfo)), excinfo.exconly())
 
     def seconds(self, passed: float) -> float:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from pytest_dust.cassettes import files
 from pytest_dust.compare.drift import verdict

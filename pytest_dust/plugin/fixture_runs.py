@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_dust.plugin.failures import failure
 from pytest_dust.plugin.stash import SETTINGS
@@ -16,8 +17,7 @@ from pytest_dust.report.record import CaseRecord, ItemRecord, RunSource, Verdict
 from pytest_dust.wording import as_typed
 
 
-@dataclass(frozen=True, slots=True)
-class FixtureRun:
+class FixtureRun(Struct, frozen=True):
     """One run of a test: its record, and the lines of its report if it changed, safe to print."""
 
     record: CaseRecord

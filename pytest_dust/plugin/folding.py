@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dust.plugin.failures import is_ours, with_text
-from pytest_dust.report.fold import fold_lines, folds
 from pytest_dust.report.terminal import safe_lines
 
 if TYPE_CHECKING:
@@ -32,8 +31,11 @@ class Folding:
         whole = terminalreporter.verbosity > 0 or terminalreporter.config.option.tbstyle in ("line", "no")
         reports = {} if whole else _foldable(terminalreporter.stats.get("failed", ()))
         texts = {case: (report.longrepr, report.location) for case, report in reports.items()}
-        for group in folds([report.dust.cases[0] for report in reports.values()]):
-            _fold([reports[case.id] for case in group], group)
+        if reports:
+            from pytest_dust.report.fold import folds  # 10 ms, for failures alone
+
+            for group in folds([report.dust.cases[0] for report in reports.values()]):
+                _fold([reports[case.id] for case in group], group)
         try:
             return (yield)
         finally:
@@ -54,6 +56,8 @@ def _foldable(failed: Sequence[Any]) -> Mapping[str, Any]:
 
 
 def _fold(reports: Sequence[Any], group: Sequence[CaseRecord]) -> None:
+    from pytest_dust.report.fold import fold_lines
+
     first, *others = reports
     path, line, title = first.location
     first.location = path, line, f"{title.strip()} and {len(others)} more "

@@ -73,19 +73,15 @@ class Item(pytest.Item):
     def __init__(self, *, name: str, parent: SuiteFile, **kwargs: Any) -> None:
         """Give pytest the whole node id: from a name with brackets, it makes one that --lf does not know."""
         super().__init__(name=name, parent=parent, nodeid=f"{parent.nodeid}::{name}", **kwargs)
-
-    @property
-    def suite(self) -> SuiteFile:
+        self.suite = parent
         """The suite file of the item."""
-        assert isinstance(self.parent, SuiteFile)  # noqa: S101  # only suite files make items
-        return self.parent
 
     @property
     def title(self) -> str:
         """The item as a user names it on the command line."""
         return f"{self.suite.shown}::{self.name}"
 
-    @property
+    @cached_property
     def command(self) -> str:
         """The command that runs this item alone, with the options that were typed."""
         typed = self.shared.settings.typed

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_dust.cookies import json_text
 from pytest_dust.masking import Mask
@@ -71,8 +73,8 @@ def _changed(value: Any, change: Callable[[str], str]) -> Any:
         return change(value)
     if isinstance(value, dict):
         return {change(name): _changed(each, change) for name, each in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        parts = {each.name: _changed(getattr(value, each.name), change) for each in fields(value)}
+    if isinstance(value, Struct):
+        parts = {name: _changed(getattr(value, name), change) for name in value.__struct_fields__}
         return replace(value, **parts)
     if isinstance(value, list | tuple):
         return type(value)([_changed(each, change) for each in value])

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_dust.characters import safe
-from pytest_dust.report import gate_lines
-from pytest_dust.report.compared import by_app
 from pytest_dust.wording import plural
 
 if TYPE_CHECKING:
@@ -22,8 +20,13 @@ def closing(session: SessionRecord) -> Iterator[str]:
     """What a live session found, app by app, and the answers that wait to be accepted."""
     gated = {each.app for each in session.gates}
     if session.mode == "live":
+        from pytest_dust.report.compared import by_app  # 10 ms with what it imports, as the other one
+
         yield from by_app([case for case in session.final if case.source.is_new and case.app not in gated])
-    yield from map(gate_lines.line, session.gates)
+    if session.gates:
+        from pytest_dust.report import gate_lines
+
+        yield from map(gate_lines.line, session.gates)
     for why in session.lost[:MAX_LOST]:
         yield f"dust: {safe(why)}"
     if len(session.lost) > MAX_LOST:

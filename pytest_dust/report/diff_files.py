@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from pytest_dust.cassettes.places import name_beside
 from pytest_dust.errors import ServiceError
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from pytest_dust.report.record import CaseRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Differences:
+class Differences(Struct, frozen=True):
     """The folder of --dust-diff-dir, with a file for each case whose run changed."""
 
     setting: str

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_dust.compare import drift, repeats
+from msgspec.structs import replace
+
+from pytest_dust.compare import repeats
 from pytest_dust.dust.run_view import error, view
 from pytest_dust.masking import Mask
 from pytest_dust.model import (
@@ -37,6 +38,9 @@ from pytest_dust.report.record import (
     SpreadRecord,
     Verdict,
 )
+
+if TYPE_CHECKING:
+    from pytest_dust.compare import drift
 
 
 def with_request(record: CaseRecord, case: Case, mask: Mask) -> CaseRecord:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from math import ceil
+
+from msgspec.structs import replace
 
 from pytest_dust.characters import safe, safe_name
 from pytest_dust.report.case import findings, next_step, place, what_differs

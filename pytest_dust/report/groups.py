@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from pytest_dust.characters import safe_name
 from pytest_dust.model import Path
@@ -19,8 +20,7 @@ MAX_NAMED = 3
 """Number of cases of a group that are named as those to look at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """The block in which a change begins; the name is empty if no block is known to have changed."""
 
     app: str

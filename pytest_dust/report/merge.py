@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from pytest_dust.model import CassetteFiles
 from pytest_dust.report.record import DriftRecord, Selection, SessionRecord

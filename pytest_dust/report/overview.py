@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from pytest_dust.characters import safe, safe_name
 from pytest_dust.constants import LATEST
@@ -91,8 +92,7 @@ class State(StrEnum):
     """Nothing failed, but not all cases ran."""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Cases with the same cause, or of the same kind."""
 
     title: str
@@ -108,8 +108,7 @@ class Group:
         return sum(case.outcome is CaseOutcome.FAILED for case in self.cases)
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
+class Overview(Struct, frozen=True):
     """What a session comes to."""
 
     state: State

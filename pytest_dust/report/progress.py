@@ -8,6 +8,8 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from pytest_dust.characters import safe
 from pytest_dust.report.columns import width
 from pytest_dust.wording import plural
@@ -22,8 +24,7 @@ LEAST = 12
 """Minimum number of columns that are needed to show anything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """Numbers of done, running and waiting runs, of failed cases and tokens, and seconds since the start."""
 
     done: int

@@ -8,9 +8,10 @@ each report escapes what its own format could take for more than text.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from pytest_dust.model import MISSING, CassetteFiles, Expected, Path, Repeat, Status, Tokens
 
@@ -64,8 +65,7 @@ class CaseOutcome(StrEnum):
     """It failed, and the gate of its app decides whether that counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeRecord:
+class ChangeRecord(Struct, frozen=True):
     """One place where two JSON values differ; of an added or removed value, the other side is null."""
 
     path: Path
@@ -86,8 +86,7 @@ class ChangeRecord:
         return MISSING if self.kind == "removed" else self.new
 
 
-@dataclass(frozen=True, slots=True)
-class BlockChangeRecord:
+class BlockChangeRecord(Struct, frozen=True):
     """How one block differs between two runs, for one input where there are several."""
 
     type: str
@@ -103,8 +102,7 @@ class BlockChangeRecord:
     """Number of changes; the record of a large one holds only the first."""
 
 
-@dataclass(frozen=True, slots=True)
-class ComparisonRecord:
+class ComparisonRecord(Struct, frozen=True):
     """A run compared with its recording, or why it was not."""
 
     recorded_at: str
@@ -129,8 +127,7 @@ class ComparisonRecord:
         return self.count > 0
 
 
-@dataclass(frozen=True, slots=True)
-class FailureRecord:
+class FailureRecord(Struct, frozen=True):
     """An expectation that does not hold."""
 
     path: str
@@ -150,8 +147,7 @@ class FailureRecord:
     """Line of the expectation in the suite file; 0 if it is not written there."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockRecord:
+class BlockRecord(Struct, frozen=True):
     """One block of a run, in execution order."""
 
     type: str
@@ -173,8 +169,7 @@ class BlockRecord:
     """Seconds; only streamed runs report them."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRecord:
+class AttemptRecord(Struct, frozen=True):
     """One run of a case: which it was, which expectations failed, and what changed."""
 
     run_id: str | None
@@ -210,8 +205,7 @@ class AttemptRecord:
         return one is not None and bool(one.values or one.blocks or one.left_out or one.not_compared)
 
 
-@dataclass(frozen=True, slots=True)
-class SpreadRecord:
+class SpreadRecord(Struct, frozen=True):
     """What the attempts of a repeated case come to."""
 
     counted: int
@@ -226,8 +220,7 @@ class SpreadRecord:
     """Why a sequential test stopped, or that it did not; empty for a fixed number of attempts."""
 
 
-@dataclass(frozen=True, slots=True)
-class GateCaseRecord:
+class GateCaseRecord(Struct, frozen=True):
     """A case that passed less often in the other version: fresh runs of both, and where the change begins."""
 
     id: str
@@ -241,8 +234,7 @@ class GateCaseRecord:
     """In how many of the other version's runs it begins there."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaseRecord:
+class CaseRecord(Struct, frozen=True):
     """One case of a suite, or one run of a Python test: what was asked, what came, and the verdict."""
 
     id: str
@@ -274,7 +266,7 @@ class CaseRecord:
     repeat: Repeat | None = None
     spread: SpreadRecord | None = None
     """What the attempts come to; null for a case that is not repeated."""
-    tokens: Tokens = field(default_factory=Tokens)
+    tokens: Tokens = Tokens()
     """What the runs used at the service; of replayed ones, what they had used."""
     waited: float = 0.0
     """Seconds for which the service's rate limit delayed the case."""
@@ -331,6 +323,8 @@ class CaseRecord:
     @property
     def shown(self) -> AttemptRecord | None:
         """The attempt that reports show: the first that failed, else that changed, else the first."""
+        if len(self.attempts) == 1:
+            return self.attempts[0]
         failed = [attempt for attempt in self.counted if not attempt.passed]
         changed = [attempt for attempt in self.counted if attempt.changed]
         first = failed if self.verdict is Verdict.FAILED else []
@@ -387,8 +381,7 @@ class CaseRecord:
 # ── an app and a pinned version of it ────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class BlockDriftRecord:
+class BlockDriftRecord(Struct, frozen=True):
     """How one block changed since the pinned version."""
 
     type: str
@@ -398,8 +391,7 @@ class BlockDriftRecord:
     changes: tuple[ChangeRecord, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DriftRecord:
+class DriftRecord(Struct, frozen=True):
     """Whether the version that a suite pins is still what is saved at Dust."""
 
     id: str
@@ -462,8 +454,7 @@ class GateVerdict(StrEnum):
     """A run is missing, so that nothing is said."""
 
 
-@dataclass(frozen=True, slots=True)
-class GateRecord:
+class GateRecord(Struct, frozen=True):
     """Whether another version of an app is worse than the pinned one, by fresh runs of both."""
 
     app: str
@@ -513,8 +504,7 @@ class GateRecord:
         return self.verdict is GateVerdict.NO_WORSE
 
 
-@dataclass(frozen=True, slots=True)
-class ItemRecord:
+class ItemRecord(Struct, frozen=True):
     """What one test item leaves behind: a case, the runs of a Python test, a drift check, or a gate."""
 
     cases: tuple[CaseRecord, ...] = ()
@@ -527,8 +517,7 @@ class ItemRecord:
 # ── the session ──────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class SurplusRuns:
+class SurplusRuns(Struct, frozen=True):
     """Live runs that no case waited for."""
 
     made: int = 0
@@ -537,8 +526,7 @@ class SurplusRuns:
     """What the runs that were made used."""
 
 
-@dataclass(frozen=True, slots=True)
-class AppCounts:
+class AppCounts(Struct, frozen=True):
     """How many cases of which app a session has, by app id."""
 
     cases: Mapping[str, int] = field(default_factory=dict)
@@ -553,8 +541,7 @@ class AppCounts:
     """Whether a drift check is selected."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProblemRecord:
+class ProblemRecord(Struct, frozen=True):
     """Something that failed beside the cases, such as a suite that could not be read."""
 
     where: str
@@ -566,16 +553,14 @@ class ProblemRecord:
     """The line of the first mistake; 0 if it is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """How many of the collected cases were selected."""
 
     selected: int = 0
     deselected: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessRecord:
+class ProcessRecord(Struct, frozen=True):
     """What one process knows of the session beside its items: the only one, or a pytest-xdist worker."""
 
     surplus: SurplusRuns = field(default_factory=SurplusRuns)
@@ -592,8 +577,7 @@ class ProcessRecord:
     selection: Selection = field(default_factory=Selection)
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRecord:
+class SessionRecord(Struct, frozen=True):
     """One session of pytest: its settings, its cases, and what else reports tell."""
 
     mode: str

@@ -9,9 +9,7 @@ from pytest_dust.characters import safe, safe_name
 from pytest_dust.model import Tokens
 from pytest_dust.report import repeats
 from pytest_dust.report.cache import cached
-from pytest_dust.report.comparison import begins, comparison_lines
 from pytest_dust.report.files import file_lines
-from pytest_dust.report.fold import fold_lines, folds
 from pytest_dust.report.record import CaseRecord, GateRecord, RunSource, SessionRecord, SurplusRuns
 from pytest_dust.report.tokens import in_all, uncounted, used
 from pytest_dust.wording import first_names, plural
@@ -110,6 +108,9 @@ def _changed(cases: Sequence[CaseRecord]) -> Iterator[str]:
     """What changed in cases that passed."""
     if not cases:
         return
+    from pytest_dust.report.comparison import begins, comparison_lines  # 10 ms, for changes alone
+    from pytest_dust.report.fold import fold_lines, folds
+
     noun = "case that passed" if len(cases) == 1 else "cases that passed"
     yield f"dust: {len(cases):,} {noun} changed since the recording:"
     groups = folds(cases)

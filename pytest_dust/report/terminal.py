@@ -7,6 +7,8 @@ from pytest_dust.characters import safe
 
 def safe_lines(text: str) -> str:
     """The text with each of its lines safe to print."""
+    if text.isascii() and text.isprintable() and "::" not in text and "##[" not in text:
+        return text  # most texts, in a tenth of the time
     return "\n".join(inert(safe(line)) for line in text.split("\n"))
 
 

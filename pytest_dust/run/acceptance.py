@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Struct
+
 from pytest_dust.cassettes import files, writable
 from pytest_dust.errors import CassetteError, DustError
 from pytest_dust.files.writing import rewrite
@@ -24,8 +26,7 @@ EDITED = "{} was edited since the run, so it is left alone"
 NOT_ASKED = "accepted without --dust-edit, which is the key e in a review"
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """What became of pending answers of one file."""
 
     shown: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pytest_dust import clock
 from pytest_dust.cassettes import format as cassette_format
@@ -21,8 +22,7 @@ UNKNOWN = Tokens(unknown=1)
 """The tokens of a run that cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class MadeRun:
+class MadeRun(Struct, frozen=True):
     """A run that the service made: its reply, and the run in it, or the exception that reading it raised."""
 
     reply: Reply
@@ -39,8 +39,7 @@ Jobs = Sequence[Job[MadeRun, Update]]
 """Runs of a case that were started together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """The runs of a case, replayed or new."""
 
     asked: CaseRequest

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from pytest_dust.cassettes import binding
 from pytest_dust.masking import Mask
@@ -11,8 +13,7 @@ from pytest_dust.model import Case, Json, Repeat, RunRequest
 from pytest_dust.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class CaseRequest:
+class CaseRequest(Struct, frozen=True):
     """A case with its run request; made once for a case, as masking takes time."""
 
     case: Case
@@ -26,6 +27,12 @@ class CaseRequest:
     """Masks what is redacted in the request and in the case's row of a dataset."""
     timeout: float
     """Seconds that one run may take."""
+
+    @property
+    def masked(self) -> dict[str, Json]:
+        """`bound`, masked: what a cassette holds of it."""
+        masked: dict[str, Json] = self.mask.request()
+        return masked
 
 
 def case_request(case: Case, settings: Settings, mask: Mask) -> CaseRequest:
@@ -46,5 +53,5 @@ def _bound(repeat: Repeat | None) -> Json:
 
 def run_request(case: Case, settings: Settings) -> RunRequest:
     """The run request of a case, with the app's full address."""
-    parts = {each.name: getattr(case, each.name) for each in fields(RunRequest)}
+    parts = {name: getattr(case, name) for name in RunRequest.__struct_fields__}
     return RunRequest(**{**parts, "app": settings.address(case.app)})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from pytest_dust.cassettes.recording import CassetteOfCase
 from pytest_dust.errors import DustError
@@ -61,5 +63,6 @@ class CaseRun:
                 context.differences.write(record, self.asked.case.id, self.asked.mask.text)
         as_recorded = self.recorded is keep.Recorded.AS_BEFORE
         pending = keep.keep_for_review(answer, outcome, context)
-        self.record = replace(record, as_recorded=as_recorded, pending=pending)
+        changed = as_recorded or pending
+        self.record = replace(record, as_recorded=as_recorded, pending=pending) if changed else record
         return outcome

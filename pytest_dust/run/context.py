@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pytest_dust.cassettes.read_ahead import ReadAhead
 from pytest_dust.dust.network import Network
@@ -18,8 +19,7 @@ from pytest_dust.settings import Settings
 from pytest_dust.worker_pool import WorkerPool
 
 
-@dataclass(frozen=True, slots=True)
-class RunContext:
+class RunContext(Struct, frozen=True):
     """What the cases of a session share when they run."""
 
     settings: Settings

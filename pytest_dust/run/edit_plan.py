@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_dust.compare import repeats
 from pytest_dust.errors import DustError, SuiteError
@@ -20,8 +22,7 @@ from pytest_dust.suite.edits.tables import edited_table
 DIFFERENT = "the case would still fail there"
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteSource:
+class SuiteSource(Struct, frozen=True):
     """A suite on disk: its content, and functions that read what belongs to it."""
 
     path: FilePath
@@ -44,8 +45,7 @@ class SuiteSource:
         return self.content if name == self.path.name else self.read(name)
 
 
-@dataclass(frozen=True, slots=True)
-class EditPlan:
+class EditPlan(Struct, frozen=True):
     """The new contents of files, the wishes that they fulfil, and the others, each with its reason."""
 
     contents: Mapping[str, bytes]

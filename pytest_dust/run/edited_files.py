@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pytest_dust.cassettes import files
 from pytest_dust.files.sources import digest
@@ -20,8 +21,7 @@ NAME = "edited.json"
 """The file in the folder of pending answers: the digests of each edited file, the oldest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class EditedFiles:
+class EditedFiles(Struct, frozen=True):
     """Reads and writes the digests of edited files."""
 
     folder: PendingFolder

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from pytest_dust.compare.worse import Tally
 from pytest_dust.dust.network import relay
 from pytest_dust.dust.transport import Update
@@ -47,8 +49,7 @@ class BothVersions:
             (self.old if is_old else self.new).append(attempt)
 
 
-@dataclass(frozen=True, slots=True)
-class FreshCase:
+class FreshCase(Struct, frozen=True):
     """A case that is to get fresh runs."""
 
     asked: CaseRequest

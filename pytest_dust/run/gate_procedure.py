@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pytest_dust.compare import worse
 from pytest_dust.compare.worse import CONFIRMING_RUNS, Finding, Levels, Tally
@@ -22,8 +24,7 @@ NOTHING_PASSES = "no run of any case passes, so that none can pass less often; m
 """Why such an app cannot be judged."""
 
 
-@dataclass(frozen=True, slots=True)
-class FirstRuns:
+class FirstRuns(Struct, frozen=True):
     """What the first runs of a case in the other version showed."""
 
     case: str
@@ -59,8 +60,7 @@ class Wanted(NamedTuple):
     """Whether a run of the new version that passes is to be kept as pending, as the first one failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class FreshRuns:
+class FreshRuns(Struct, frozen=True):
     """The fresh runs of a case in one step."""
 
     case: str
@@ -74,8 +74,7 @@ class FreshRuns:
     tokens: Tokens = field(default_factory=Tokens)
 
 
-@dataclass(frozen=True, slots=True)
-class AppGate:
+class AppGate(Struct, frozen=True):
     """What is known of one app."""
 
     app: str

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from pytest_dust.cassettes.recording import Recording
 from pytest_dust.checks import expectation
-from pytest_dust.compare import baseline, repeats
+from pytest_dust.compare import repeats
 from pytest_dust.deadline import TimeIsUp
 from pytest_dust.dust import wire
 from pytest_dust.dust.run_view import viewed
@@ -124,6 +125,8 @@ def _comparing(case: Case, found: Recording) -> Callable[[ViewedRun], Comparison
 
     Of a repeated recording, a value that one of its attempts has is no change.
     """
+    from pytest_dust.compare import baseline  # 5 ms, which a replay does not need
+
     cassette = found.cassette
     assert cassette is not None  # noqa: S101  # as the caller saw
     when = cassette.recorded_at

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_dust.cassettes import writable
 from pytest_dust.cassettes.recording import CassetteOfCase
@@ -65,8 +68,7 @@ def _start(prepared: Prepared, context: RunContext, count: int, *, urgent: bool,
     return context.pool.submit(tasks, urgent=urgent)
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """A run that can be made any number of times, and the known blocks of its app."""
 
     live_run: LiveRun

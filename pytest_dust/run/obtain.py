@@ -39,7 +39,7 @@ def obtain(
     ServiceError if there is no run.
     """
     with limited_depth():
-        found = recording.load(place, dict(asked.bound), asked.mask, context.read_ahead.take)
+        found = recording.load(place, asked.masked, asked.mask, context.read_ahead.take)
         source = _source(found, context)
         answer = partial(Answer, asked, found, source)
         if source is Source.REPLAYED:

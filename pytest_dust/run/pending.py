@@ -11,6 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from msgspec import Struct
+
 from pytest_dust import clock
 from pytest_dust.cassettes import files
 from pytest_dust.cassettes.files import CassettePath, path_below
@@ -31,8 +33,7 @@ SLOW = 1.0
 # ── where they are ───────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class PendingFolder:
+class PendingFolder(Struct, frozen=True):
     """The folder of a project's pending answers; in it are the paths of the project's suites."""
 
     path: Path
@@ -81,8 +82,7 @@ class PendingFolder:
         return os.path.realpath(folder)
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where a pending answer came from: what its cassette does not say."""
 
     case: str

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pytest_dust.errors import SuiteError
 from pytest_dust.model import Case
 from pytest_dust.run.wishes import Cell, Wish
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(Struct, frozen=True):
     """Another suite that reads a dataset."""
 
     shown: str

@@ -39,14 +39,14 @@ def choose(mode: Mode, found: Recording) -> Source:
 
 def check(asked: CaseRequest, place: CassetteOfCase, read: Read) -> None:
     """Compare a case with its cassette and run nothing; raises CassetteError if it does not fit."""
-    choose(Mode.REPLAY, recording.load(place, dict(asked.bound), asked.mask, read))
+    choose(Mode.REPLAY, recording.load(place, asked.masked, asked.mask, read))
 
 
 def estimate(asked: CaseRequest, place: CassetteOfCase, mode: Mode, read: Read) -> Estimate:
     """What a case will take, by the mode and by its recording."""
     found = Recording(place)
     with suppress(RecursionError):  # the run itself will say so
-        found = recording.load(place, dict(asked.bound), asked.mask, read)
+        found = recording.load(place, asked.masked, asked.mask, read)
     try:
         source = choose(mode, found)
     except CassetteError:  # raised again when the case runs

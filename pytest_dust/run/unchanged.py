@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_dust.compare import baseline
 from pytest_dust.dust.run_view import viewed
 from pytest_dust.model import Baseline, Run, Specification
 from pytest_dust.run import judging
@@ -55,6 +54,8 @@ def _say_the_same(cassette: Cassette, answer: Answer, network: Network) -> bool:
 
 def _is_same(old: Run, new: Run, *, plural: bool) -> bool:
     """True if two runs of the same version have the same blocks, values and errors."""
+    from pytest_dust.compare import baseline  # 5 ms, which a replay does not need
+
     if old.specification_hash != new.specification_hash:
         return False
     found = baseline.compare(viewed(old, plural=plural), viewed(new, plural=plural), RULES, "")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_dust.cassettes import files, recording
 from pytest_dust.cassettes import format as cassette_format
@@ -31,8 +32,7 @@ UNPINNABLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """A pending answer, and the case as it is now."""
 
     asked: CaseRequest
@@ -120,7 +120,7 @@ class Waiting:
     def compared(self, settings: Settings) -> Outcome:
         """The same, compared with the case's cassette."""
         with limited_depth():
-            found = recording.load(self.place, dict(self.asked.bound), self.asked.mask)
+            found = recording.load(self.place, self.asked.masked, self.asked.mask)
             return judged(self.answer(found), settings)
 
     def record(self, settings: Settings) -> CaseRecord:

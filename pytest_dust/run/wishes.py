@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from pytest_dust import paths
 from pytest_dust.compare import repeats
@@ -26,8 +27,7 @@ MAX_NAMED = 3
 """Cases that a reason names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """A cell of a dataset that gets another value."""
 
     dataset: str
@@ -38,8 +38,7 @@ Target: TypeAlias = Replace | Insert | Cell
 """What is to be edited."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """A new value for one place, as one case wants it; the reason, if it cannot be edited."""
 
     case: str

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_dust.checks import expectation
 from pytest_dust.checks.binding import ArgumentError, Here
@@ -27,7 +30,7 @@ from pytest_dust.wording import kind
 MAX_BYTES = 8 * 1024 * 1024
 MERGED = {"config", "inputs", "marks", "expect", "baseline"}
 """Keys whose values for the suite and for the case are put together; of others, the case's own counts."""
-AS_READ = {each.name for each in fields(Case)} & KEYS.keys() - MERGED - {"id"}
+AS_READ = set(Case.__struct_fields__) & KEYS.keys() - MERGED - {"id"}
 """Keys whose value is a field of the case as it was read."""
 NEEDED = {
     "app": "no app; give app: {id: …}, the id from the app's address in Dust",
@@ -99,8 +102,7 @@ class _Variant(NamedTuple):
         return None if self.value is None else [self.value]
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
+class _Written(Struct, frozen=True):
     """A case as written, with the keys read that are the same for each row and combination."""
 
     id: str | None
@@ -347,8 +349,7 @@ class _Reader:
         inputs = merged.get("inputs") or merged.get("input") or variant.alone
         config = _merged(self.shared.get("config", {}), own.get("config", {}))
         redacted = self.mask.named(variant.roots)
-        mask = self.mask.covering({"inputs": inputs, "config": config}).redacting(redacted)
-        id_, renamed = self.variant_id(written, variant, mask)
+        id_, renamed = self.variant_id(written, variant, {"inputs": inputs, "config": config}, redacted)
         if id_ in seen:
             what, key = ("row", "dataset") if "dataset" in written.there else ("combination", "matrix")
             self.problems.add((*path, key), f'a second {what} gives the id "{id_}"; rename one')
@@ -380,11 +381,15 @@ class _Reader:
         above = written.path if "specification_hash" in written.there else ()
         return self.problems.document.place((*above, "specification_hash"), key=True).line
 
-    def variant_id(self, written: _Written, variant: _Variant, mask: Mask) -> tuple[str | None, bool]:
-        """The id of a case, and True if it has neutral parts, as it would reveal what `mask` hides."""
+    def variant_id(
+        self, written: _Written, variant: _Variant, request: Json, redacted: Sequence[str | int | float]
+    ) -> tuple[str | None, bool]:
+        """The id of a case, and True if it has neutral parts, as it would reveal what is masked."""
         plain = shown = [part.text for part in variant.parts]
-        if plain and (mask.secrets or mask.patterns):
-            shown = redaction.id_parts(variant.parts, mask, written.hidden)
+        if plain:
+            mask = self.mask.covering(request).redacting(redacted)
+            if mask.secrets or mask.patterns:
+                shown = redaction.id_parts(variant.parts, mask, written.hidden)
         return written.id_of(shown), shown != plain
 
     def expect(self, own: Mapping[str, Any], path: Path, *, plural: bool) -> tuple[Expectation, ...]:

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from pytest_dust.json_values import decode
+from pytest_dust.lazy_patterns import lazy
 
 DELIMITERS = ",;\t"
 TYPES = ("number", "boolean", "json")
@@ -22,11 +23,11 @@ SPACE = " \t\r\n"
 _OTHER_NAMES = {"bool": "boolean", "int": "number", "integer": "number", "float": "number", "num": "number"}
 _SIMILAR = 0.8
 """Least similarity of a word to the name of a type that is taken for a misspelling of it."""
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?(?:\r\n|\r|\n)', re.IGNORECASE)
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-_LINE_ENDS = re.compile(r"[\r\n]*")
-_QUOTED = re.compile('"[^"]*(?:""[^"]*)*"')
-_TO_DELIMITER = re.compile(f"[^{DELIMITERS}\r\n]*")
+_SEPARATOR_LINE = lazy(r'"?sep=(.)"?(?:\r\n|\r|\n)', re.IGNORECASE)
+_LINE = lazy(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_LINE_ENDS = lazy(r"[\r\n]*")
+_QUOTED = lazy('"[^"]*(?:""[^"]*)*"')
+_TO_DELIMITER = lazy(f"[^{DELIMITERS}\r\n]*")
 
 
 class CsvError(ValueError):
@@ -56,7 +57,7 @@ class Layout(NamedTuple):
 
 def layout(text: str) -> Layout:
     """The layout of a CSV text, of which only the first two rows are read; raises CsvError."""
-    separator = _SEPARATOR_LINE.match(text)
+    separator = _SEPARATOR_LINE().match(text)
     if separator is None:
         start, delimiter = 0, _found_delimiter(text)
     else:
@@ -64,7 +65,9 @@ def layout(text: str) -> Layout:
     line = _line_of_header(start)
     if delimiter not in DELIMITERS:
         raise CsvError(1, f"the delimiter of a CSV dataset is a comma, ; or a tab, not {delimiter}")
-    reader = csv.reader((found[0] for found in _LINE.finditer(text, start)), strict=True, delimiter=delimiter)
+    reader = csv.reader(
+        (found[0] for found in _LINE().finditer(text, start)), strict=True, delimiter=delimiter
+    )
     try:
         header = next(reader, [])
     except csv.Error as error:
@@ -117,7 +120,7 @@ def _found_delimiter(text: str) -> str:
     header, end = _delimiters(text, 0)
     if "," in header:
         return ","
-    first_row, _ = _delimiters(text, _after(_LINE_ENDS, text, end))
+    first_row, _ = _delimiters(text, _after(_LINE_ENDS(), text, end))
     return next((each for each in "\t;" if each in header and each in first_row), ",")
 
 
@@ -125,7 +128,7 @@ def _delimiters(text: str, at: int) -> tuple[set[str], int]:
     """The possible delimiters outside of quotes in the row that starts at an index, and the row's end."""
     found: set[str] = set()
     while True:
-        at = _after(_TO_DELIMITER, text, _after(_QUOTED, text, at))
+        at = _after(_TO_DELIMITER(), text, _after(_QUOTED(), text, at))
         if at == len(text) or text[at] not in DELIMITERS:
             return found, at
         found.add(text[at])

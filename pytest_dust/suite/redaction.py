@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from pytest_dust.cookies import MASKED
 from pytest_dust.masking import Mask
@@ -32,8 +33,7 @@ _ENTRY = re.compile(r"([\w-]+)[\"']?[ \t]*:[ \t]*([^\n,{}]+)")
 _REFERENCE = re.compile(r"(?<!\$)\$\{\s*((?:env|row|matrix)\b[^{}]*?)\s*\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Hiding:
+class Hiding(Struct, frozen=True):
     """What is hidden in suites, and whether a hidden value may be missing."""
 
     mask: Mask = field(default_factory=Mask)

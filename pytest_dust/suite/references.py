@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from msgspec import Struct
+
 from pytest_dust.constants import KEY_VARIABLE
 from pytest_dust.errors import did_you_mean
 from pytest_dust.model import Json, Path
@@ -37,8 +39,7 @@ class UnsetVariable(ReferenceProblem):
         self.name = name
 
 
-@dataclass(frozen=True, slots=True)
-class StandIn:
+class StandIn(Struct, frozen=True):
     """What is filled in for variables that are not set: the text that cassettes have in their place."""
 
     text: str

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import yaml
+from msgspec import Struct
 
 from pytest_dust.errors import did_you_mean
 from pytest_dust.model import Json, Path, Place, Problem
@@ -44,8 +45,7 @@ _ODD_BREAKS = re.compile("[\x85\u2028\u2029]")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?P<fraction>\.\d+)?(?P<exponent>[eE][-+]?\d+)?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A YAML document: its value, its mistakes, and the place of each key and value.
 
     Places are kept by path, in plain tuples, which the garbage collector does not visit again: a tree with an

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from recordings import REQUEST, loaded, moved
 
 from pytest_dust.cassettes import binding

@@ -7,10 +7,10 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from recordings import REPLY, written
 
 from conftest import BARE, unwritable

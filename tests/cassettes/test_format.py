@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from answers import bounded
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from recordings import AT, EXCHANGE, REPLY, REQUEST, loaded, moved, written
 
 from pytest_dust.cassettes import binding

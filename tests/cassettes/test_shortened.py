@@ -6,13 +6,13 @@ import copy
 import difflib
 import json
 import tracemalloc
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from answers import bounded
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from recordings import AT
 
 from pytest_dust.cassettes import format as cassette

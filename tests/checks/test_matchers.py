@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pytest_dust import deadline
 from pytest_dust.checks import arguments, binding, deepdiffs

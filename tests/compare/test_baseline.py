@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from answers import ANSWERS, Wire, answer, bounded, ran, runs, spoilt_answers
 from hypothesis import given, settings
 from made_runs import compared, held, made, names
+from msgspec.structs import replace
 
 from conftest import dust_server
 from pytest_dust.dust import wire as api

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from answers import answer, bounded, parsed, ran, runs
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from stages import ON_CHANGE, WIDE, Stage, document, last
 
 from conftest import GOLDEN, SUPPORT, dust_server, stable, suite

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import random
 from collections import Counter
-from dataclasses import replace
 from itertools import chain, cycle, islice, repeat
 from typing import Any
 
@@ -14,6 +13,7 @@ from answers import ran
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_runs import made
+from msgspec.structs import replace
 
 from pytest_dust import clock
 from pytest_dust.compare.features import FeatureReader, Part

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 
 import pytest
 from answers import answer, ran
 from faults import Faults
+from msgspec.structs import replace
 
 from conftest import HALVE, PLAIN_RECORD, SUPPORT, dust_server, suite
 from pytest_dust.dust import wire

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from made_records import TEXT, attempt, block, changed, passed, session
+from msgspec.structs import replace
 
 from pytest_dust.report.closing import closing
 from pytest_dust.report.record import RunSource

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from made_records import FAILED, TEXT, block, changed, passed, trouble, wrong
+from msgspec.structs import replace
 
 from pytest_dust.report.fold import MAX_NAMES, fold_lines, folds
 from pytest_dust.report.record import RunSource

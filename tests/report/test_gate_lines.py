@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_sessions import case, changed, compared, died, gate, session, trouble, wrong
+from msgspec.structs import replace
 
 from conftest import SUPPORT
 from pytest_dust.report.gate_lines import gate_lines, line, sentence, verdict

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from made_records import FAILED, TEXT, block, changed, failure, passed, trouble, wrong
+from msgspec.structs import replace
 
 from pytest_dust.report.github import annotation_lines, error
 from pytest_dust.report.record import CaseOutcome, DriftRecord, ProblemRecord, SessionRecord

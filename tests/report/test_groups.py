@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from made_records import TEXT, block, changed, trouble
+from msgspec.structs import replace
 
 from conftest import PLAIN_RECORD
 from pytest_dust.report import groups

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from made_records import passed, session, wrong
+from msgspec.structs import replace
 
 from pytest_dust.model import CassetteFiles, Tokens
 from pytest_dust.report.merge import merged

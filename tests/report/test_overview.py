@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from made_records import FAILED, TEXT, attempt, block, changed, failure, passed, session, trouble, wrong
+from msgspec.structs import replace
 
 from pytest_dust.model import Status
 from pytest_dust.report.overview import Kind, State, drifted_block, kind, overview

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from made_records import TEXT, attempt, block, changed, failure, passed, trouble, wrong
+from msgspec.structs import replace
 
 from conftest import PLAIN_RECORD
 from pytest_dust.report.columns import width

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import isclose
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pytest_dust.compare.worse import CONFIRMING_RUNS, MAX_CONFIRMED, Tally
 from pytest_dust.model import Tokens

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from pytest_dust.compare.equality import equal
 from pytest_dust.model import Json, Path
@@ -28,8 +29,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Replace:
+class Replace(Struct, frozen=True):
     """The value at a path of the document becomes another one."""
 
     path: Path
@@ -41,8 +41,7 @@ class Replace:
         return self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Insert:
+class Insert(Struct, frozen=True):
     """The mapping at a path of the document gets one more key."""
 
     path: Path

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import PurePath
 from typing import Any, NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 from pytest_dust.compare.equality import equal
 from pytest_dust.model import Json, Path
@@ -19,8 +20,7 @@ from pytest_dust.suite.edits.suites import Replace, edited_yaml
 from pytest_dust.wording import kind
 
 
-@dataclass(frozen=True, slots=True)
-class SetCell:
+class SetCell(Struct, frozen=True):
     """A value in a row of a dataset becomes another one."""
 
     row: int
