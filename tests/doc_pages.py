@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -50,7 +51,7 @@ def fences(page: str) -> list[Fence]:
 def headings(page: str) -> list[str]:
     """Return the anchors of a page's headings."""
     tokens = _PARSER.parse(text(page))
-    titles = [after.content for token, after in zip(tokens, tokens[1:], strict=False) if _opens(token)]
+    titles = [after.content for token, after in pairwise(tokens) if _opens(token)]
     return [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
 
 

@@ -1,9 +1,10 @@
 """What the pages show is run, in the order of each page: commands, files, suites and settings.
 
-Each page is a story in a temporary folder, with the local Dust server. A fence `sh` is run; a fence with a title is written
-to that file; a fence `text` is what the command before it printed, with `…` for what varies. A comment
-`<!-- test: COMMAND -->` is a command that readers do not see. No library for this (sybil, pytest-examples, mktestdocs,
-pytest-markdown-docs) runs shell commands that share a folder and compares their output, so only markdown-it is used.
+Each page is a story in a temporary folder, with the local Dust server. A fence `sh` is run; a fence with a title
+is written to that file; a fence `text` is what the command before it printed, with `…` for what varies. A comment
+`<!-- test: COMMAND -->` is a command that readers do not see. No library for this (sybil, pytest-examples,
+mktestdocs, pytest-markdown-docs) runs shell commands that share a folder and compares their output, so only
+markdown-it is used.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import OTHERS_PLUGINS
 from doc_pages import PAGES, PROJECT, Fence, fences
 
+from conftest import OTHERS_PLUGINS
 from pytest_dust import settings
 from pytest_dust.checks.binding import Here
 from pytest_dust.checks.matchers import MATCHERS
@@ -90,7 +91,7 @@ def is_left_out(fence: Fence) -> bool:
 
 
 def script(steps: list[Fence], folder: Path) -> str:
-    """Return a bash script that does the steps; the output of step 3 goes to `3.out`, failures to `3.failed`."""
+    """Return a bash script of the steps; the output of step 3 is in `3.out`, its failures in `3.failed`."""
     lines = [PRELUDE]
     for number, step in enumerate(steps):
         if step.title:
@@ -108,7 +109,7 @@ def script(steps: list[Fence], folder: Path) -> str:
 
 
 def tell(steps: list[Fence], folder: Path) -> dict[int, tuple[str, list[int]]]:
-    """Do the steps in one bash process; return by step what it printed, and the exit statuses other than 0."""
+    """Do the steps in one bash process; return what each printed, and its exit statuses other than 0."""
     (folder / "steps").mkdir()
     (folder / "project").mkdir()
     (folder / "story.sh").write_text(script(steps, folder / "steps"), encoding="utf-8")
