@@ -48,7 +48,7 @@ def page() -> str:
         "# Reference",
         "Every option, ini value, variable, key and matcher, generated from the tables in the code.",
         "## Options",
-        "The command line overrides the environment, which overrides the ini file. `pytest --help` lists them too.",
+        "The command line overrides the environment, which overrides the ini file. See also `pytest --help`.",
         table(("option", "ini", "environment", "default", "what it does"), map(option, settings.OPTIONS)),
         "### Modes",
         table(("`--dust-mode`", "runs"), ((code(mode), MODES[mode]) for mode in settings.Mode)),

@@ -1,7 +1,6 @@
 """Write docs/images/report.png, a picture of the HTML report: `python docs/picture.py`.
 
-It tries the edited version of the example app on a copy of its suites. It needs Chromium (Debian: apt-get install
-chromium).
+It tries the edited version of the example app on a copy of its suites. It needs Chromium.
 """
 
 from __future__ import annotations

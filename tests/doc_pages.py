@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def text(page: str) -> str:
     return PAGES[page].read_text(encoding="utf-8")
 
 
+@cache
 def fences(page: str) -> list[Fence]:
     """Return the fences and hidden commands of a page, from top to bottom."""
     found = []

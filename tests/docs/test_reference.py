@@ -58,7 +58,7 @@ def test_the_reference_has_every_option():
 
 @pytest.mark.parametrize("name", [*FLAGS, *settings.LISTS])
 def test_a_page_written_by_hand_describes_every_option(name):
-    """Every option, command and ini list is on a page written by hand, by its name or that of its ini value."""
+    """Every option, command and ini list is on a page written by hand, by its name or its ini value's."""
     names = [name, name.removeprefix("--").replace("-", "_")]
     assert any(re.search(rf"(?<![\w-]){re.escape(each)}(?![\w-])", BY_HAND) for each in names)
 
