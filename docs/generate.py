@@ -49,7 +49,7 @@ def page() -> str:
         "Every option, ini value, variable, key and matcher, generated from the tables in the code.",
         "## Options",
         "The command line overrides the environment, which overrides the ini file. See also `pytest --help`.",
-        table(("option", "ini", "environment", "default", "what it does"), map(option, settings.OPTIONS)),
+        table(("option, ini, environment", "default", "what it does"), map(option, settings.OPTIONS)),
         "### Modes",
         table(("`--dust-mode`", "runs"), ((code(mode), MODES[mode]) for mode in settings.Mode)),
         "## Commands",
@@ -102,7 +102,8 @@ def sentence(text: str) -> str:
 def option(each: settings.Option) -> tuple[str, ...]:
     """Return an option's cells."""
     flag = each.flag if each.switch else f"{each.flag}={each.metavar}"
-    return code(flag), code(each.ini), code(each.environment), code(each.default), sentence(each.help)
+    names = "<br>".join(map(code, (flag, each.ini, each.environment)))
+    return names, code(each.default), sentence(each.help)
 
 
 def command(name: str) -> tuple[str, str]:

@@ -31,6 +31,7 @@ def test_the_site_loads_nothing_from_elsewhere():
     assert CONFIG["theme"]["font"] is False
     assert CONFIG["use_directory_urls"] is False
     assert {"search", "offline"} <= set(CONFIG["plugins"])
+    assert [url for url in CONFIG["extra"]["polyfills"] if not (PROJECT / "docs" / url).is_file()] == []
     assert CONFIG["strict"] is True
     assert not {"site_url", "repo_url", "extra_javascript", "extra_css"} & set(CONFIG)
 

@@ -43,15 +43,11 @@ def test_help_has_every_option(project):
 
 def test_the_reference_has_every_option():
     """The reference names every option with ini, environment and default, every command and every list."""
-    rows = {re.search(r"--[\w-]+", row[0])[0]: row[1:4] for row in table("reference", "| option | ini |")}
-    assert rows == {
-        option.flag: [
-            f"`{option.ini}`",
-            f"`{option.environment}`",
-            f"`{option.default}`" if option.default else "",
-        ]
+    rows = [re.findall(r"`(--[\w-]+|\w+)", row[0]) + [row[1]] for row in table("reference", "| option, ini")]
+    assert rows == [
+        [option.flag, option.ini, option.environment, f"`{option.default}`" if option.default else ""]
         for option in settings.OPTIONS
-    }
+    ]
     assert all(f"| `--dust-{name}" in text("reference") for name in plugin.COMMANDS)
     assert all(f"| `{name}` |" in text("reference") for name in settings.LISTS)
 
