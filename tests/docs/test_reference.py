@@ -43,7 +43,7 @@ def test_help_has_every_option(project):
 
 def test_the_reference_has_every_option():
     """The reference names every option with ini, environment and default, every command and every list."""
-    rows = [re.findall(r"`(--[\w-]+|\w+)", row[0]) + [row[1]] for row in table("reference", "| option, ini")]
+    rows = [[*re.findall(r"`(--[\w-]+|\w+)", row[0]), row[1]] for row in table("reference", "| option, ini")]
     assert rows == [
         [option.flag, option.ini, option.environment, f"`{option.default}`" if option.default else ""]
         for option in settings.OPTIONS
