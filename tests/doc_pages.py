@@ -50,6 +50,13 @@ def fences(page: str) -> list[Fence]:
     return found
 
 
+def links(page: str) -> list[str]:
+    """Return the targets of a page's links and pictures that are files or headings of ours."""
+    inline = [child for token in _PARSER.parse(text(page)) for child in token.children or ()]
+    found = [str(token.attrGet("href") or token.attrGet("src") or "") for token in inline]
+    return [target for target in found if target and not re.match(r"\w+:", target)]
+
+
 def headings(page: str) -> list[str]:
     """Return the anchors of a page's headings."""
     tokens = _PARSER.parse(text(page))

@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 import yaml
-from doc_pages import PAGES, PROJECT, fences, headings, text
+from doc_pages import PAGES, PROJECT, fences, headings, links, text
 
 CONFIG = yaml.load((PROJECT / "mkdocs.yml").read_text(encoding="utf-8"), yaml.CSafeLoader)
 DOCS = [page for page in PAGES if page != "README"]
@@ -39,7 +39,7 @@ def test_the_site_loads_nothing_from_elsewhere():
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
     """Every file that a page links to exists, and every heading."""
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text(page)):
+    for target in links(page):
         name, _, heading = target.partition("#")
         path = PAGES[page].parent / name
         assert not name or path.is_file(), target
