@@ -16,6 +16,8 @@ from pytest_dust.suite.keys import KEYS, Key
 PAGE = Path(__file__).parent / "reference.md"
 BAR = r"\|"
 """A bar within a cell."""
+MANY = 3
+"""Maximum number of types of a value that are named."""
 MODES = {
     "replay": "answers from cassettes; the default",
     "record": "asks the app for cases whose cassette is missing or does not fit",
@@ -127,10 +129,7 @@ def sub_keys(name: str, each: Key) -> list[str]:
     found = {sub: schema for each in schemas for sub, schema in each.get("properties", {}).items()}
     if not found or name == "marks":
         return []
-    rows = (
-        (code(f"{name}.{sub}"), allowed(schema), schema.get("description", ""))
-        for sub, schema in found.items()
-    )
+    rows = ((code(sub), allowed(schema), schema.get("description", "")) for sub, schema in found.items())
     return [f"### {name}", table(("key", "value", "what it is"), rows)]
 
 
@@ -140,6 +139,8 @@ def allowed(schema: Mapping[str, Any]) -> str:
         return " or ".join(code(value) for value in schema["enum"])
     kinds = schema.get("type", "anything")
     names = [kinds] if isinstance(kinds, str) else kinds
+    if len(names) > MANY:
+        return "any value"
     words = {
         "array": "list of texts",
         "boolean": "`true` or `false`",
