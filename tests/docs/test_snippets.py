@@ -50,6 +50,7 @@ SERVER = re.compile(r"^python3? \S*example_suites/dust_server\b(.*)$", re.MULTIL
 PORT = "8808"
 """The port of the local server on the pages; each story has its own."""
 LANGUAGES = {"sh", "text", "yaml", "python", "ini", "toml", "csv", "json", "hidden"}
+needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 HEAD = {
     "app": {"id": "9f1d3b5a7c"},
     "specification_hash": "78f2851b7a8b9bbc2ad58730a2f86c0143cb6934f42439e516e7fa246f3c6539",
@@ -172,24 +173,50 @@ def is_in(shown: str, output: str) -> bool:
     return re.search(".*?".join(parts), plain(output), re.DOTALL) is not None
 
 
+def mistakes(steps: list[Fence], printed: dict[int, tuple[str, list[int]]]) -> list[str]:
+    """Return what is wrong with a story: outputs that were not printed, and failures that are not shown."""
+    found, last = [], -1
+    for number, step in enumerate(steps):
+        if step.language in ("sh", "hidden"):
+            last = number
+        if step.language == "text" and not (last in printed and is_in(step.text, printed[last][0])):
+            found.append(f"line {step.line}: not printed by the command before it:\n{step.text}")
+    shown = {at for at, step in enumerate(steps[1:]) if step.language == "text"}
+    for number, (_, statuses) in printed.items():
+        allowed = {1} if number in shown or steps[number].language == "hidden" else set()
+        if not set(statuses) <= allowed:
+            found.append(f"line {steps[number].line}: failed with {statuses}:\n{steps[number].text}")
+    return found
+
+
+@needs_bash
 @pytest.mark.parametrize("page", STORIES)
 def test_commands_print_what_the_page_shows(page, tmp_path):
     """Each command of a page succeeds, or fails as its page shows; each output shown is what was printed."""
     steps = fences(page)
-    if not any(step.language in ("sh", "hidden") and not is_left_out(step) for step in steps):
-        return
-    printed = tell(steps, tmp_path)
-    last = -1
-    for number, step in enumerate(steps):
-        if step.language in ("sh", "hidden"):
-            last = number
-        if step.language == "text":
-            assert last in printed, f"{page}.md:{step.line}: no command before it is run"
-            assert is_in(step.text, printed[last][0]), f"{page}.md:{step.line}:\n{printed[last][0]}"
-    shown = {at for at, step in enumerate(steps[1:]) if step.language == "text"}
-    for number, (output, statuses) in printed.items():
-        allowed = {1} if number in shown or steps[number].language == "hidden" else set()
-        assert set(statuses) <= allowed, f"{page}.md:{steps[number].line}:\n{output}"
+    if any(step.language in ("sh", "hidden") and not is_left_out(step) for step in steps):
+        printed = tell(steps, tmp_path)
+        outputs = "\n".join(output for output, _ in printed.values())
+        assert mistakes(steps, printed) == [], f"{page}.md printed:\n{outputs}"
+
+
+@needs_bash
+def test_a_wrong_page_is_noticed(tmp_path):
+    """A story has one shell for all commands; wrong outputs, and failures that are not shown, are mistakes."""
+    steps = [
+        Fence("text", "", "too early\n", 1),
+        Fence("yaml", "a/b.txt", "from a file\n", 2),
+        Fence("sh", "", "cd a\nWORD=kept\n", 3),
+        Fence("sh", "", "cat b.txt; echo $WORD; false\n", 4),
+        Fence("text", "", "from a file\nkept\n", 5),
+        Fence("sh", "", "echo $WORD; false\n", 6),
+        Fence("hidden", "", "false", 7),
+        Fence("text", "", "kept\n", 8),
+        Fence("sh", "", "(exit 2)\n", 9),
+        Fence("text", "", "…\n", 10),
+    ]
+    found = mistakes(steps, tell(steps, tmp_path))
+    assert [each.partition(":")[0] for each in found] == ["line 1", "line 8", "line 6", "line 9"]
 
 
 def parts() -> list[tuple[str, Fence]]:
