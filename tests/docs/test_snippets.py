@@ -202,7 +202,7 @@ def test_commands_print_what_the_page_shows(page, tmp_path):
 
 @needs_bash
 def test_a_wrong_page_is_noticed(tmp_path):
-    """A story has one shell for all commands; wrong outputs, and failures that are not shown, are mistakes."""
+    """A story has one shell for all commands; wrong outputs and failures that are not shown are found."""
     steps = [
         Fence("text", "", "too early\n", 1),
         Fence("yaml", "a/b.txt", "from a file\n", 2),
