@@ -29,9 +29,9 @@ def _html(session: SessionRecord) -> str:
 
 
 def _markdown(session: SessionRecord) -> str:
-    from pytest_dust.report.markdown import markdown
+    from pytest_dust.report.markdown import MAX_COMMENT, markdown
 
-    return markdown(session)
+    return markdown(session, MAX_COMMENT)
 
 
 FORMATS: Mapping[str, Callable[[SessionRecord], str]] = {".json": _json, ".html": _html, ".md": _markdown}

@@ -12,7 +12,7 @@ from made_records import FAILED, TEXT, block, changed, failure, passed, session,
 from markdown_it import MarkdownIt
 
 from pytest_dust.model import Tokens
-from pytest_dust.report.markdown import MOST, code, markdown, text
+from pytest_dust.report.markdown import MAX_COMMENT, MOST, code, markdown, text
 from pytest_dust.report.record import (
     BlockDriftRecord,
     CaseOutcome,
@@ -21,6 +21,7 @@ from pytest_dust.report.record import (
     GateRecord,
     GateVerdict,
 )
+from pytest_dust.report.write import write
 
 RENDERER = MarkdownIt("gfm-like", {"html": True})
 """Renders as GitHub does: tables, links without brackets, and HTML as it stands."""
@@ -147,8 +148,11 @@ def test_every_text_is_shown_as_it_is(value):
     assert Rendered(f"x {code(line)} x").text.strip() == f"x {line} x"
 
 
-def test_the_report_stays_below_the_limit():
-    """1,000 changed cases with long texts take less than GitHub accepts; what is cut is told."""
+def test_the_report_stays_below_the_limits(tmp_path):
+    """1,000 changed cases with long texts take less than GitHub accepts; what is cut is told.
+
+    That is 1 MiB for the summary of a job, and 65,536 characters for a comment, which a file is for.
+    """
     cases = [
         changed(
             block(TEXT, name=f"B{number}", old="a " * 400, new="b " * 400),
@@ -158,9 +162,11 @@ def test_the_report_stays_below_the_limit():
         )
         for number in range(1000)
     ]
-    source = markdown(session(*cases))
-    assert MOST * 0.99 < len(source.encode()) <= MOST
-    assert source.endswith("the rest is left out here; the reports .html and .json are complete.\n\n")
+    write(session(*cases), tmp_path / "report.md")
+    file = (tmp_path / "report.md").read_text(encoding="utf-8")
+    for source, most in ((markdown(session(*cases)), MOST), (file, MAX_COMMENT)):
+        assert most * 0.95 < len(source.encode()) <= most
+        assert source.endswith("the rest is left out here; the reports .html and .json are complete.\n\n")
 
 
 def test_many_cases_of_one_cause_are_named_in_rows_and_then_counted():

