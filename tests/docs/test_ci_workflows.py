@@ -85,7 +85,7 @@ def test_the_published_schemas_accept_each_file(tmp_path, name):
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_workflows_have_no_more_rights_than_they_need(name):
-    """A workflow may read the repository, and comment if it does; only steps that call the app get the key."""
+    """A workflow may only read, or comment if it does so; only steps that call the app have the key."""
     workflow = yaml.safe_load(WORKFLOWS[name])
     comments = "gh api" in WORKFLOWS[name]
     assert workflow["permissions"] == {
