@@ -15,8 +15,10 @@ from pytest_dust.errors import did_you_mean
 from pytest_dust.model import Bound
 from pytest_dust.wording import kind
 
-MATCHERS_SCHEMA = {"$ref": "#/$defs/matchers"}
-EXPECTED_SCHEMA = {"$ref": "#/$defs/expected"}
+EXPECTED_SCHEMA = {"$ref": "#/$defs/matchers"}
+"""A literal, or a mapping of matchers: that definition limits mappings only."""
+ANY_TYPE = ("string", "number", "boolean", "array", "object", "null")
+"""All types of JSON; with them named, editors complete a key with its colon."""
 
 
 def argument(schema: Mapping[str, Any]) -> Callable[[Callable[[Any, Here], Any]], Argument]:
@@ -88,7 +90,7 @@ def elements(written: Any, _here: Here) -> list[Any]:
     return written
 
 
-_COUNT_SCHEMA = {"anyOf": [{"type": "integer", "minimum": 0}, MATCHERS_SCHEMA]}
+_COUNT_SCHEMA = {"type": ["integer", "object"], "minimum": 0, "allOf": [EXPECTED_SCHEMA]}
 
 
 def measured(name: str) -> Argument:
@@ -126,10 +128,12 @@ _OTHER_NAMES = {
     }.items()
     for other in others.split()
 }
-_TYPE_SCHEMA = {"enum": list(_TYPES)}
+_TYPE_SCHEMA = {"title": "type", "enum": list(_TYPES)}
 
 
-@argument({"anyOf": [_TYPE_SCHEMA, {"type": "array", "items": _TYPE_SCHEMA, "minItems": 1}]})
+@argument(
+    {"anyOf": [_TYPE_SCHEMA, {"title": "types", "type": "array", "items": _TYPE_SCHEMA, "minItems": 1}]}
+)
 def json_types(written: Any, _here: Here) -> tuple[str, ...]:
     """A JSON type, or a list of them."""
     several = isinstance(written, list) and bool(written)
@@ -170,10 +174,15 @@ _POSITIVE = {"type": "number", "minimum": 0}
 @argument(
     {
         "anyOf": [
-            {"type": "number"},
+            {"title": "number", "type": "number"},
             {
+                "title": "number and tolerance",
                 "type": "object",
-                "properties": {"value": {"type": "number"}, "abs": _POSITIVE, "rel": _POSITIVE},
+                "properties": {
+                    "value": {"type": "number", "description": "The expected number."},
+                    "abs": {**_POSITIVE, "description": "How far away the number may be."},
+                    "rel": {**_POSITIVE, "description": "How far away it may be, as a share of `value`."},
+                },
                 "required": ["value"],
                 "additionalProperties": False,
             },
@@ -200,7 +209,16 @@ def tolerance(written: Any, _here: Here) -> tuple[float, float, float]:
 @argument(
     {
         "type": "object",
-        "properties": {"to": {"type": "string"}, "ratio": {"type": "number", "minimum": 0, "maximum": 1}},
+        "properties": {
+            "to": {"type": "string", "description": "The text to compare with."},
+            "ratio": {
+                "type": "number",
+                "minimum": 0,
+                "maximum": 1,
+                "default": 0.9,
+                "description": "The least similarity, from 0 to 1.",
+            },
+        },
         "required": ["to"],
         "additionalProperties": False,
     }
@@ -221,7 +239,7 @@ def similarity(written: Any, _here: Here) -> tuple[str, float]:
     return to, ratio
 
 
-@argument({"anyOf": [{"type": "object"}, {"type": "boolean"}, {"type": "string"}]})
+@argument({"type": ["object", "boolean", "string"]})
 def json_schema(written: Any, here: Here) -> Any:
     """A JSON Schema (2020-12, or the draft in its $schema), inline or the name of a file beside the suite."""
     needs_extra("jsonschema", "schema")
@@ -240,16 +258,21 @@ _BOOLEAN = {"type": "boolean"}
         "type": "object",
         "properties": {
             "to": {
-                "description": "A JSON value, or a file beside the suite: name.json or {file: name.json}."
+                "description": "A JSON value, or a file beside the suite: `name.json` or `{file: name.json}`."
             },
-            "ignore_order": _BOOLEAN,
-            "exclude_paths": _NAMES,
-            "exclude_regex_paths": _NAMES,
-            "include_paths": _NAMES,
-            "significant_digits": {"type": "integer", "minimum": 0, "maximum": 100},
-            "math_epsilon": _POSITIVE,
-            "ignore_string_case": _BOOLEAN,
-            "ignore_numeric_type_changes": _BOOLEAN,
+            "ignore_order": {**_BOOLEAN, "description": "Compare lists in any order, at every depth."},
+            "exclude_paths": {**_NAMES, "description": "Paths that are left out, such as `root['id']`."},
+            "exclude_regex_paths": {**_NAMES, "description": "Regular expressions for paths to leave out."},
+            "include_paths": {**_NAMES, "description": "The only paths that are compared."},
+            "significant_digits": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 100,
+                "description": "Digits after the decimal point that count.",
+            },
+            "math_epsilon": {**_POSITIVE, "description": "Numbers that differ by at most this are equal."},
+            "ignore_string_case": {**_BOOLEAN, "description": "Take upper and lower case as equal."},
+            "ignore_numeric_type_changes": {**_BOOLEAN, "description": "Take `1` and `1.0` as equal."},
         },
         "required": ["to"],
         "additionalProperties": False,

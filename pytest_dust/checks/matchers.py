@@ -56,6 +56,7 @@ def project(name: str, holds: Callable[[Any, Any], Verdict]) -> Matcher:
         verdict = holds(value, argument)
         return str(verdict) if isinstance(verdict, str) else bool(verdict)
 
+    plain.__doc__ = getattr(holds, "__doc__", None)
     return Matcher(name, arguments.anything, plain, bounded=False)
 
 

@@ -64,7 +64,7 @@ def _columns() -> int | None:
 
 
 def _schema(config: pytest.Config, _settings: Settings) -> Iterator[str]:
-    """The JSON Schema of the suite file, or of the report in JSON."""
+    """The JSON Schema of the suite file, with the project's own matchers, or of the report in JSON."""
     what = config.getoption("dust_schema")
     if what == "report":
         from pytest_dust.report.record_json import schema
@@ -74,10 +74,10 @@ def _schema(config: pytest.Config, _settings: Settings) -> Iterator[str]:
     if what != "suite":
         hint = did_you_mean(what, SCHEMAS)
         raise ServiceError(f"--dust-schema={what}: there are: {', '.join(SCHEMAS)}{hint}")
-    from pytest_dust.checks.matchers import MATCHERS
+    from pytest_dust.plugin.session import matchers
     from pytest_dust.suite.json_schema import text
 
-    yield text(MATCHERS).rstrip("\n")
+    yield text(matchers(config.hook)).rstrip("\n")
 
 
 def _merge(config: pytest.Config, settings: Settings) -> Iterator[str]:

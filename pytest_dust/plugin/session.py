@@ -27,6 +27,8 @@ from pytest_dust.settings import Mode
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    import pluggy
+
     from pytest_dust.checks.binding import Matcher
     from pytest_dust.dust.catalog import Catalog, Listed
     from pytest_dust.dust.network import Network
@@ -243,12 +245,12 @@ def pending_folder(config: pytest.Config) -> PendingFolder:
     return PendingFolder(Path(os.path.normpath(folder)), config.rootpath)
 
 
-def matchers(file: pytest.File) -> dict[str, Matcher]:
-    """The matchers that a suite file may use: ours, and those of the project's conftest files and plugins."""
+def matchers(hook: pluggy.HookRelay) -> dict[str, Matcher]:
+    """The matchers of this package, and those of the project's conftest files and plugins."""
     from pytest_dust.checks.matchers import MATCHERS, project
 
     table = dict(MATCHERS)
-    for given in file.ihook.pytest_dust_matchers():
+    for given in hook.pytest_dust_matchers():
         if not isinstance(given, Mapping):
             raise SettingsError(
                 f"pytest_dust_matchers: give a dict of names to functions, not {type(given).__name__}"

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from pytest_dust import __version__
 from pytest_dust.report.record import VERSION, SessionRecord
 
 _T = TypeVar("_T")
@@ -41,6 +42,7 @@ def schema() -> dict[str, Any]:
     document = msgspec.json.schema(SessionRecord)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "The record of a session of pytest-dust",
+        "$id": f"urn:pytest-dust:{__version__}:report",
+        "title": f"pytest-dust {__version__}: the record of a session, version {VERSION}",
         **document,
     }

@@ -1,4 +1,8 @@
-"""The JSON Schema of the suite file, made from the tables of keys and matchers that also validate it."""
+"""The JSON Schema of the suite file, made from the tables of keys and matchers that also validate it.
+
+Editors show its titles and descriptions. `patternErrorMessage`, `enumDescriptions`, `markdownDescription` and
+`defaultSnippets` are keywords of VS Code's language servers, which validators ignore.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_dust import __version__
+from pytest_dust.checks.arguments import ANY_TYPE
 from pytest_dust.checks.binding import Matcher
 from pytest_dust.suite.keys import KEYS, Key
 
 URI = "https://json-schema.org/draft/2020-12/schema"
-_REFERENCE = {"type": "string", "pattern": r"^\$\{(env|row|matrix)\b[^{}]*\}$"}
+_REFERENCE = r"^\$\{(env|row|matrix)\b[^{}]*\}$"
+_REFERENCE_SCHEMA = {"title": "reference", "type": "string", "pattern": _REFERENCE}
+_HINTS = ("default", "examples")
+"""Keywords that an editor shows beside the description."""
 
 
 def schema(matchers: Mapping[str, Matcher]) -> dict[str, Any]:
@@ -18,28 +27,33 @@ def schema(matchers: Mapping[str, Matcher]) -> dict[str, Any]:
     suite = {name: key for name, key in KEYS.items() if key.suite}
     case = {name: key for name, key in KEYS.items() if key.case}
     alone = {name: key for name, key in KEYS.items() if name not in ("cases", "id")}
-    return {
+    document: dict[str, Any] = {
         "$schema": URI,
-        "title": "A pytest-dust suite",
+        "$id": f"urn:pytest-dust:{__version__}:suite",
+        "title": f"pytest-dust {__version__}: a suite",
         "type": "object",
         "required": ["app"],
         "if": {"required": ["cases"]},
-        "then": {**_mapping(suite, "A suite with cases."), **_HAS_HASH},
-        "else": {**_mapping(alone, "A suite of one case."), **_HAS_INPUT, "required": [_HASH]},
+        "then": {**_mapping(suite, "a suite with cases"), **_HAS_HASH},
+        "else": {**_mapping(alone, "a suite of one case"), **_HAS_INPUT, "required": [_HASH]},
         "$defs": {
-            "case": {**_mapping(case, "A case."), "required": ["id"], **_HAS_INPUT},
-            "expected": {"anyOf": [{"not": {"type": "object"}}, {"$ref": "#/$defs/matchers"}]},
+            "case": {
+                **_mapping(case, "a case"),
+                "required": ["id"],
+                **_HAS_INPUT,
+                "defaultSnippets": [_NEW_CASE],
+            },
             "matchers": {
-                "type": "object",
                 "minProperties": 1,
                 "properties": {
-                    name: {**_or_reference(matcher.argument.schema), "description": _first_line(matcher)}
+                    name: _property(name, matcher.argument.schema, _first_line(matcher))
                     for name, matcher in matchers.items()
                 },
                 "additionalProperties": False,
             },
         },
     }
+    return {name: _with_markdown(each) for name, each in document.items()}
 
 
 def text(matchers: Mapping[str, Matcher]) -> str:
@@ -52,23 +66,77 @@ _HAS_HASH = {
     "anyOf": [{"required": [_HASH]}, {"properties": {"cases": {"items": {"required": [_HASH]}}}}],
 }
 _HAS_INPUT = {
-    "oneOf": [
-        {"required": ["input"]},
-        {"required": ["inputs"]},
-        {"required": ["dataset"], "not": {"anyOf": [{"required": ["input"]}, {"required": ["inputs"]}]}},
-    ]
+    "anyOf": [{"required": ["input"]}, {"required": ["inputs"]}, {"required": ["dataset"]}],
+    "if": {"required": ["inputs"]},
+    "then": {"properties": {"input": False}},
+}
+_NEW_CASE = {
+    "label": "case",
+    "description": "A case with an input and an expectation.",
+    "body": {
+        "id": "${1:refund}",
+        "input": {"${2:question}": "$3"},
+        "expect": {"${4:result}": "$5"},
+    },
 }
 
 
 def _mapping(keys: Mapping[str, Key], title: str) -> dict[str, Any]:
-    properties = {name: {**_or_reference(key.schema), "description": key.help} for name, key in keys.items()}
-    return {"type": "object", "description": title, "properties": properties, "additionalProperties": False}
+    """The schema of a mapping that may have these keys."""
+    properties = {
+        name: _property(name, key.schema, key.help, may_refer=key.case) for name, key in keys.items()
+    }
+    return {"title": title, "type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _or_reference(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema, or a text that is one reference, whose value is known only after it is filled in."""
-    return {"anyOf": [dict(schema), _REFERENCE]} if schema else {}
+def _property(
+    name: str, schema: Mapping[str, Any], description: str, *, may_refer: bool = True
+) -> dict[str, Any]:
+    """The schema of a key's value, with what an editor shows."""
+    shown = {"title": name, "description": description}
+    return {**shown, **(_or_reference(name, schema) if may_refer else schema)}
+
+
+def _or_reference(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema, or a text that is one reference, whose value is known only after it is filled in.
+
+    Editors complete less below `anyOf`, so it is used only where nothing else serves.
+    """
+    types: list[str] = schema["type"] if isinstance(schema.get("type"), list) else [schema.get("type", "")]
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [*schema["anyOf"], _REFERENCE_SCHEMA]}
+    if "enum" in schema:
+        values = {keyword: value for keyword, value in schema.items() if keyword not in _HINTS}
+        hints = {keyword: schema[keyword] for keyword in _HINTS if keyword in schema}
+        return {**hints, "anyOf": [{"title": name, **values}, _REFERENCE_SCHEMA]}
+    if not schema:
+        return {"type": list(ANY_TYPE)}
+    if not any(types):
+        return dict(schema)
+    if "string" in types:
+        pattern = {"pattern": f"{schema['pattern']}|{_REFERENCE}"} if "pattern" in schema else {}
+        return {**schema, **pattern}
+    message = f"Expected {' or '.join(types)}, or a reference such as ${{row.x}}."
+    return {**schema, "type": [*types, "string"], "pattern": _REFERENCE, "patternErrorMessage": message}
 
 
 def _first_line(matcher: Matcher) -> str:
-    return (matcher.holds.__doc__ or "A matcher of this project.").split("\n", 1)[0]
+    return (matcher.holds.__doc__ or "A matcher of this project.").strip().partition("\n")[0]
+
+
+def _with_markdown(value: Any) -> Any:
+    """The schema with a title for each described key, and descriptions as Markdown and as plain text."""
+    if isinstance(value, list):
+        return [_with_markdown(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    converted = {name: _with_markdown(each) for name, each in value.items()}
+    if isinstance(value.get("properties"), dict):
+        converted["properties"] = {
+            name: {"title": name, **each} if each else each for name, each in converted["properties"].items()
+        }
+    description = value.get("description")
+    if isinstance(description, str) and "`" in description:
+        converted["description"] = description.replace("`", "")
+        converted["markdownDescription"] = description
+    return converted

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeGuard
 
-from pytest_dust.checks.arguments import EXPECTED_SCHEMA, needs_extra
+from pytest_dust.checks.arguments import ANY_TYPE, EXPECTED_SCHEMA, needs_extra
 from pytest_dust.checks.binding import ArgumentError
 from pytest_dust.compare import sequential
 from pytest_dust.constants import HASH, LATEST
@@ -453,36 +453,133 @@ class _Rule(NamedTuple):
 
     read: Callable[[Problems, Any, Path], Any]
     schema: Mapping[str, Any]
+    help: str
 
 
 _BASELINE = {
-    "compare": _Rule(_compare, _PATHS_SCHEMA),
-    "ignore": _Rule(_ignore, _PATHS_SCHEMA),
-    "similar": _Rule(_similar, {"type": "number", "minimum": 0, "maximum": 1}),
-    "significant_digits": _Rule(_digits, {"type": "integer", "minimum": 1, "maximum": MAX_DIGITS}),
-    "unordered": _Rule(_unordered, {"type": "boolean"}),
-    "volatile": _Rule(_volatile, {"enum": list(VOLATILE)}),
-    "on_change": _Rule(_on_change, {"enum": list(ON_CHANGE)}),
+    "compare": _Rule(
+        _compare,
+        {**_PATHS_SCHEMA, "examples": [["result", "blocks.CLASSIFY.output"]]},
+        "Paths whose values are compared; the results by default.",
+    ),
+    "ignore": _Rule(
+        _ignore,
+        {**_PATHS_SCHEMA, "examples": [["result.request_id"]]},
+        "Paths that are left out; a single name is left out everywhere.",
+    ),
+    "similar": _Rule(
+        _similar,
+        {"type": "number", "minimum": 0, "maximum": 1, "examples": [0.9]},
+        "Texts are equal from this similarity, from 0 to 1.",
+    ),
+    "significant_digits": _Rule(
+        _digits,
+        {"type": "integer", "minimum": 1, "maximum": MAX_DIGITS, "examples": [3]},
+        "Numbers are rounded to so many digits.",
+    ),
+    "unordered": _Rule(_unordered, {"type": "boolean"}, "Ignore the order of lists, but not that of inputs."),
+    "volatile": _Rule(
+        _volatile,
+        {
+            "enum": list(VOLATILE),
+            "default": VOLATILE[0],
+            "enumDescriptions": [
+                "Leave out values that are new in every run, such as ids and times.",
+                "Compare these values too.",
+            ],
+        },
+        "What becomes of values that are new in every run.",
+    ),
+    "on_change": _Rule(
+        _on_change,
+        {
+            "enum": list(ON_CHANGE),
+            "enumDescriptions": ["The case fails.", "The change is listed at the end of the session."],
+        },
+        "What a change does to a live case; `--dust-on-change` sets it for a session.",
+    ),
 }
 
 _GATE = {
-    "attempts": _Rule(_gate_attempts, {"type": "integer", "minimum": 1, "maximum": MAX_GATE_ATTEMPTS}),
-    "false_alarms": _Rule(
-        _false_alarms, {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_FALSE_ALARMS}
+    "attempts": _Rule(
+        _gate_attempts,
+        {"type": "integer", "minimum": 1, "maximum": MAX_GATE_ATTEMPTS, "default": 3},
+        "Number of fresh runs of each version for a case.",
     ),
-    "strict": _Rule(_strict, {"type": "boolean"}),
+    "false_alarms": _Rule(
+        _false_alarms,
+        {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_FALSE_ALARMS, "default": 0.05},
+        "Maximum share of sessions without a change that the gate fails.",
+    ),
+    "strict": _Rule(
+        _strict, {"type": "boolean", "default": False}, "Count the observed number whole instead of half."
+    ),
 }
 
-_SEGMENT_SCHEMA = {"type": ["string", "number"], "pattern": "^([A-Za-z0-9_-]+|.*\\$\\{.*)$"}
+
+def _described(rules: Mapping[str, _Rule]) -> dict[str, Any]:
+    """The schemas of keys, each with its description."""
+    return {name: {**rule.schema, "description": rule.help} for name, rule in rules.items()}
+
+
+_HASH_MESSAGE = "A specification_hash is 64 hex digits, or latest."
+_ID_MESSAGE = "An id has small letters, digits, . _ and -, and begins with a letter or digit."
+_SEGMENT_SCHEMA = {
+    "type": ["string", "number"],
+    "pattern": "^([A-Za-z0-9_-]+|.*\\$\\{.*)$",
+    "patternErrorMessage": "An id has letters, digits, _ and - only.",
+}
+_APP_HELP = {
+    "workspace": "Id of the workspace; by default `--dust-workspace` or `DUST_WORKSPACE_ID`.",
+    "space": "Id of the space; by default `--dust-space` or `DUST_SPACE_ID`.",
+    "id": "Id of the app, from its address in Dust.",
+}
+_BLOCK_HELP = {
+    "provider_id": "Provider of the model, such as openai.",
+    "model_id": "Name of the model, such as gpt-4o-mini.",
+    "use_cache": "Whether the service may answer from its own cache.",
+}
+_FLAVOR_HELP = {
+    Flavor.BLOCKING: "One answer, when the run has ended.",
+    Flavor.STREAM: "Events while blocks run, with the duration of each block.",
+    Flavor.POLL: "The run is created, then requested until it has ended: for long runs.",
+}
 _INPUT_SCHEMA = {"anyOf": [{"type": "object"}, {"type": "string", "pattern": "^\\$\\{.*\\}$"}]}
-_MARK_SCHEMA = {"pattern": "^[a-zA-Z][a-zA-Z0-9_]*$|\\$\\{", "not": {"enum": list(_WITHOUT_EFFECT)}}
-_REASON = {"type": "string"}
+_MARK_SCHEMA = {
+    "pattern": "^[a-zA-Z][a-zA-Z0-9_]*$|\\$\\{",
+    "patternErrorMessage": "A mark is named with letters, digits and _.",
+    "not": {"enum": list(_WITHOUT_EFFECT)},
+}
+_REASON = {"type": "string", "description": "The reason, which reports show."}
+_FOUND_HELP = {
+    "status": "`succeeded` or `errored`.",
+    "error": "null, or `BLOCK (type): message` of the first block that failed.",
+    "result": "The output of the last block, for the one `input`.",
+    "results": "The outputs of the last block, a list with one for each of `inputs`.",
+    "usage.total_tokens": "Number of tokens of all blocks.",
+    "duration": "Seconds that the run took; in replay, as recorded.",
+    "specification_hash": "The version that ran, as the service answered.",
+    "run_id": "The id of the run, as the service answered.",
+}
+"""What the paths find that name a value of a run."""
+_VALUE_SCHEMA = {"type": list(ANY_TYPE), "allOf": [EXPECTED_SCHEMA]}
+_STATUS_EXAMPLES = {"status": {"examples": ["succeeded", "errored"]}}
+_BELOW_HELP = {
+    "error": _FOUND_HELP["error"],
+    "result": "A part of the output of the last block, for the one `input`.",
+    "results": "A part of the outputs of the last block, a list with one for each of `inputs`.",
+    "blocks": "A block by its name: `type`, `status`, `output` or `outputs`, `error` or `errors`, "
+    "`iterations`, `success_count`, `error_count`, `usage`.",
+    "usage": "`prompt_tokens`, `completion_tokens`, `cached_tokens`, `reasoning_tokens` or `total_tokens`: "
+    "sums over all blocks.",
+}
+"""What the paths find that begin with a name."""
 _SHARE = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
 _RATES_HELP = {
     "good": "A case with this pass rate should pass.",
     "bad": "A case with this pass rate should fail.",
-    "false_alarm": "The share of sessions in which a case with the rate good may fail; 0.05 by default.",
-    "miss": "The share of sessions in which a case with the rate bad may pass; 0.1 by default.",
+    "false_alarm": "The share of sessions in which a case with the rate `good` may fail; 0.05 by default.",
+    "miss": "The share of sessions in which a case with the rate `bad` may pass; 0.1 by default.",
 }
 
 KEYS: dict[str, Key] = {
@@ -490,57 +587,77 @@ KEYS: dict[str, Key] = {
         _app,
         {
             "type": "object",
-            "properties": dict.fromkeys(("workspace", "space", "id"), _SEGMENT_SCHEMA),
+            "properties": {
+                name: {**_SEGMENT_SCHEMA, "description": text} for name, text in _APP_HELP.items()
+            },
             "required": ["id"],
             "additionalProperties": False,
         },
         suite=True,
         case=False,
-        help="The app's address; workspace and space may come from options or the environment.",
+        help="The app's address; `workspace` and `space` may come from options or the environment.",
     ),
     "specification_hash": Key(
         _hash,
-        {"type": ["string", "number"], "pattern": f"^({HASH.pattern}|{LATEST}|.*\\$\\{{.*)$"},
+        {
+            "type": ["string", "number"],
+            "pattern": f"^({HASH.pattern}|{LATEST}|.*\\$\\{{.*)$",
+            "patternErrorMessage": _HASH_MESSAGE,
+            "examples": [LATEST],
+        },
         suite=True,
         case=True,
-        help="The version of the app: 64 hex digits, or latest.",
+        help="The version of the app: 64 hex digits, or `latest`.",
     ),
     "config": Key(
         _config,
-        {"type": "object", "additionalProperties": {"type": "object"}},
+        {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {name: {"description": text} for name, text in _BLOCK_HELP.items()},
+            },
+            "examples": [{"CLASSIFY": {"provider_id": "openai", "model_id": "gpt-4o-mini"}}],
+        },
         suite=True,
         case=True,
         help="The config of each block, sent unchanged; a case's is merged over the suite's.",
     ),
     "block_filter": Key(
         _block_filter,
-        {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 1},
+        {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 1, "examples": [["ANSWER"]]},
         suite=True,
         case=True,
         help="Names of the blocks whose outputs the answer has.",
     ),
     "flavor": Key(
         _flavor,
-        {"enum": list(Flavor)},
+        {
+            "enum": list(Flavor),
+            "default": str(Flavor.BLOCKING),
+            "enumDescriptions": [_FLAVOR_HELP[flavor] for flavor in Flavor],
+        },
         suite=True,
         case=True,
-        help="How the run is requested: blocking (the default), stream or poll.",
+        help="How the run is requested: `blocking` (the default), `stream` or `poll`.",
     ),
     "timeout": Key(
         _timeout,
-        {"type": "number", "exclusiveMinimum": 0},
+        {"type": "number", "exclusiveMinimum": 0, "examples": [60]},
         suite=True,
         case=True,
-        help="Seconds for the whole run.",
+        help="Seconds for the whole run; by default those of `--dust-timeout`.",
     ),
     "marks": Key(
         _marks,
         {
             "type": "array",
+            "examples": [["slow"], [{"xfail": "not yet fixed"}]],
             "items": {
                 "anyOf": [
-                    {"type": "string", **_MARK_SCHEMA},
+                    {"title": "mark", "type": "string", **_MARK_SCHEMA},
                     {
+                        "title": "mark with a reason or arguments",
                         "type": "object",
                         "minProperties": 1,
                         "maxProperties": 1,
@@ -553,7 +670,7 @@ KEYS: dict[str, Key] = {
         },
         suite=True,
         case=True,
-        help="pytest marks: slow, {skip: reason}, {xfail: reason}, {name: [args]}.",
+        help="pytest marks: `slow`, `{skip: reason}`, `{xfail: reason}`, `{name: [args]}`.",
     ),
     "expect": Key(
         _expect,
@@ -561,18 +678,27 @@ KEYS: dict[str, Key] = {
             "type": "object",
             "minProperties": 1,
             "propertyNames": {"pattern": "\\S"},
+            "properties": {
+                name: {"description": text, **_STATUS_EXAMPLES.get(name, {}), **_VALUE_SCHEMA}
+                for name, text in _FOUND_HELP.items()
+            },
+            "patternProperties": {
+                f"^{name}[.\\[]": {"description": text, "allOf": [EXPECTED_SCHEMA]}
+                for name, text in _BELOW_HELP.items()
+            },
             "additionalProperties": EXPECTED_SCHEMA,
         },
         suite=True,
         case=True,
-        help="JMESPaths into the run, and what each must find: a literal or matchers.",
+        help="JMESPaths into the run, and what each must find: a literal or matchers; `status: succeeded` by "
+        "default.",
     ),
     "baseline": Key(
         _baseline,
         {
             "type": "object",
             "minProperties": 1,
-            "properties": {name: rule.schema for name, rule in _BASELINE.items()},
+            "properties": _described(_BASELINE),
             "additionalProperties": False,
         },
         suite=True,
@@ -584,19 +710,31 @@ KEYS: dict[str, Key] = {
         {
             "anyOf": [
                 {
+                    "title": "a fixed number of runs",
                     "type": "object",
                     "required": ["runs"],
                     "properties": {
-                        "runs": {"type": "integer", "minimum": 1, "maximum": MAX_RUNS},
-                        "min_pass": {"type": "integer", "minimum": 1},
+                        "runs": {
+                            "type": "integer",
+                            "minimum": 1,
+                            "maximum": MAX_RUNS,
+                            "description": "Number of runs of each case.",
+                        },
+                        "min_pass": {
+                            "type": "integer",
+                            "minimum": 1,
+                            "description": "Number of runs that must pass; all by default.",
+                        },
                     },
                     "additionalProperties": False,
                 },
                 {
+                    "title": "as many runs as a verdict needs",
                     "type": "object",
                     "required": ["good", "bad"],
                     "properties": {
-                        name: {**_SHARE, "description": text} for name, text in _RATES_HELP.items()
+                        name: {**_SHARE, "examples": [_EXAMPLES[name]], "description": text}
+                        for name, text in _RATES_HELP.items()
                     },
                     "additionalProperties": False,
                 },
@@ -604,20 +742,20 @@ KEYS: dict[str, Key] = {
         },
         suite=True,
         case=True,
-        help="Several runs of each case: {runs, min_pass}, how many, and how many of them must pass; or "
-        "{good, bad}, as many as it takes to tell the pass rate good from the pass rate bad.",
+        help="Several runs of each case: `{runs, min_pass}`, how many, and how many of them must pass; or "
+        "`{good, bad}`, as many as it takes to tell the pass rate `good` from the pass rate `bad`.",
     ),
     "gate": Key(
         _gate,
         {
             "type": "object",
             "minProperties": 1,
-            "properties": {name: rule.schema for name, rule in _GATE.items()},
+            "properties": _described(_GATE),
             "additionalProperties": False,
         },
         suite=True,
         case=False,
-        help="How --dust-gate compares two versions: attempts of each case, and the rate of false alarms.",
+        help="How `--dust-gate` compares two versions: attempts of each case, and the rate of false alarms.",
     ),
     "cases": Key(
         _cases,
@@ -628,7 +766,12 @@ KEYS: dict[str, Key] = {
     ),
     "id": Key(
         _id,
-        {"type": ["string", "number"], "pattern": "^[a-z0-9][a-z0-9._-]*$", "maxLength": MAX_ID},
+        {
+            "type": ["string", "number"],
+            "pattern": "^[a-z0-9][a-z0-9._-]*$",
+            "patternErrorMessage": _ID_MESSAGE,
+            "maxLength": MAX_ID,
+        },
         suite=False,
         case=True,
         help="The id of the case, unique in the file.",
@@ -641,7 +784,7 @@ KEYS: dict[str, Key] = {
         _INPUT_SCHEMA,
         suite=False,
         case=True,
-        help="The app's input.",
+        help="The app's input: one mapping.",
     ),
     "inputs": Key(
         _inputs,
@@ -653,14 +796,15 @@ KEYS: dict[str, Key] = {
         },
         suite=False,
         case=True,
-        help="Several inputs of one run.",
+        help="Several inputs of one run: a list of mappings with the same keys.",
     ),
     "dataset": Key(
         _dataset,
-        {"type": "string"},
+        {"type": "string", "examples": ["questions.csv"]},
         suite=False,
         case=True,
-        help="A .jsonl, .json, .csv or .yaml file beside the suite: a case per row, which ${row.x} reads.",
+        help="A `.jsonl`, `.json`, `.csv` or `.yaml` file beside the suite: a case per row, which "
+        "`${row.x}` reads.",
     ),
     "matrix": Key(
         _matrix,
@@ -669,10 +813,11 @@ KEYS: dict[str, Key] = {
             "minProperties": 1,
             "propertyNames": {"pattern": "^[a-zA-Z_][a-zA-Z0-9_]*$"},
             "additionalProperties": {"type": "array", "minItems": 1},
+            "examples": [{"model": ["gpt-4o", "gpt-4o-mini"]}],
         },
         suite=False,
         case=True,
-        help="Names and their values: a case per combination, which ${matrix.x} reads.",
+        help="Names and their values: a case per combination, which `${matrix.x}` reads.",
     ),
 }
 

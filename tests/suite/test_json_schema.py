@@ -6,7 +6,7 @@ import json
 
 import jsonschema
 import pytest
-from suite_texts import SHIPPED, TESTS, loads, validates
+from suite_texts import GOOD, ONE, SHIPPED, TESTS, TOP, loads, validates
 
 from pytest_dust.checks.matchers import MATCHERS
 from pytest_dust.suite import yaml_reader
@@ -34,43 +34,6 @@ BEYOND_SCHEMA = {
 }  # fmt: skip
 """Mistakes of the corpus that no JSON Schema can tell, by the reason; YAML's own are not even values."""
 
-TOP = "app: {id: x}\nspecification_hash: latest\n"
-ONE = "app: {id: x}\ncases:\n  - {id: a, specification_hash: latest, input: {}}\n"
-GOOD = {
-    "short": TOP + "input: {}\n",
-    "hash in every case": ONE,
-    "numbers as ids": (
-        f"app: {{id: 123, space: 1e5}}\nspecification_hash: {'1' * 64}\ncases: [{{id: 7, input: {{}}}}]\n"
-    ),
-    "references": (
-        "app: {id: x, space: '${env.DUST_SPACE_ID}'}\nspecification_hash: latest\ncases:\n"
-        "  - {id: a, matrix: {n: [1]}, timeout: '${matrix.n}', input: {x: '${matrix.n}'}}\n"
-        "  - {id: b, matrix: {n: [[{}]]}, inputs: '${matrix.n}', expect: {results: "
-        "{length: '${matrix.m.0}'}}}\n"
-    ).replace("matrix: {n: [[{}]]}", "matrix: {n: [[{}]], m: [[1]]}"),
-    "every matcher": (
-        TOP + "input: {}\nexpect:\n  result:\n"
-        "    equals: {a: 1}\n    contains: 1\n    icontains: a\n    contains_any: [a]\n"
-        "    contains_all: [a]\n"
-        "    starts_with: a\n    ends_with: a\n    matches: a+\n    one_of: [a]\n    type: [string, 'null']\n"
-        "    length: {gte: 2}\n    min_length: 1\n    max_length: {lt: 3}\n"
-        "    word_count: 2\n    gt: 1\n    gte: 1\n"
-        "    lt: 1.5\n    lte: 1\n    approx: {value: 1, abs: 0.1}\n    includes: {a: 1}\n    unordered: []\n"
-        "    schema: {type: object}\n    json: {length: 1}\n"
-        "    deepdiff: {to: {a: 1}, ignore_order: true, exclude_paths: a, exclude_regex_paths: [a], "
-        "include_paths: [a], significant_digits: 3, math_epsilon: 0.1, ignore_string_case: true, "
-        "ignore_numeric_type_changes: false}\n"
-        "    similar: {to: a, ratio: 0.5}\n    every: {gt: 1}\n"
-        "    any: 1\n    any_of: [1, {gt: 2}]\n    all_of: [{not: 1}]\n    exists: true\n"
-        "    not: {contains: a}\n"
-    ),
-    "marks": (
-        TOP + "input: {}\n"
-        "marks: [slow, {skip: why}, {xfail: why}, {owner: [a, 1]}]\nblock_filter: [A]\n"
-        "flavor: poll\ntimeout: 0.5\n"
-    ),
-    "config": TOP + "config: {A: {x: null}}\ncases: [{id: a, inputs: [{}], config: {}}]\n",
-}
 BAD = {
     "no hash in one case": ONE + "  - {id: b, input: {}}\n",
     "short without hash": "app: {id: x}\ninput: {}\n",
