@@ -11,8 +11,9 @@ from typing import Any, Self
 class LanguageServer:
     """A running server that checks `*.dust.yaml` by one JSON Schema; use it in a `with` statement."""
 
-    def __init__(self, program: str, schema: Path) -> None:
-        """Take the path of yaml-language-server, and the file of the schema."""
+    def __init__(self, program: str, schema: Path, folder: Path = Path("/suites")) -> None:
+        """Take the path of yaml-language-server, the file of the schema, and the folder of the suites."""
+        self._folder = folder
         self._command = [program, "--stdio"]
         schemas = {schema.as_uri(): "*.dust.yaml"}
         self._settings = {"yaml": {"schemas": schemas, "schemaStore": {"enable": False}}}
@@ -61,7 +62,7 @@ class LanguageServer:
         return {item["label"]: item["insertText"] for item in items}
 
     def _open(self, text: str) -> str:
-        uri = f"file:///suites/{self._asked}-{len(self._diagnostics)}.dust.yaml"
+        uri = (self._folder / f"{self._asked}-{len(self._diagnostics)}.dust.yaml").as_uri()
         self._diagnostics.pop(uri, None)
         document = {"uri": uri, "languageId": "yaml", "version": 1, "text": text}
         self._tell("textDocument/didOpen", {"textDocument": document})

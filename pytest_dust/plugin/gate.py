@@ -156,9 +156,13 @@ class Gate:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """List the gates among the items with --collect-only; else they run when all others have run."""
+        """List the gates among the items with --collect-only; else they run when all others have run.
+
+        Each is listed in the file of its first case: editors take the parent of an item for a file.
+        """
         if self.config.getoption("collectonly") and not workers.is_worker(self.config):
-            session.items.extend(self._items(session, self._apps(session)))
+            files = {item.path: item.parent for item in session.items if isinstance(item.parent, pytest.File)}
+            session.items.extend(self._items(session, self._apps(session), files))
 
     def _apps(self, session: pytest.Session) -> dict[str, Place]:
         """The apps on which the gate decides, as far as they are known, each with the place of a case."""
@@ -170,13 +174,16 @@ class Gate:
             found.setdefault(case.app, (folder / case.file, case.line))
         return {app: place for app, place in found.items() if app and self.settings.is_gated(app)}
 
-    def _items(self, session: pytest.Session, apps: Mapping[str, Place]) -> list[GateItem]:
-        """An item for each app; it belongs to no suite, as several may test the app."""
+    def _items(
+        self, session: pytest.Session, apps: Mapping[str, Place], files: Mapping[Path, pytest.File]
+    ) -> list[GateItem]:
+        """An item for each app; its id names no suite, as several may test the app."""
         return [
             GateItem.from_parent(
-                session,
+                files.get(place[0], session),
                 name=f"[gate {app}]",
                 nodeid=f"[gate {app}]",
+                path=place[0],
                 app=app,
                 place=place,
                 decide=self._decide,
@@ -187,7 +194,7 @@ class Gate:
     def _report(self, session: pytest.Session, apps: Mapping[str, Place]) -> None:
         """Run the items; they are not among those of the session, so that -k and -m do not leave them out."""
         self._places.update(apps)
-        items = self._items(session, apps)
+        items = self._items(session, apps, {})
         for item, following in zip_longest(items, items[1:]):
             self.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if session.shouldfail:

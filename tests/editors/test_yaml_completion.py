@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,6 +151,15 @@ def test_completion(server, written, offered):
     assert all(":" in text for name, text in found.items() if written.endswith("  |") and name in offered)
 
 
+def test_a_suite_may_name_its_schema(tmp_path):
+    """A comment at the top of a suite names the schema, as docs/editors.md says."""
+    (tmp_path / "suite.schema.json").write_bytes(SHIPPED.read_bytes())
+    page = (PROJECT / "docs" / "editors.md").read_text(encoding="utf-8")
+    (comment,) = re.findall(r"^# yaml-language-server: .+$", page, re.MULTILINE)
+    with LanguageServer(program("yaml-language-server"), tmp_path / "none.json", tmp_path) as server:
+        assert "Property inptu is not allowed." in str(server.diagnostics(f"{comment}\n{TOP}inptu: {{}}\n"))
+
+
 # ── the schema ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -210,7 +221,12 @@ def test_the_printed_schema_has_the_matchers_of_the_project(project):
 
 
 def test_the_schema_is_where_the_page_says():
-    """The file that docs/editors.md names is in the package."""
+    """The command in docs/editors.md prints the path of the schema, and its settings name that file."""
     page = (PROJECT / "docs" / "editors.md").read_text(encoding="utf-8")
-    assert "site-packages/pytest_dust/suite.schema.json" in page
-    assert Path(*SHIPPED.parts[-2:]).as_posix() == "pytest_dust/suite.schema.json"
+    command = re.search(r'python -c "(.+)"\n', page)[1]
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()) == SHIPPED
+    settings = [json.loads(text) for text in re.findall(r"```json\n(.+?)```", page, re.DOTALL)]
+    (schema,) = settings[0]["yaml.schemas"]
+    assert schema.endswith("site-packages/pytest_dust/suite.schema.json")
+    assert schema in page.partition("```lua")[2]
