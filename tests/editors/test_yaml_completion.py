@@ -194,7 +194,7 @@ def test_the_paths_of_a_run_are_described():
 def test_each_schema_names_itself_and_its_version(project):
     """Both schemas have an `$id` and a title with the version of pytest-dust, and are valid."""
     for what in ("suite", "report"):
-        schema = json.loads(project.run(f"--dust-schema={what}", subprocess=True).out)
+        schema = json.loads(project.run(f"--dust-schema={what}").out)
         jsonschema.Draft202012Validator.check_schema(schema)
         assert schema["$id"] == f"urn:pytest-dust:{__version__}:{what}"
         assert schema["title"].startswith(f"pytest-dust {__version__}: ")
@@ -207,7 +207,7 @@ def test_the_printed_schema_has_the_matchers_of_the_project(project):
         '    def polite(value, wanted):\n        """A text with a kind word."""\n        return True\n'
         '    return {"polite": polite}\n'
     )
-    result = project.having({"conftest.py": conftest}).run("--dust-schema", subprocess=True)
+    result = project.having({"conftest.py": conftest}).run("--dust-schema")
     schema = json.loads(result.out)
     assert schema["$defs"]["matchers"]["properties"]["polite"]["description"] == "A text with a kind word."
     suite = {
