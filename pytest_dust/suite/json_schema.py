@@ -109,8 +109,8 @@ def _or_reference(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
         values = {keyword: value for keyword, value in schema.items() if keyword not in _HINTS}
         hints = {keyword: schema[keyword] for keyword in _HINTS if keyword in schema}
         return {**hints, "anyOf": [{"title": name, **values}, _REFERENCE_SCHEMA]}
-    if not schema:
-        return {"type": list(ANY_TYPE)}
+    if not schema or "$ref" in schema:  # a title beside $ref is ignored by draft 7
+        return {"type": list(ANY_TYPE), **({"allOf": [dict(schema)]} if schema else {})}
     if not any(types):
         return dict(schema)
     if "string" in types:

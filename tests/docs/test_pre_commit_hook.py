@@ -73,6 +73,19 @@ def test_the_hook_fails_with_the_place(shop, files, told):
     assert told in result.out
 
 
+def test_the_hook_in_the_environment_of_the_project(shop):
+    """The hook `language: system` of docs/ci.md checks a project with its conftest.py, which passes here."""
+    page = (PROJECT / "docs" / "ci.md").read_text(encoding="utf-8")
+    ((entry, files),) = re.findall(r"entry: pytest (.+)\n +language: system\n +files: (.+)\n", page)
+    own = shop.having(
+        {"conftest.py": "", "pytest.ini": "[pytest]\ndust_cassette_dir = recorded\n", "shop.py": ""}
+    )
+    assert own.run(*entry.split()).ret == 0
+    bad = own.having({"support/answer.dust.yaml": "app: {id: x}\n" + BAD}).run(*entry.split())
+    assert bad.ret == 1
+    assert all(re.search(files, name) for name in ("a.dust.yaml", "a.dust.yml", "rows.csv", "conftest.py"))
+
+
 @pytest.mark.parametrize(
     ("name", "starts"),
     [
