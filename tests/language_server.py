@@ -34,7 +34,10 @@ class LanguageServer:
         self._ask("initialize", {"processId": None, "rootUri": None, "capabilities": capabilities})
         self._tell("initialized", {})
         self._tell("workspace/didChangeConfiguration", {"settings": self._settings})
-        return self
+        for _ in range(100):  # until it has read its settings, it has no schema and marks nothing
+            if self.diagnostics("nonsense: 1\n"):
+                return self
+        raise AssertionError("the server reads no schema")
 
     def __exit__(self, *_: object) -> None:
         """Stop the server."""

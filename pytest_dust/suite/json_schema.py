@@ -33,16 +33,15 @@ def schema(matchers: Mapping[str, Matcher]) -> dict[str, Any]:
         "title": f"pytest-dust {__version__}: a suite",
         "type": "object",
         "required": ["app"],
+        "defaultSnippets": [_NEW_SUITE],
+        "properties": {
+            "cases": {"type": "array", "description": KEYS["cases"].help}
+        },  # offered in a new file
         "if": {"required": ["cases"]},
         "then": {**_mapping(suite, "a suite with cases"), **_HAS_HASH},
         "else": {**_mapping(alone, "a suite of one case"), **_HAS_INPUT, "required": [_HASH]},
         "$defs": {
-            "case": {
-                **_mapping(case, "a case"),
-                "required": ["id"],
-                **_HAS_INPUT,
-                "defaultSnippets": [_NEW_CASE],
-            },
+            "case": {**_mapping(case, "a case"), "required": ["id"], **_HAS_INPUT},
             "matchers": {
                 "minProperties": 1,
                 "properties": {
@@ -70,13 +69,13 @@ _HAS_INPUT = {
     "if": {"required": ["inputs"]},
     "then": {"properties": {"input": False}},
 }
-_NEW_CASE = {
-    "label": "case",
-    "description": "A case with an input and an expectation.",
+_NEW_SUITE = {
+    "label": "suite",
+    "description": "An app, its version, and a first case.",
     "body": {
-        "id": "${1:refund}",
-        "input": {"${2:question}": "$3"},
-        "expect": {"${4:result}": "$5"},
+        "app": {"id": "${1:id}"},
+        _HASH: "${2:latest}",
+        "cases": [{"id": "${3:first}", "input": {"${4:question}": "$5"}}],
     },
 }
 

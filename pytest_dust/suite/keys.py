@@ -562,6 +562,11 @@ _FOUND_HELP = {
     "run_id": "The id of the run, as the service answered.",
 }
 """What the paths find that name a value of a run."""
+_NEW_CASE = {
+    "label": "case",
+    "description": "A case with an input and an expectation.",
+    "body": {"id": "${1:first}", "input": {"${2:question}": "$3"}, "expect": {"${4:result}": "$5"}},
+}
 _VALUE_SCHEMA = {"type": list(ANY_TYPE), "allOf": [EXPECTED_SCHEMA]}
 _STATUS_EXAMPLES = {"status": {"examples": ["succeeded", "errored"]}}
 _BELOW_HELP = {
@@ -759,7 +764,12 @@ KEYS: dict[str, Key] = {
     ),
     "cases": Key(
         _cases,
-        {"type": "array", "items": {"$ref": "#/$defs/case"}, "minItems": 1},
+        {
+            "type": "array",
+            "items": {"$ref": "#/$defs/case"},
+            "minItems": 1,
+            "defaultSnippets": [_NEW_CASE],
+        },
         suite=True,
         case=False,
         help="The cases; left out, the file is one case, named after it.",

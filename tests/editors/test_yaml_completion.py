@@ -131,7 +131,10 @@ def test_every_matcher_has_a_hover_text(server, name):
 @pytest.mark.parametrize(
     ("written", "offered"),
     [
-        ("|", {"app", "specification_hash", "config", "input"}),
+        ("|", {"suite", "app", "specification_hash", "config", "input", "cases"}),
+        (TOP + "|\n", {"cases", "input", "expect"}),
+        (TOP + "cases:\n  |", {"case"}),
+        (TOP + "cases:\n  - id: a\n    input: {}\n  |", {"case"}),
         ("app:\n  |", {"workspace", "space", "id"}),
         (TOP + "flavor: |\ninput: {}\n", {"blocking", "stream", "poll"}),
         (TOP + "input: {}\nbaseline:\n  |", {"compare", "ignore", "on_change"}),
@@ -141,6 +144,7 @@ def test_every_matcher_has_a_hover_text(server, name):
         (TOP + "input: {}\nexpect:\n  |", {"status", "result", "usage.total_tokens"}),
         (TOP + "input: {}\nexpect:\n  status: |", {"succeeded", "errored"}),
         (TOP + "input: {}\nexpect:\n  result:\n    |", set(MATCHERS)),
+        (TOP + "input: {}\nexpect:\n  blocks.A.output:\n    |", set(MATCHERS)),
         (TOP + "input: {}\nexpect:\n  result:\n    type: |", {"string", "integer", "object"}),
     ],
 )
@@ -149,6 +153,17 @@ def test_completion(server, written, offered):
     found = server.completions(written)
     assert offered <= set(found)
     assert all(":" in text for name, text in found.items() if written.endswith("  |") and name in offered)
+
+
+def test_a_new_suite_and_a_new_case_are_good(server):
+    """What `suite` and `case` insert is a suite without marks, when its fields are filled in."""
+    written = server.completions("|")["suite"]
+    case = server.completions(f"{TOP}cases:\n  |")["case"]
+    texts = [written, f"{TOP}cases:\n  " + case.replace("\n", "\n  ")]
+    for text in texts:
+        filled = re.sub(r"\$\{\d:(\w+)\}", r"\1", re.sub(r"\$\d", "x", text))
+        assert server.diagnostics(filled) == []
+        assert "input:" in filled
 
 
 def test_a_suite_may_name_its_schema(tmp_path):
