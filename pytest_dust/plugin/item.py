@@ -70,6 +70,9 @@ class SuiteFile(pytest.File):
 class Item(pytest.Item):
     """An item of a suite file: a case or a drift check."""
 
+    cls = None
+    """The test class, as Python tests name theirs: pytest-order reads it of every item."""
+
     def __init__(self, *, name: str, parent: SuiteFile, **kwargs: Any) -> None:
         """Give pytest the whole node id: from a name with brackets, it makes one that --lf does not know."""
         super().__init__(name=name, parent=parent, nodeid=f"{parent.nodeid}::{name}", **kwargs)

@@ -38,7 +38,8 @@ def add_mark(item: pytest.Item, mark: Mark, mask: Mask) -> Iterator[Problem]:
     except pytest.PytestUnknownMarkWarning:  # the project's filterwarnings make errors of warnings
         yield Problem(mark.place, _unregistered(mark.name, item.config))
         return
-    item.add_marker(decorator(*mask.value(mark.args), **kwargs) if mark.args or kwargs else decorator)
+    given = decorator(*mask.value(mark.args), **kwargs) if mark.args or kwargs else decorator
+    item.add_marker(given, append=False)  # a case's own marks come after its suite's, and are closer to it
 
 
 def _unregistered(name: str, config: pytest.Config) -> str:

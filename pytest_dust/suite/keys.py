@@ -45,6 +45,7 @@ _MARK = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _REASONED = ("skip", "xfail")
 _WITHOUT_EFFECT = ("parametrize", "usefixtures")
+_MARKS_WITH_ARGUMENTS = "{skip: reason}, {xfail: reason}, {name: [args]} or {name: {key: value}}"
 
 
 class Key(NamedTuple):
@@ -213,7 +214,7 @@ def _mark(problems: Problems, value: Any, path: Path) -> Mark:
     if isinstance(value, str):
         return Mark(_mark_name(problems, value, path), (), (), problems.document.place(path))
     if not isinstance(value, dict) or len(value) != 1:
-        raise problems.invalid(path, "a mark is a name, {skip: reason}, {xfail: reason} or {name: [args]}")
+        raise problems.invalid(path, f"a mark is a name, {_MARKS_WITH_ARGUMENTS}")
     ((name, argument),) = value.items()
     _mark_name(problems, name, path)
     place = problems.document.place((*path, name), key=True)
@@ -221,9 +222,14 @@ def _mark(problems: Problems, value: Any, path: Path) -> Mark:
         if not isinstance(argument, str):
             raise problems.invalid((*path, name), f"{name} takes a reason, such as {{{name}: not yet fixed}}")
         return Mark(name, (), (("reason", argument),), place)
+    if isinstance(argument, dict):
+        return Mark(name, (), tuple(argument.items()), place)
     if not isinstance(argument, list):
         example = argument if isinstance(argument, str) and argument.isidentifier() else "argument"
-        raise problems.invalid((*path, name), f"a mark's arguments are a list: {{{name}: [{example}]}}")
+        raise problems.invalid(
+            (*path, name),
+            f"a mark's arguments are a list, or a mapping of keyword arguments: {{{name}: [{example}]}}",
+        )
     return Mark(name, tuple(argument), (), place)
 
 
@@ -668,14 +674,14 @@ KEYS: dict[str, Key] = {
                         "maxProperties": 1,
                         "propertyNames": _MARK_SCHEMA,
                         "properties": {"skip": _REASON, "xfail": _REASON},
-                        "additionalProperties": {"type": "array"},
+                        "additionalProperties": {"type": ["array", "object"]},
                     },
                 ]
             },
         },
         suite=True,
         case=True,
-        help="pytest marks: `slow`, `{skip: reason}`, `{xfail: reason}`, `{name: [args]}`.",
+        help="pytest marks: `slow`, `{skip: reason}`, `{xfail: reason}`, `{name: [args]}`, `{name: {key: value}}`.",
     ),
     "expect": Key(
         _expect,

@@ -90,6 +90,18 @@ def test_marks_of_a_suite_are_on_each_case(project, server):
     assert project.having(files).run("--co", "-q", "-m", "slow").out.count("::") == 3
 
 
+def test_a_case_s_own_mark_is_closer_than_its_suite_s(project, server):
+    """Of two marks of one name, plugins that ask for the closest get the case's own."""
+    conftest = (
+        "def pytest_collection_modifyitems(items):\n"
+        "    print('OWNERS', [item.get_closest_marker('owner').kwargs for item in items])\n"
+    )
+    cases = "cases:\n  - id: a\n    input: {question: Hi}\n    marks: [{owner: {name: bob}}]\n"
+    text = suite(server, APP, cases, "marks: [{owner: {name: ann}}]\n")
+    files = {"pytest.ini": MARKERS, "conftest.py": conftest, "a.dust.yaml": text}
+    assert "OWNERS [{'name': 'bob'}]" in project.having(files).run("--co", "-s").out
+
+
 def test_strict_markers_refuse_an_unregistered_mark_at_its_place(project, server):
     """With `--strict-markers` a mark that ini does not know is a mistake of the suite, with its place."""
     files = {

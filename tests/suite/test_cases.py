@@ -352,6 +352,12 @@ def test_marks_add_up() -> None:
     assert [mark.name for mark in case.marks] == ["slow", "skip"]
 
 
+def test_a_mark_takes_keyword_arguments() -> None:
+    """A mark written with a mapping has its entries as keyword arguments."""
+    case = only(HEAD + ONE + "    marks: [{flaky: {reruns: 2, reruns_delay: 1}}]\n")
+    assert [(mark.args, mark.kwargs) for mark in case.marks] == [((), (("reruns", 2), ("reruns_delay", 1)))]
+
+
 @pytest.mark.parametrize(
     ("key", "shared", "own", "attribute"),
     [
