@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from pytest_dust import __version__, clock
+from pytest_dust import __version__, clock, sockets
 from pytest_dust.dust import refusals, transport
 from pytest_dust.dust.conversation import Conversation
 from pytest_dust.dust.missing import api_key
@@ -50,6 +50,8 @@ class Network:
     barred: str = ""
     """Why the API key must not be sent to the base URL; empty if it may be."""
     _live: transport.Connection | None = None
+    _replaced: list[transport.Connection] = field(default_factory=list)
+    """Connections that are not used for new runs."""
     _replaying: transport.Connection | None = None
 
     def task(self, live_run: LiveRun, on_rate_limit: Callable[[float], None]) -> Task[Reply, Update]:
@@ -107,11 +109,15 @@ class Network:
 
     def close(self) -> None:
         """Close the open connections."""
-        for connection in (self._live, self._replaying):
+        for connection in (self._live, self._replaying, *self._replaced):
             if connection is not None:
                 connection.transport.close()
 
     def _service(self) -> transport.Connection:
+        if self._live is not None and sockets.are_replaced():
+            # A connection that is open already would evade what keeps tests from the network.
+            self._replaced.append(self._live)
+            self._live = None
         if self._live is None:
             if self.barred:
                 raise ServiceError(self.barred)

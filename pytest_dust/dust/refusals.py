@@ -149,6 +149,14 @@ def unreachable(base_url: str, error: httpx.HTTPError, proxy: str = "") -> Servi
     return ServiceError(text)
 
 
+def blocked(host: str, reason: str) -> ServiceError:
+    """Something in this process, such as pytest-socket, raised an exception in place of a connection."""
+    return ServiceError(
+        f"the tests are kept from the network, so no run was made: {reason}; "
+        f"allow connections to {host}, or replay: --dust-mode=replay"
+    )
+
+
 def _connection_check(reason: str, proxy: str) -> str:
     """Return what to check if there was no connection."""
     if "CERTIFICATE_VERIFY_FAILED" in reason:

@@ -67,6 +67,8 @@ class RequestContext:
     """The block that was running at the last poll, as messages name it."""
     proxy: str = ""
     """The proxy of the last request, as messages name it; empty if it had none."""
+    connecting: bool = False
+    """True until the connection for the request is open."""
     tunnelling: bool = False
     """True from the request for a tunnel through a proxy (CONNECT) to the answer."""
 
@@ -195,10 +197,10 @@ class _Normalising(httpx.BaseTransport):
         context: RequestContext = request.extensions[CONTEXT]
         _CONTEXT.set(context)  # each run has its own thread
         request.extensions["trace"] = partial(self._trace, context)
-        context.tunnelling = False
+        context.tunnelling = context.connecting = False
         began = clock.seconds()
         try:
-            response = _send(self._client, request)
+            response = _send(self._client, request, context)
         except httpx.TransportError as error:
             if context.tunnelling:  # the proxy failed, so nothing has reached the service
                 raise httpx.ConnectError(str(error), request=request) from None
@@ -218,7 +220,10 @@ class _Normalising(httpx.BaseTransport):
             context.tunnelling = info["request"].method == b"CONNECT"
         elif event.endswith("receive_response_headers.complete"):
             context.tunnelling = False
+        elif event.endswith("connect_tcp.complete"):
+            context.connecting = False
         elif event.endswith("connect_tcp.started"):
+            context.connecting = True
             host, port = info["host"], info["port"]
             self._proxy = "" if (host, port) == self._service else http_client.proxy(host, port)
 
@@ -226,8 +231,11 @@ class _Normalising(httpx.BaseTransport):
         self._client.close()
 
 
-def _send(client: httpx.Client, request: httpx.Request) -> httpx.Response:
-    """Return the response, with its body unread; raises httpx.HTTPError whatever goes wrong."""
+def _send(client: httpx.Client, request: httpx.Request, context: RequestContext) -> httpx.Response:
+    """Return the response, with its body unread.
+
+    Raises ServiceError if something keeps tests from the network, httpx.HTTPError whatever else goes wrong.
+    """
     try:
         return client.send(request, stream=True)
     except httpx.HTTPError:
@@ -236,6 +244,8 @@ def _send(client: httpx.Client, request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError(str(error), request=request) from None
     except Exception as error:  # noqa: BLE001  # such as what a mocking library raises
         reason = f"{type(error).__name__}: {error}"
+        if context.connecting:
+            raise refusals.blocked(request.url.host, reason) from None
         raise httpx.TransportError(reason, request=request) from None
 
 

@@ -16,6 +16,7 @@ from pytest_dust.plugin.outcomes import CaseFailed, NoRun
 from pytest_dust.report.bounds import kept
 from pytest_dust.report.progress import progress
 from pytest_dust.report.record import CaseRecord, ItemRecord, RunSource, Verdict
+from pytest_dust.settings import Mode
 from pytest_dust.wording import as_typed
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_dust.model import Case
     from pytest_dust.run.answer import Answer, Jobs
     from pytest_dust.run.case_request import CaseRequest
+    from pytest_dust.run.context import RunContext
     from pytest_dust.run.recorded import Estimate
 
 MAX_DESCRIPTION = 500
@@ -127,9 +129,14 @@ class DustItem(Item):
         case_run = CaseRun(self.asked, self.cassette, blank)
         try:
             with progress(self.config, self.shared.live.progress) as watch:
-                case_run.run(self.shared.context, self.jobs, watch)
+                case_run.run(self._context, self.jobs, watch)
         finally:
             self.answer, self.record = case_run.answer, case_run.record
+
+    def _context(self) -> RunContext:
+        """What the case is run with; raises ServiceError if nothing may be run."""
+        offline = self.shared.settings.mode is Mode.REPLAY
+        return self.shared.context("" if offline else self.blocked)
 
     # ── the record ───────────────────────────────────────────────────────────────────────────────
 
@@ -186,11 +193,13 @@ class DustItem(Item):
 
     def estimate(self) -> Estimate:
         """What the case will take, by its recording."""
+        from pytest_dust.run.recorded import Estimate
         from pytest_dust.run.source import estimate
 
         if self._estimate is None:
             mode = self.shared.settings.mode
-            self._estimate = estimate(self.asked, self.cassette, mode, self.shared.read_ahead.keep)
+            found = estimate(self.asked, self.cassette, mode, self.shared.read_ahead.keep)
+            self._estimate = Estimate(0, 0) if found.runs and self.blocked else found
         return self._estimate
 
     def launch(self) -> None:

@@ -61,6 +61,8 @@ class DriftItem(Item):
 
     def _asked(self, blank: DriftRecord) -> DriftRecord:
         """The record with what the service and the recordings say; raises DustError."""
+        if self.blocked:
+            raise ServiceError(self.blocked)
         saved = self._listed()
         exists = self.shared.catalog(self.app).exists(self.app.id, self.pinned)
         recorded, when, mask = self._recorded()

@@ -95,6 +95,13 @@ class Item(pytest.Item):
         """What the files and items of the session share."""
         return self.suite.shared
 
+    @cached_property
+    def blocked(self) -> str:
+        """Why another plugin keeps the item from the network; empty if none does."""
+        from pytest_dust.plugin.network_blocks import refusal
+
+        return refusal(self, self.shared.settings.base_url)
+
     @property
     def line(self) -> int:
         """The line of the item in its file."""

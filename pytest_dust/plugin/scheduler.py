@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dust import clock
+from pytest_dust import clock, sockets
 from pytest_dust.errors import DustError, ServiceError
 from pytest_dust.model import Tokens
 from pytest_dust.plugin import workers
@@ -59,6 +59,7 @@ class Scheduler:
         """Number of runs of these cases that are not started yet."""
         self._unasked = Tokens()
         """Tokens of runs that no case waited for."""
+        self._nextitem: pytest.Item | None = None
         self._met: set[Any] = set()
         """The cases that pytest-xdist has given to this worker."""
         self._began = clock.seconds()
@@ -127,14 +128,22 @@ class Scheduler:
         """Start the runs of this case and the next: a pytest-xdist worker knows of no more."""
         if workers.is_idle(item.config):
             return
-        coming: Iterable[Any] = takewhile(workers.is_case, (item, nextitem))
+        reached = (item,) if sockets.are_replaced() else (item, nextitem)
+        coming: Iterable[Any] = takewhile(workers.is_case, reached)
         new = [case for case in coming if case not in self._met]
         self._met.update(new)
         self._launch(case for case in new if not is_skipped(case) and case.estimate().runs)
 
     def _launch_stretch(self, item: pytest.Item) -> None:
-        """Start the live cases that follow one another from here, if this is the first of them."""
-        stretch = self._stretches.pop(item, ())
+        """Start the live cases that follow one another from here, if this is the first of them.
+
+        While sockets are replaced, only this case: they may be others again at the turn of the next.
+        """
+        stretch = self._stretches.pop(item, [])
+        if sockets.are_replaced():
+            later = [case for case in stretch if case is not item]
+            self._stretches.update({case: later[at:] for at, case in enumerate(later[:1])})
+            stretch = [case for case in stretch if case is item]
         self._to_come -= sum(case.estimate().runs for case in stretch)
         self._launch(stretch)
 
@@ -146,18 +155,37 @@ class Scheduler:
                 case.launch()
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Start the runs of the cases that follow one another from here, also if this one is not set up.
+
+        They start after the setup, in which other plugins may keep tests from the network.
+        """
+        try:
+            done = yield
+        except (KeyboardInterrupt, pytest.exit.Exception):
+            raise
+        except BaseException:  # that of a skip is no Exception
+            self._launch_from(item)
+            raise
+        self._launch_from(item)
+        return done
+
+    def _launch_from(self, item: pytest.Item) -> None:
+        if workers.is_worker(item.config):
+            self._launch_met(item, self._nextitem)
+        else:
+            self._launch_stretch(item)
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> Generator[None, Any, Any]:
-        """Start the runs of the cases that follow one another from here; cancel what a case did not wait for.
+        """Cancel what a case did not wait for.
 
         No run is running beside an item of another kind: a test that patches the network or the clock
         would break our runs, and could see the key.
         """
-        if workers.is_worker(item.config):
-            self._launch_met(item, nextitem)
-        else:
-            self._launch_stretch(item)
+        self._nextitem = nextitem
         try:
             return (yield)
         finally:

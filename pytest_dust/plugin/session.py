@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
+import pytest_dust.sockets  # noqa: F401  # before a test can replace them
 from pytest_dust.cassettes.read_ahead import ReadAhead
 from pytest_dust.errors import ServiceError, SettingsError
 from pytest_dust.masking import Mask, mask
@@ -72,8 +73,11 @@ class Session:
     _spaces: dict[App, list[Mapping[str, Any]] | ServiceError] = field(default_factory=dict)
     _listed: dict[App, Listed | None] = field(default_factory=dict)
 
-    def context(self) -> RunContext:
-        """What a case is run with; raises ServiceError if nothing may be run."""
+    def context(self, blocked: str = "") -> RunContext:
+        """What a case is run with; raises ServiceError if nothing may be run.
+
+        `blocked` says why the case may not use the network.
+        """
         from pytest_dust.run.context import RunContext
 
         if self.live.refusal:
@@ -88,6 +92,7 @@ class Session:
             specification=self.specification,
             saved_blocks=self.saved_blocks,
             differences=self.differences,
+            blocked=blocked,
         )
 
     def network(self) -> Network:

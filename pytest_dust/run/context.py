@@ -34,3 +34,5 @@ class RunContext(Struct, frozen=True):
     """Returns the types and names of an app's saved blocks; none if the service does not say."""
     differences: Differences | None = None
     """The folder of --dust-diff-dir."""
+    blocked: str = ""
+    """Why the case may not use the network; empty if it may."""

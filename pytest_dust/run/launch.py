@@ -15,7 +15,7 @@ from pytest_dust.dust.missing import refuse_missing
 from pytest_dust.dust.network import LiveRun
 from pytest_dust.dust.transport import Update
 from pytest_dust.dust.wire import Block
-from pytest_dust.errors import CassetteError, DustError
+from pytest_dust.errors import CassetteError, DustError, ServiceError
 from pytest_dust.model import Reply, RunRequest
 from pytest_dust.report.misses import unwritable
 from pytest_dust.run.answer import Jobs, MadeRun
@@ -37,9 +37,11 @@ def launch(
 ) -> Jobs:
     """Start the first runs of a case, before those that wait if they are urgent.
 
-    `recorded` are the blocks in its recording. Raises ServiceError if the runs cannot be made, CassetteError
-    if they could not be recorded.
+    `recorded` are the blocks in its recording. Raises ServiceError if the runs cannot or may not be made,
+    CassetteError if they could not be recorded.
     """
+    if context.blocked:
+        raise ServiceError(context.blocked)
     request = asked.request
     refuse_missing(request.app.workspace, request.app.space, context.network.environ)
     if context.differences is not None:

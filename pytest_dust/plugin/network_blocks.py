@@ -1,0 +1,115 @@
+"""Whether pytest-socket or pytest-recording keeps a case from the network.
+
+These plugins replace parts of `socket` while a test with fixtures runs. A case has no fixtures, and its runs
+start in threads before pytest reaches it. So the options and marks of the plugins are read instead.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pytest_dust.settings import is_this_machine
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def refusal(item: pytest.Item, base_url: str) -> str:
+    """Why an item may not connect to the service, and what to do about it; empty if it may."""
+    host = _connected_host(base_url)
+    return _by_pytest_socket(item, host) or _by_pytest_recording(item, host)
+
+
+def _by_pytest_socket(item: pytest.Item, host: str) -> str:
+    option = item.config.getoption
+    if option("disable_socket", None) is None:  # it is not installed
+        return ""
+    if item.get_closest_marker("enable_socket") or option("force_enable_socket", False):
+        return ""
+    if item.get_closest_marker("disable_socket"):
+        return _text("pytest-socket", "mark disable_socket", host, "remove the mark")
+    marked = item.get_closest_marker("allow_hosts")
+    allow = f"mark enable_socket, or --allow-hosts={host}"
+    if hosts := _listed(marked.args[0] if marked and marked.args else option("allow_hosts", None)):
+        by = "mark allow_hosts" if marked else "--allow-hosts"
+        return "" if _is_listed(host, hosts) else _text("pytest-socket", by, host, allow)
+    return _text("pytest-socket", "--disable-socket", host, allow) if option("disable_socket") else ""
+
+
+def _by_pytest_recording(item: pytest.Item, host: str) -> str:
+    option, marked = item.config.getoption, item.get_closest_marker("block_network")
+    if option("block_network", None) is None or not (marked or option("block_network")):
+        return ""
+    hosts = _listed((marked and marked.kwargs.get("allowed_hosts")) or option("allowed_hosts", None))
+    if hosts and _is_matched(host, hosts):
+        return ""
+    by = "mark block_network" if marked else "--block-network"
+    return _text("pytest-recording", by, host, f"--allowed-hosts={re.escape(host)}")
+
+
+def _text(plugin: str, by: str, host: str, allow: str) -> str:
+    return (
+        f"{plugin} keeps it from {host} ({by}), so no run was made; allow it: {allow}; "
+        "or replay its cassette: --dust-mode=replay"
+    )
+
+
+def _listed(hosts: Any) -> tuple[str, ...]:
+    """The hosts in an option, separated by commas, or in an argument of a mark."""
+    parts = hosts.split(",") if isinstance(hosts, str) else hosts or ()
+    return tuple(str(part).strip() for part in parts)
+
+
+@lru_cache(maxsize=256)
+def _is_listed(host: str, hosts: tuple[str, ...]) -> bool:
+    """Whether a host is one of these names, addresses and networks, as pytest-socket reads them."""
+    if host in hosts:
+        return True
+    addresses, networks = _addresses(host), [each for each in hosts if "/" in each]
+    same = any(addresses & _addresses(each) for each in hosts if "/" not in each)
+    return same or any(_is_within(address, network) for network in networks for address in addresses)
+
+
+@lru_cache(maxsize=256)
+def _is_matched(host: str, patterns: tuple[str, ...]) -> bool:
+    """Whether one of these patterns matches the beginning of a host's name or address."""
+    try:
+        return any(re.match(each, name) for each in patterns for name in {host, *_addresses(host)})
+    except re.error:
+        return False
+
+
+def _addresses(host: str) -> frozenset[str]:
+    """The IP addresses of a host; none if they are unknown."""
+    try:
+        return frozenset(str(address[0]) for *_, address in socket.getaddrinfo(host, None))
+    except (OSError, UnicodeError, RuntimeError):  # RuntimeError: another plugin blocks the look-up too
+        return frozenset()
+
+
+def _is_within(address: str, network: str) -> bool:
+    from ipaddress import ip_address, ip_network
+
+    try:
+        return ip_address(address) in ip_network(network, strict=False)
+    except ValueError:
+        return False
+
+
+def _connected_host(base_url: str) -> str:
+    """The host to which a run connects: the service's, or that of the proxy to it."""
+    address = urlsplit(base_url)
+    host = address.hostname or ""
+    if is_this_machine(host):  # it is reached without a proxy
+        return host
+    from urllib.request import getproxies, proxy_bypass
+
+    proxies = getproxies()
+    proxy = proxies.get(address.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(host):
+        return host
+    return urlsplit(proxy if "://" in proxy else f"http://{proxy}").hostname or host
