@@ -101,9 +101,12 @@ class Here(Struct, frozen=True):
     """The real folders in which a file that the suite names may be; the suite's own if none is given."""
     contents: Mapping[str, bytes] = field(default_factory=dict)
     """Contents that files are read with in place of those on disk, by the names that the suite gives."""
+    names: set[str] = field(default_factory=set, compare=False)
+    """The names of the files that were read."""
 
     def read(self, name: str, most: int) -> bytes:
         """The first `most` + 1 bytes of a file that the suite names; raises UnreadableError."""
+        self.names.add(name)
         if name in self.contents:
             return self.contents[name]
         return sources.read(self.folder, name, self.roots or (os.path.realpath(self.folder),), most)

@@ -80,6 +80,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(pending_commands.PendingCommand(config, asked), "dust-pending")
     elif config.getoption("dust_edit"):
         raise pytest.UsageError("--dust-edit is for --dust-accept: give both")
+    if config.getoption("testmon", False):
+        from pytest_dust.plugin import testmon
+
+        testmon.refuse_selection(config, chosen.mode)
     config.stash[SETTINGS] = chosen
     config.stash[RECORDS] = Records(config)
     config.pluginmanager.register(config.stash[RECORDS], "dust-records")

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from pytest_dust.errors import DustError
 from pytest_dust.model import Problem, Tokens
+from pytest_dust.plugin import testmon
 from pytest_dust.plugin.item import Item
 from pytest_dust.plugin.marks import add_mark
 from pytest_dust.plugin.outcomes import CaseFailed, NoRun
@@ -20,6 +21,9 @@ from pytest_dust.settings import Mode
 from pytest_dust.wording import as_typed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from pytest_dust.cassettes.recording import CassetteOfCase
     from pytest_dust.model import Case
     from pytest_dust.run.answer import Answer, Jobs
@@ -105,11 +109,18 @@ class DustItem(Item):
         except DustError:
             raise NoRun(self.masked(headline_of(self.record))) from None
         finally:
+            testmon.add_dependencies(self.config, self._read_files())
             self.took = sum(job.seconds for job in self.jobs)
             self.shared.live.pool.cancel(self.jobs)
             self.jobs = ()  # if the item runs again, it gets new runs
         if not self.record.passed:
             raise CaseFailed(self.masked(headline_of(self.record)))
+
+    def _read_files(self) -> Iterator[Path]:
+        """The files that decide how the case ends: the suite, those that it names, and the cassette."""
+        yield self.path
+        yield from (self.path.parent / name for name in self.suite.named)
+        yield self.cassette.path.file
 
     def _check(self, blank: CaseRecord) -> None:
         """Compare the case with its cassette, and run nothing; raises DustError."""

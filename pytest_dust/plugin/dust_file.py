@@ -79,7 +79,7 @@ class DustFile(SuiteFile):
     def cases_of(self, path: Path, source: bytes, contents: Mapping[str, bytes] | None = None) -> list[Case]:
         """The cases of a suite, read with what this suite may use; raises SuiteError."""
         look_up = references.environment(os.environ, frozenset(self.shared.settings.env))
-        here = Here(path.parent, session.matchers(self.ihook), self.roots, contents or {})
+        here = Here(path.parent, session.matchers(self.ihook), self.roots, contents or {}, self.named)
         shown = self.shown if path == self.path else path.name
         return suite.load(source, shown, look_up, here, self._hiding())
 

@@ -14,7 +14,7 @@ from pytest_dust.cassettes import files
 from pytest_dust.constants import LATEST
 from pytest_dust.errors import CassetteError, DustError
 from pytest_dust.model import Case, Place
-from pytest_dust.plugin import fixture_runs
+from pytest_dust.plugin import fixture_runs, testmon
 from pytest_dust.plugin.fixture_runs import FixtureRun
 from pytest_dust.report.bounds import kept
 from pytest_dust.report.case import case_lines, headline
@@ -239,6 +239,7 @@ class Dust:
         try:
             return case_run.run(partial(self._context, case))
         finally:
+            testmon.add_dependencies(self._node.config, [place.path.file])
             fixture_runs.add(self._node, self._ended(case_run))
 
     def _context(self, case: Case) -> RunContext:

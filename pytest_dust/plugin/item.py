@@ -42,6 +42,11 @@ class SuiteFile(pytest.File):
         """The SHA-256 of the suite and of its datasets as they were read; empty if no run can be made."""
         return {}
 
+    @cached_property
+    def named(self) -> set[str]:
+        """The names of the files that the suite names and that were read, such as datasets and schemas."""
+        return set()
+
     def sources(self, case: Case) -> dict[str, str]:
         """The files in which a case is written, with their digests."""
         names = {self.path.name, case.dataset}
