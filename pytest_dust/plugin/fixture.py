@@ -14,7 +14,7 @@ from pytest_dust.cassettes import files
 from pytest_dust.constants import LATEST
 from pytest_dust.errors import CassetteError, DustError
 from pytest_dust.model import Case, Place
-from pytest_dust.plugin import fixture_runs, testmon
+from pytest_dust.plugin import fixture_runs, repetition, testmon
 from pytest_dust.plugin.fixture_runs import FixtureRun
 from pytest_dust.report.bounds import kept
 from pytest_dust.report.case import case_lines, headline
@@ -81,10 +81,13 @@ def _cassette_path(item: pytest.Item, number: int, session: Session) -> Cassette
 def run_name(item: pytest.Item, number: int, within: str = "::") -> str:
     """The name of a test's run: the test's, with its class, and a number from the second run on.
 
+    Repetitions of a test by another plugin have the same name, and so the same cassettes.
     `within` is what stands for `::` in the test's parameters.
     """
-    name, bracket, parameters = nodeid(item).split("::", 1)[-1].partition("[")
-    return name.replace("::", ".") + bracket + parameters.replace("::", within) + _numbered(number)
+    name, bracket, rest = nodeid(item).split("::", 1)[-1].partition("[")
+    parameters = repetition.without_repetition(item, rest.removesuffix("]"))
+    shown = f"[{parameters.replace('::', within)}]" if bracket and (parameters or rest == "]") else ""
+    return name.replace("::", ".") + shown + _numbered(number)
 
 
 def nodeid(item: pytest.Item) -> str:

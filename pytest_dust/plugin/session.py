@@ -16,9 +16,9 @@ from pytest_dust.cassettes.read_ahead import ReadAhead
 from pytest_dust.errors import ServiceError, SettingsError
 from pytest_dust.masking import Mask, mask
 from pytest_dust.model import Specification
-from pytest_dust.plugin import fixture_runs, properties, workers
+from pytest_dust.plugin import fixture_runs, properties, repetition, workers
 from pytest_dust.plugin.records import RECORDS
-from pytest_dust.plugin.scheduler import Scheduler
+from pytest_dust.plugin.scheduler import Scheduler, say
 from pytest_dust.plugin.stash import COLLECTED, SETTINGS
 from pytest_dust.report.record import Selection
 from pytest_dust.report.terminal import safe_lines
@@ -156,6 +156,22 @@ class Session:
         except ServiceError:
             return ()
         return listed.blocks if listed else ()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None, Any, Any]:
+        """Keep plugins that multiply tests from cases."""
+        repetition.leave_alone(config, [item for item in items if hasattr(item, "item_record")])
+        return (yield)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Say what of the user's wishes does not hold for cases."""
+        cases = [item for item in session.items if workers.is_case(item)]
+        if cases and not workers.is_idle(session.config):
+            for line in repetition.lines(session.config, cases):
+                say(session.config, line)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
