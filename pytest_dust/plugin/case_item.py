@@ -108,6 +108,12 @@ class DustItem(Item):
                 self._run(self.record)
         except DustError:
             raise NoRun(self.masked(headline_of(self.record))) from None
+        except pytest.fail.Exception as error:  # that of pytest-timeout, whose traceback is not ours
+            self.keep_answer(error)
+            self.record = replace(
+                self.record, message="\n".join([str(error), *getattr(error, "__notes__", ())])
+            )
+            raise NoRun(self.masked(headline_of(self.record))) from None
         finally:
             testmon.add_dependencies(self.config, self._read_files())
             self.took = sum(job.seconds for job in self.jobs)

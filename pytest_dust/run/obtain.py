@@ -90,10 +90,13 @@ def _waited(
     answered: Answered,
     watch: Watch[Event] | None,
 ) -> tuple[MadeRun, ...]:
-    """The runs, once all have ended; if one fails, those that ended, now or before, are kept as pending."""
+    """The runs, once all have ended; if one fails, those that ended, now or before, are kept as pending.
+
+    Likewise if waiting is ended, by Ctrl-C or by a plugin such as pytest-timeout.
+    """
     try:
         return tuple(context.pool.wait(jobs, relay(watch)))
-    except (DustError, KeyboardInterrupt) as error:
+    except BaseException as error:
         done = before + ended(jobs)
         if done:
             kept = unjudged(answered(done), context.pending).keep()
