@@ -8,7 +8,7 @@ from functools import partial
 from pytest_dust.cassettes import recording
 from pytest_dust.cassettes.recording import CassetteOfCase, Recording
 from pytest_dust.dust.network import relay
-from pytest_dust.errors import CassetteError, DustError
+from pytest_dust.errors import CassetteError
 from pytest_dust.model import Event, Source, Tokens
 from pytest_dust.run import attempts
 from pytest_dust.run.answer import Answer, Jobs, MadeRun, ended, limited_depth, tokens
@@ -101,6 +101,5 @@ def _waited(
         if done:
             kept = unjudged(answered(done), context.pending).keep()
             add_note(error, f"{len(done)} of its {len(before) + len(jobs)} runs had ended; {kept}")
-        if isinstance(error, DustError):
-            error.spent = tokens(done) + (error.spent or Tokens())
+        error.spent = tokens(done) + (getattr(error, "spent", None) or Tokens())  # type: ignore[attr-defined]
         raise
