@@ -1,0 +1,241 @@
+"""What keeps tests from the network keeps cases from it too, though their runs start before their turn."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from conftest import SUPPORT, filled, suite
+from pytest_dust.plugin import network_blocks
+
+SOCKET = """\
+def pytest_addoption(parser):
+    parser.addoption("--disable-socket", action="store_true")
+    parser.addoption("--force-enable-socket", action="store_true")
+    parser.addoption("--allow-hosts")
+"""
+"""The options of pytest-socket."""
+RECORDING = """\
+def pytest_addoption(parser):
+    parser.addoption("--block-network", action="store_true", default=False)
+    parser.addoption("--allowed-hosts", default=None)
+"""
+"""Those of pytest-recording."""
+MARKERS = "[pytest]\nmarkers =\n  enable_socket\n  disable_socket\n  allow_hosts\n  block_network\n"
+CASES = """\
+cases:
+  - id: refund
+    input: {question: Where is my refund?}
+  - id: parcel
+    input: {question: Track my parcel}
+    MARKS
+"""
+REFUSED = "keeps it from 127.0.0.1 ("
+TEST = """\
+def test_it(dust):
+    question = "Where is my refund?"
+    dust.run(app="9f1d3b5a7c", specification_hash=HASH, config=CONFIG, input={"question": question})
+"""
+BLOCKER = """\
+import socket
+import pytest
+
+TRUE = socket.socket
+
+class Guarded(socket.socket):
+    def __new__(cls, *args, **kwargs):
+        raise RuntimeError("A test tried to use socket.socket.")
+
+def pytest_runtest_setup(item):
+    if CONDITION:
+        socket.socket = Guarded
+
+def pytest_runtest_teardown(item):
+    socket.socket = TRUE
+"""
+"""A conftest file that blocks sockets while a test runs, in the way of pytest-socket."""
+BLOCKED = "the tests are kept from the network, so no run was made: RuntimeError: A test tried to use"
+
+
+@pytest.fixture
+def blocking(project, server):
+    """A function that gives a recorded project of two cases with a conftest file, online."""
+
+    def make(conftest, marks=""):
+        text = suite(server, SUPPORT, CASES.replace("    MARKS\n", f"    marks: {marks}\n" if marks else ""))
+        files = {"pytest.ini": MARKERS, "a.dust.yaml": text}
+        after = project.having(files).using(server).recorded()
+        server.requests.clear()
+        return after.having({"conftest.py": conftest})
+
+    return make
+
+
+# ── options and marks of plugins ─────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("conftest", "option"), [(SOCKET, "--disable-socket"), (RECORDING, "--block-network")], ids=lambda x: x
+)
+@pytest.mark.parametrize("mode", ["live", "rerecord"])
+def test_a_session_without_network_asks_nothing(blocking, server, conftest, option, mode):
+    """Where an option blocks the network, no case is run, and each says why and what to do."""
+    result = blocking(conftest).run(option, f"--dust-mode={mode}")
+    assert server.requests == []
+    assert result.outcomes == {"failed": 2}
+    assert result.report.count(f"{REFUSED}{option}), so no run was made; allow it: ") == 2
+    assert "or replay its cassette: --dust-mode=replay" in result.report
+    assert "about to make" not in result.out
+
+
+@pytest.mark.parametrize(
+    ("conftest", "option"), [(SOCKET, "--disable-socket"), (RECORDING, "--block-network")]
+)
+def test_a_session_without_network_replays(blocking, server, conftest, option):
+    """Replay and check need no network."""
+    example = blocking(conftest)
+    assert example.run(option).outcomes == {"passed": 2}
+    assert example.run(option, "--dust-mode=record").outcomes == {"passed": 2}
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("conftest", "options"),
+    [
+        (SOCKET, ["--disable-socket", "--allow-hosts=127.0.0.1"]),
+        (SOCKET, ["--allow-hosts=10.0.0.1, localhost"]),
+        (SOCKET, ["--disable-socket", "--allow-hosts=10.0.0.0/8,127.0.0.0/8"]),
+        (SOCKET, ["--disable-socket", "--force-enable-socket"]),
+        (SOCKET, []),
+        (RECORDING, ["--block-network", "--allowed-hosts=dust.*,127"]),
+    ],
+    ids=" ".join,
+)
+def test_allowed_hosts_are_asked(blocking, server, conftest, options):
+    """A host that an option allows is asked, by its name, address, network or pattern."""
+    assert blocking(conftest).run("--dust-mode=live", *options).outcomes == {"passed": 2}
+    assert server.runs == 2
+
+
+@pytest.mark.parametrize(
+    ("conftest", "options"),
+    [
+        (SOCKET, ["--allow-hosts=dust.invalid"]),
+        (SOCKET, ["--allow-hosts=10.0.0.0/8,nonsense/8"]),
+        (RECORDING, ["--block-network", "--allowed-hosts=0.0.1"]),
+        (RECORDING, ["--block-network", "--allowed-hosts=("]),
+    ],
+    ids=" ".join,
+)
+def test_other_hosts_are_not_asked(blocking, server, conftest, options):
+    """Where other hosts are allowed, the service is not asked."""
+    result = blocking(conftest).run("--dust-mode=live", *options)
+    assert result.outcomes == {"failed": 2}
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("conftest", "options", "marks"),
+    [
+        (SOCKET, ["--disable-socket"], "[enable_socket]"),
+        (SOCKET, ["--disable-socket"], "[{allow_hosts: [[127.0.0.1]]}]"),
+        (SOCKET, [], "[disable_socket]"),
+        (SOCKET, [], "[{allow_hosts: [10.0.0.1]}]"),
+        (RECORDING, [], "[block_network]"),
+        (RECORDING, ["--block-network"], "[{block_network: {allowed_hosts: ['127.*']}}]"),
+    ],
+)
+def test_marks_of_a_case_decide_for_it(blocking, server, conftest, options, marks):
+    """A mark of these plugins on one case decides for this case alone."""
+    result = blocking(conftest, marks).run("--dust-mode=live", *options)
+    marked_runs = bool(options)
+    failed = re.findall(r"^FAILED a\.dust\.yaml::(\w+)", result.out, re.MULTILINE)
+    assert failed == ["refund" if marked_runs else "parcel"]
+    assert server.runs == 1
+    assert "about to make 1 run" in result.out
+
+
+def test_marks_count_for_nothing_without_their_plugin(blocking):
+    """Where a plugin is not installed, its marks block nothing."""
+    assert blocking("", "[disable_socket, block_network]").run("--dust-mode=live").outcomes == {"passed": 2}
+
+
+def test_an_expected_failure_does_not_hide_that_the_network_is_blocked(blocking):
+    """A case that is expected to fail has no verdict if it is not run."""
+    result = blocking(SOCKET, "[{xfail: known}]").run("--disable-socket", "--dust-mode=live")
+    assert result.outcomes == {"failed": 2}
+
+
+def test_drift_is_not_asked_for_without_network(blocking, server):
+    """A drift check is kept from the network like a case."""
+    result = blocking(SOCKET).run("--disable-socket", "--dust-drift")
+    assert REFUSED in result.report
+    assert server.requests == []
+
+
+class _Item:
+    """An item of a session with pytest-socket and an option `--allow-hosts`."""
+
+    def __init__(self, hosts):
+        self.config, self.options = self, {"disable_socket": True, "allow_hosts": hosts}
+
+    def getoption(self, name, default=None):
+        """Give an option."""
+        return self.options.get(name, default)
+
+    def get_closest_marker(self, _name):
+        """Give no mark."""
+
+
+@pytest.mark.parametrize(
+    ("environ", "allowed"),
+    [
+        ({}, {"dust.invalid"}),
+        ({"HTTPS_PROXY": "http://proxy.invalid:3128"}, {"proxy.invalid"}),
+        ({"ALL_PROXY": "proxy.invalid:3128"}, {"proxy.invalid"}),
+        ({"HTTPS_PROXY": "http://proxy.invalid:3128", "NO_PROXY": "dust.invalid"}, {"dust.invalid"}),
+    ],
+)
+def test_a_proxy_is_the_host_that_counts(monkeypatch, environ, allowed):
+    """Behind a proxy, the proxy's host must be allowed, as it is the one that is connected to."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    hosts = ["dust.invalid", "proxy.invalid"]
+    found = {host for host in hosts if not network_blocks.refusal(_Item(host), "https://dust.invalid")}
+    assert found == allowed
+
+
+# ── anything else that blocks sockets ────────────────────────────────────────────────────────────
+
+
+def test_blocked_sockets_keep_cases_from_the_network(blocking, server):
+    """Where a hook blocks sockets in the setup of each test, no run gets past it, and each case says why."""
+    result = blocking(BLOCKER.replace("CONDITION", "True")).run("--dust-mode=live")
+    assert server.requests == []
+    assert result.outcomes == {"failed": 2}
+    assert result.report.count(BLOCKED) == 2
+    assert "allow connections to 127.0.0.1, or replay: --dust-mode=replay" in result.report
+
+
+def test_blocked_sockets_do_not_disturb_replay(blocking):
+    """Replay opens no socket."""
+    assert blocking(BLOCKER.replace("CONDITION", "True")).run().outcomes == {"passed": 2}
+
+
+def test_a_block_of_the_first_case_holds_for_it_alone(blocking, server):
+    """A case whose setup blocks no sockets runs, also after one whose setup does."""
+    conftest = BLOCKER.replace("CONDITION", "item.name == 'refund'")
+    result = blocking(conftest).run("--dust-mode=live")
+    assert result.outcomes == {"failed": 1, "passed": 1}
+    assert server.runs == 1
+
+
+def test_an_open_connection_evades_no_block(blocking, server):
+    """A Python test whose sockets are blocked is not run over a connection that a case has opened."""
+    example = blocking(BLOCKER.replace("CONDITION", "item.name == 'test_it'"))
+    example = example.having({"test_it.py": filled(TEST, server)})
+    result = example.run("--dust-mode=live", "a.dust.yaml", "test_it.py")
+    assert result.outcomes == {"failed": 1, "passed": 2}
+    assert server.runs == 2
+    assert BLOCKED in result.report
