@@ -11,23 +11,15 @@ import json
 import os
 import re
 import subprocess
-import sys
-import sysconfig
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
 
 import pytest
+from other_environments import needs_environments, python_of
 
 from conftest import OTHERS_PLUGINS, QUOTE, SUPPORT, Example, filled, suite
-
-FOLDER = os.environ.get("REPORTERS", "")
-needs_environments = pytest.mark.skipif(not FOLDER, reason="needs PyPI; see Reporters in CONTRIBUTING.md")
 
 ANSWER = """\
 cases:
@@ -123,30 +115,6 @@ PASSED = {"live": {"good", "table[r1]"}, "replay": {"good", "table[r1]", "change
 
 
 # ── sessions ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def python_of(package: str) -> str:
-    """The Python of an environment with this package beside all that the tests need; made once."""
-    if not package:
-        return sys.executable
-    ours = sysconfig.get_path("purelib")
-    folder = Path(FOLDER, f"{package}-{sha256(ours.encode()).hexdigest()[:8]}")
-    if not folder.exists():
-        Path(FOLDER).mkdir(parents=True, exist_ok=True)
-        new = Path(mkdtemp(dir=FOLDER))
-        _install(package, new, ours)
-        with suppress(OSError):  # another worker was faster
-            new.rename(folder)
-        rmtree(new, ignore_errors=True)
-    return str(folder / "bin" / "python")
-
-
-def _install(package: str, folder: Path, ours: str) -> None:
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    (site,) = folder.glob("lib/python*/site-packages")
-    (site / "ours.pth").write_text(f"import site; site.addsitedir({ours!r})\n", encoding="utf-8")
-    python = folder / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "pip", "--python", python, "install", "-q", package], check=True)
 
 
 @dataclass(frozen=True)
