@@ -247,7 +247,9 @@ class Dust:
 
     def _context(self, case: Case) -> RunContext:
         """What the case is run with; raises DustError if it may not run."""
-        context = self._session.context()
+        from pytest_dust.plugin.network_blocks import refusal_of_vcr
+
+        context = self._session.context(refusal_of_vcr(self._node))
         if self._session.tried is not None:
             self._session.tried.meet(case.app.id)
         return context

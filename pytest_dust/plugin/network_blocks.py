@@ -1,4 +1,4 @@
-"""Whether pytest-socket or pytest-recording keeps a case from the network.
+"""Whether pytest-socket or pytest-recording keeps a case from the network, or would record a test's run.
 
 These plugins replace parts of `socket` while a test with fixtures runs. A case has no fixtures, and its runs
 start in threads before pytest reaches it. So the options and marks of the plugins are read instead.
@@ -22,6 +22,19 @@ def refusal(item: pytest.Item, base_url: str) -> str:
     """Why an item may not connect to the service, and what to do about it; empty if it may."""
     host = _connected_host(base_url)
     return _by_pytest_socket(item, host) or _by_pytest_recording(item, host)
+
+
+def refusal_of_vcr(item: pytest.Item) -> str:
+    """Why a Python test may make no run: VCR would record it; empty if it does not."""
+    plugins, option = item.config.pluginmanager, item.config.getoption
+    off = option("disable_recording", False) or option("disable_vcr", False)
+    installed = plugins.has_plugin("recording") or plugins.has_plugin("vcr")
+    if off or not installed or item.get_closest_marker("vcr") is None:
+        return ""
+    return (
+        "the mark vcr would write the API key into VCR's recording, and answer later runs from it, so no run "
+        "was made; remove the mark: pytest-dust records the runs of the fixture dust itself"
+    )
 
 
 def _by_pytest_socket(item: pytest.Item, host: str) -> str:

@@ -206,6 +206,42 @@ def test_a_proxy_is_the_host_that_counts(monkeypatch, environ, allowed):
     assert found == allowed
 
 
+VCR = """\
+def pytest_addoption(parser):
+    parser.addoption("--disable-recording", action="store_true")
+
+def pytest_configure(config):
+    config.pluginmanager.register(object(), "recording")
+"""
+"""A conftest file with what is used of pytest-recording's VCR."""
+MARKED = "import pytest\npytestmark = pytest.mark.vcr\n\n" + TEST
+
+
+@pytest.fixture
+def marked(project, server):
+    """A recorded project of a Python test with the mark vcr, online."""
+    files = {"pytest.ini": "[pytest]\nmarkers = vcr\n", "test_it.py": filled(MARKED, server)}
+    after = project.having(files).using(server).recorded()
+    server.requests.clear()
+    return after.having({"conftest.py": VCR})
+
+
+def test_vcr_records_no_run(marked, server):
+    """A test with the mark vcr makes no run, as VCR would record the API key; its cassette is replayed."""
+    result = marked.run("--dust-mode=live")
+    assert server.requests == []
+    assert "the mark vcr would write the API key into VCR's recording" in result.report
+    assert marked.run().outcomes == {"passed": 1}
+
+
+@pytest.mark.parametrize(("conftest", "options"), [(VCR, ["--disable-recording"]), ("", [])])
+def test_the_mark_vcr_counts_for_nothing_without_vcr(marked, server, conftest, options):
+    """Where VCR is off or not installed, its mark prevents no run."""
+    result = marked.having({"conftest.py": conftest}).run("--dust-mode=live", *options)
+    assert result.outcomes == {"passed": 1}
+    assert server.runs == 1
+
+
 # ── anything else that blocks sockets ────────────────────────────────────────────────────────────
 
 
@@ -216,6 +252,17 @@ def test_blocked_sockets_keep_cases_from_the_network(blocking, server):
     assert result.outcomes == {"failed": 2}
     assert result.report.count(BLOCKED) == 2
     assert "allow connections to 127.0.0.1, or replay: --dust-mode=replay" in result.report
+
+
+def test_sockets_that_are_blocked_from_the_start_keep_cases_from_the_network(blocking, server):
+    """Where a conftest file blocks sockets for the whole session, no case is run."""
+    conftest = BLOCKER.replace("pytest_runtest_setup(item)", "pytest_configure()").replace(
+        "CONDITION", "True"
+    )
+    conftest = conftest.replace("pytest_runtest_teardown(item)", "pytest_unconfigure()")
+    result = blocking(conftest).run("--dust-mode=live")
+    assert server.requests == []
+    assert result.report.count(BLOCKED) == 2
 
 
 def test_blocked_sockets_do_not_disturb_replay(blocking):
