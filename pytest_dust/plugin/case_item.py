@@ -152,8 +152,9 @@ class DustItem(Item):
 
     def _context(self) -> RunContext:
         """What the case is run with; raises ServiceError if nothing may be run."""
-        offline = self.shared.settings.mode is Mode.REPLAY
-        return self.shared.context("" if offline else self.blocked)
+        if self.shared.settings.mode is Mode.REPLAY or not self.blocked:
+            return self.shared.context()
+        return self.shared.context(f"{self.blocked}; or replay its cassette: --dust-mode=replay")
 
     # ── the record ───────────────────────────────────────────────────────────────────────────────
 

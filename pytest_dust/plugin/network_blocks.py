@@ -46,7 +46,7 @@ def _by_pytest_socket(item: pytest.Item, host: str) -> str:
     if item.get_closest_marker("disable_socket"):
         return _text("pytest-socket", "mark disable_socket", host, "remove the mark")
     marked = item.get_closest_marker("allow_hosts")
-    allow = f"mark enable_socket, or --allow-hosts={host}"
+    allow = f"--allow-hosts={host}, or the mark enable_socket"
     if hosts := _listed(marked.args[0] if marked and marked.args else option("allow_hosts", None)):
         by = "mark allow_hosts" if marked else "--allow-hosts"
         return "" if _is_listed(host, hosts) else _text("pytest-socket", by, host, allow)
@@ -65,10 +65,7 @@ def _by_pytest_recording(item: pytest.Item, host: str) -> str:
 
 
 def _text(plugin: str, by: str, host: str, allow: str) -> str:
-    return (
-        f"{plugin} keeps it from {host} ({by}), so no run was made; allow it: {allow}; "
-        "or replay its cassette: --dust-mode=replay"
-    )
+    return f"{plugin} keeps it from {host} ({by}), so the service was not asked; allow it: {allow}"
 
 
 def _listed(hosts: Any) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ def test_a_session_without_network_asks_nothing(blocking, server, conftest, opti
     result = blocking(conftest).run(option, f"--dust-mode={mode}")
     assert server.requests == []
     assert result.outcomes == {"failed": 2}
-    assert result.report.count(f"{REFUSED}{option}), so no run was made; allow it: ") == 2
+    assert result.report.count(f"{REFUSED}{option}), so the service was not asked; allow it: ") == 2
     assert "or replay its cassette: --dust-mode=replay" in result.report
     assert "about to make" not in result.out
 
@@ -171,6 +171,7 @@ def test_drift_is_not_asked_for_without_network(blocking, server):
     """A drift check is kept from the network like a case."""
     result = blocking(SOCKET).run("--disable-socket", "--dust-drift")
     assert REFUSED in result.report
+    assert "replay its cassette" not in result.report
     assert server.requests == []
 
 
