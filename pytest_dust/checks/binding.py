@@ -101,7 +101,7 @@ class Here(Struct, frozen=True):
     """The real folders in which a file that the suite names may be; the suite's own if none is given."""
     contents: Mapping[str, bytes] = field(default_factory=dict)
     """Contents that files are read with in place of those on disk, by the names that the suite gives."""
-    names: set[str] = field(default_factory=set, compare=False)
+    names: set[str] = field(default_factory=set)
     """The names of the files that were read."""
 
     def read(self, name: str, most: int) -> bytes:

@@ -681,7 +681,8 @@ KEYS: dict[str, Key] = {
         },
         suite=True,
         case=True,
-        help="pytest marks: `slow`, `{skip: reason}`, `{xfail: reason}`, `{name: [args]}`, `{name: {key: value}}`.",
+        help="pytest marks: `slow`, `{skip: reason}`, `{xfail: reason}`, `{name: [args]}`, "
+        "`{name: {key: value}}`.",
     ),
     "expect": Key(
         _expect,
