@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import report
+from before import beside
 from bench import SMOKE, Bench, Sizes
 from corpora import Corpora
 from lines import Line
@@ -51,6 +52,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, one round, no peers, no verdicts")
     parser.add_argument("--peers", action="store_true", help="with --smoke: the peers too")
+    parser.add_argument(
+        "--before", default="", metavar="COMMIT", help="measure the same jobs with an earlier commit too"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the table here too")
     venvs = Path(__file__).parent / ".venvs"
     parser.add_argument(
@@ -80,6 +84,9 @@ def _measured(bench: Bench, given: argparse.Namespace) -> int:
     load = os.getloadavg()[0]
     chosen = given.rows.split(",") if given.rows else [row.name for row in ROWS]
     lines = [line for row in ROWS if row.name in chosen for line in _lines(row, bench)]
+    if given.before:
+        print("before …", file=sys.stderr, flush=True)
+        lines += beside(bench, given.before)
     shown = [report.table(lines, verdicts=not bench.smoke), report.NOTES]
     environments = ["dust", "xdist", *(PEERS if bench.with_peers else ())]
     shown.append(report.circumstances(_versions(bench, environments), bench.rounds, load))

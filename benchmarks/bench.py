@@ -36,6 +36,7 @@ class Sizes:
     compared: int = 5_000_000
     live: int = 60
     delay: float = 0.5
+    paged: int = 2000
     imports: int = 10
     """Times as many rounds as elsewhere."""
     workers: tuple[str, ...] = ("2", "auto")
@@ -53,6 +54,7 @@ SMOKE = Sizes(
     compared=50_000,
     live=6,
     delay=0.05,
+    paged=20,
     imports=1,
     workers=("2",),
 )

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from measure import WrongRunError, environment
 
-HERE = Path(__file__).parent
-INSIDE = HERE / "inside"
+CHECKOUT = Path(__file__).parent.parent
+INSIDE = CHECKOUT / "benchmarks" / "inside"
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,11 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Corpora:
-    """The corpora below a folder, written by a Python that has pytest-dust."""
+    """The corpora below a folder, written by a Python that has the pytest-dust of a checkout."""
 
     folder: Path
     python: str
+    checkout: Path = CHECKOUT
 
     def at(self, corpus: Corpus) -> Path:
         """The folder of a corpus, written if it is not there yet."""
@@ -56,10 +57,11 @@ class Corpora:
         return folder
 
     def _make(self, specs: list[dict[str, object]]) -> None:
+        benchmarks = self.checkout / "benchmarks"
         made = subprocess.run(
-            [self.python, str(INSIDE / "make_suites.py")],
+            [self.python, str(benchmarks / "inside" / "make_suites.py")],
             input=json.dumps(specs),
-            env={**environment(), "PYTHONPATH": str(HERE)},
+            env={**environment(), "PYTHONPATH": str(benchmarks)},
             capture_output=True,
             text=True,
             check=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from answers import encoded, question
 from bench import Bench, Peer
 from corpora import Corpus, cassettes
 from lines import Line, at_most, bare, factor, seconds
@@ -125,6 +126,30 @@ def replay_huge(bench: Bench) -> list[Line]:
             whole < 8 * size,
         ),
     ]
+
+
+def one_case(bench: Bench) -> list[Line]:
+    """One replayed case, beyond a session without suites."""
+    ours = bench.dust(bench.corpora.at(Corpus(1, 1, bench.sizes.small)), passing(1))
+    times = bench.times(ours, bench.empty(), often=bench.sizes.imports)
+    beyond, spent = times.wall(ours.name, "start-up"), times.cpu(ours.name, "start-up")
+    against = f"start-up {seconds(times.wall('start-up'))}"
+    return [
+        Line("one replayed case, beyond start-up", "", seconds(beyond), against, "", None, seconds(spent))
+    ]
+
+
+def sizes(bench: Bench) -> list[Line]:
+    """The bytes of cassettes to those of the answers in them."""
+    lines = []
+    for size, cases in ((bench.sizes.small, bench.sizes.cases), (bench.sizes.large, bench.sizes.large_cases)):
+        corpus = Corpus(1, cases, size)
+        kept = sum(path.stat().st_size for path in cassettes(bench.corpora.at(corpus)))
+        sent = sum(len(encoded(question(number), size)) for number in range(cases))
+        what = f"cassettes of {cases} answers of {size // 1000} KB: bytes"
+        ours, against = f"{kept / 1e6:.2f} MB", f"answers {sent / 1e6:.2f} MB"
+        lines.append(Line(what, "≤ 1.1 ×", ours, against, factor(kept / sent), kept <= 1.1 * sent))
+    return lines
 
 
 def growth(bench: Bench) -> list[Line]:

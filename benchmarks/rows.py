@@ -27,7 +27,17 @@ from measure import (
     run,
     timed,
 )
-from replay import growth, replay_files, replay_huge, replay_large, replay_one_file, very_many
+from page import page
+from replay import (
+    growth,
+    one_case,
+    replay_files,
+    replay_huge,
+    replay_large,
+    replay_one_file,
+    sizes,
+    very_many,
+)
 
 AT_ONCE = 16
 IMPORT = 0.005
@@ -268,6 +278,9 @@ ROWS: Sequence[Row] = (
     Row("replay-files", replay_files),
     Row("large", replay_large),
     Row("huge", replay_huge),
+    Row("one", one_case),
+    Row("sizes", sizes),
+    Row("page", page),
     Row("compare", comparisons),
     Row("live", live),
     Row("interrupt", interrupt),

@@ -53,13 +53,19 @@ class Venvs:
         """The interpreter of an environment, made or brought up to date if need be."""
         if self.current and name in ("dust", "xdist", "bare"):
             return self.current
+        return self._made(name, WANTED[name], _stamp(WANTED[name]))
+
+    def python_of(self, commit: str, checkout: Path) -> str:
+        """The interpreter of an environment with the pytest-dust of a commit, which is in a folder."""
+        return self._made(f"commit-{commit[:12]}", [str(checkout)], f"{commit} {sys.version}")
+
+    def _made(self, name: str, wanted: Sequence[str], stamp: str) -> str:
         home = self.folder / name
         python = home / "bin" / "python"
-        stamp = _stamp(WANTED[name])
         if not _stamped(home, stamp):
             shutil.rmtree(home, ignore_errors=True)
             venv.create(home, with_pip=True)
-            _do([str(python), "-m", "pip", "install", "-q", *WANTED[name]], name)
+            _do([str(python), "-m", "pip", "install", "-q", *wanted], name)
             (home / "made-for").write_text(stamp, encoding="utf-8")
         return str(python)
 
