@@ -43,6 +43,7 @@ NOT_RUN = {
     "pip install": "installs from PyPI",
     "export DUST_API_KEY=sk-…": "holds placeholders for a real key and ids",
     "python3 -m webbrowser": "opens a browser",
+    "pytest --dust-mode=live --disable-socket": "needs pytest-socket, with which tests/others runs it",
 }
 """How the commands begin that the tests do not run, and why."""
 STORIES = [page for page in PAGES if page not in TESTED_ELSEWHERE]
