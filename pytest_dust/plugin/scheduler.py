@@ -111,9 +111,8 @@ class Scheduler:
         least = runs - sum(each.spare for each in known)
         count = plural(runs, "run") if least == runs else f"{least:,} to {plural(runs, 'run')}"
         parts = [f"{count}{about(Tokens(tokens, unknown))}"] if runs else []
-        parts += (
-            [f"those of {plural(tests.count(None), 'test')} without a recording"] if None in tests else []
-        )
+        if None in tests:
+            parts.append(f"the runs of {plural(tests.count(None), 'test')} without a recording")
         say(config, f"dust: about to make {', and '.join(parts)}")
         if unknown and self.settings.max_tokens is not None:
             say(config, uncounted(unknown))

@@ -48,7 +48,7 @@ def record(answer: Answer, context: RunContext) -> Recorded:
 def _write(answer: Answer, specification: Specification | None, context: RunContext) -> Recorded:
     place, pending = answer.recording.place, context.pending
     same = is_as_recorded(answer, context.network)
-    if same and not tells_more(specification, answer.recording):
+    if same and not tells_more(specification, answer):
         pending.forget(place.file, place.path.file.name)
         return Recorded.AS_BEFORE
     try:

@@ -297,7 +297,7 @@ def test_tests_without_a_recording_are_told_as_unknown(tests):
     example = example.having({name: None for name in example.cassettes if "two" in name})
     (line,) = announced(example.run(LIVE))
     assert re.match(
-        r".*about to make 1 run, about \d+ tokens by .*, and those of 1 test without a recording$", line
+        r".*about to make 1 run, about \d+ tokens by .*, and the runs of 1 test without a recording$", line
     )
 
 

@@ -201,6 +201,20 @@ def test_a_cassette_that_cannot_stay_is_written(recorded, change):
     assert result.example.offline().run().outcomes == {"passed": 1}
 
 
+def test_a_cassette_with_other_saved_blocks_is_written(recorded):
+    """A cassette whose saved blocks are no longer those at Dust is written, so that a drift check passes."""
+
+    def change(document):
+        document["specification"][-1]["spec"]["more"] = 1
+
+    other = rewritten(recorded, CASSETTE, change)
+    assert other.run("--dust-drift").outcomes == {"passed": 1, "failed": 1}
+    result, written = rerecorded(other)
+    assert written == {CASSETTE}
+    assert result.example.run("--dust-drift").outcomes == {"passed": 2}
+    assert rerecorded(result.example)[1] == set()
+
+
 def test_a_cassette_with_fewer_attempts_is_written(one):
     """A cassette of a repeated case that has lost an attempt is written."""
     example = added(one, REPEAT).run("--dust-mode=record").example
