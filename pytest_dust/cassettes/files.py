@@ -113,10 +113,16 @@ def _bytes(path: Path) -> bytes:
             raise CassetteError("cannot be read: it is a folder, not a file; remove the folder")
         if not stat.S_ISREG(facts.st_mode):
             raise CassetteError("cannot be read: it is no regular file; remove it")
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read(min(facts.st_size, MAX_BYTES) + 1)  # read() sets aside all that it may read
+        return b"".join(_parts(handle, min(facts.st_size, MAX_BYTES) + 1))
     finally:
         os.close(handle)
+
+
+def _parts(handle: int, most: int) -> Iterator[bytes]:
+    """The parts of an open file, as the system reads them, up to a number of bytes."""
+    while most > 0 and (part := os.read(handle, most)):
+        most -= len(part)
+        yield part
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────

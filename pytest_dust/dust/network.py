@@ -102,8 +102,8 @@ class Network:
     def replay(self, request: RunRequest, reply: Reply) -> Reply:
         """Return the reply of a run whose requests recorded exchanges answer; uses no network."""
         if self._replaying is None:
-            self._replaying = transport.connect(RECORDED_AT, HEADERS, transport.replaying())
-        context = transport.RequestContext(iter(reply.exchanges))
+            self._replaying = transport.connect(RECORDED_AT, HEADERS, transport.Replaying())
+        context = transport.RequestContext(iter(reply.exchanges), ended=transport.NEVER)
         exchanges = Conversation(self._replaying, request, reply.flavor, context, None).run()
         return Reply(reply.flavor, exchanges, reply.duration)
 

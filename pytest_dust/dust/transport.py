@@ -47,6 +47,8 @@ _NO_BODY = httpx.ByteStream(b"")
 """An empty body that httpx need not encode, measure and read."""
 _CONTEXT: ContextVar[RequestContext | None] = ContextVar("pytest_dust.context", default=None)
 """The context of the run for which this thread sends requests."""
+NEVER = threading.Event()
+"""Whether a replay is ended: it never is."""
 Update = Event | logging.LogRecord
 """What a run publishes before it ends: an event of its stream, or a log record of one of its requests."""
 
@@ -72,20 +74,20 @@ class RequestContext:
     tunnelling: bool = False
     """True from the request for a tunnel through a proxy (CONNECT) to the answer."""
 
-    _ended: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
 
     @property
     def seconds_left(self) -> float:
         """Seconds until the run times out; 0 or less once it has."""
-        return 0.0 if self._ended.is_set() else self.deadline - clock.seconds()
+        return 0.0 if self.ended.is_set() else self.deadline - clock.seconds()
 
     def end(self) -> None:
         """End the run: a wait at once, a reply at its next byte."""
-        self._ended.set()
+        self.ended.set()
 
     def wait(self, seconds: float) -> None:
         """Wait for so long, or until the run is ended; no patched clock or `time.sleep` shortens it."""
-        self._ended.wait(seconds)
+        self.ended.wait(seconds)
 
 
 class Connection(Struct, frozen=True):
@@ -138,23 +140,29 @@ def live(base_url: str) -> httpx.BaseTransport:
     return _Normalising(http_client.client(base_url), httpx.URL(base_url))
 
 
-def replaying() -> httpx.BaseTransport:
-    """Return a transport that answers with the recorded exchanges of a request's context, without a socket.
+class Replaying(httpx.BaseTransport):
+    """Answers with the recorded exchanges of a request's context, without a socket.
 
-    It has one respx route for all requests, as a router for each would take a millisecond.
+    It has one respx route for all requests, as a router for each would take a millisecond. The route is given
+    its response, not a function, whose signature respx would inspect at each request.
     """
-    import respx  # 40 ms, and not needed in a live run
 
-    router = respx.Router(assert_all_called=False)
+    def __init__(self) -> None:
+        """Make the route."""
+        import respx  # 40 ms, and not needed in a live run
 
-    def play(request: httpx.Request) -> httpx.Response:
-        router.calls.clear()  # else respx keeps the calls of all cases in memory
-        route.calls.clear()
-        return _replay(request)
+        self._router = respx.Router(assert_all_called=False)
+        self._route = self._router.route()
+        self._lock = threading.Lock()
 
-    route = router.route()
-    route.mock(side_effect=play)
-    return httpx.MockTransport(router.handler)
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the recorded response; raises CassetteError if it does not fit."""
+        response = _replay(request)
+        with self._lock:  # other threads use the same route
+            self._router.calls.clear()  # else respx keeps the calls of all cases in memory
+            self._route.calls.clear()
+            self._route.return_value = response
+            return self._router.handler(request)
 
 
 def _replay(request: httpx.Request) -> httpx.Response:
