@@ -449,4 +449,4 @@ def _too_large(instead: str = "narrow it with block_filter") -> ServiceError:
 
 
 def _too_deep() -> ServiceError:
-    return ServiceError("the service's answer is nested too deeply to be read")
+    return ServiceError("the service's answer is nested too deeply to be read; narrow it with block_filter")

@@ -71,7 +71,8 @@ class PendingCommand:
         files = by_file(session.items, shared)
         folder = shared.pending.folder.path
         if self._config.getoption("dust_pending_dir") and not folder.is_dir():
-            raise pytest.UsageError(f"--dust-pending-dir: there is no folder {shared.pending.shown(folder)}")
+            name = shared.pending.shown(folder)
+            raise pytest.UsageError(f"--dust-pending-dir: there is no folder {name}; correct the name")
         yield from self._of_no_case(shared)
         if not files and session.testsfailed:
             return  # what is selected is not known

@@ -94,7 +94,8 @@ def rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         for cells in reader:
             if cells:
                 if len(cells) != len(names):
-                    raise CsvError(line, f"the row has {len(cells)} cells, the header {len(names)}")
+                    what = f"the row has {len(cells)} cells, the header {len(names)}"
+                    raise CsvError(line, f"{what}; quote a cell that holds the delimiter")
                 value: dict[str, Any] = dict(zip(names, cells, strict=True))
                 for column in typed:
                     value[column.name] = _value(column, value[column.name], line)

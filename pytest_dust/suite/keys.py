@@ -156,7 +156,8 @@ def _id(problems: Problems, value: Any, path: Path) -> str:
         hint = f" (did you mean {suggestion}?)" if suggestion else ""
         raise problems.invalid(path, f'the id "{text[:40]}" is not allowed; it has {wanted}{hint}')
     if len(text) > MAX_ID:
-        raise problems.invalid(path, f"an id of {len(text)} characters; it names a file, so at most {MAX_ID}")
+        what = f"an id of {len(text)} characters; it names a file"
+        raise problems.invalid(path, f"{what}, so shorten it to {MAX_ID}")
     return text
 
 

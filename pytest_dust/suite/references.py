@@ -70,7 +70,7 @@ def environment(environ: Mapping[str, str], allowed: frozenset[str]) -> LookUp:
                 f"${{{reference[:40]}}} is no reference; write ${{env.NAME}}, or $${{ for a literal ${{"
             )
         if name == KEY_VARIABLE:
-            raise ReferenceProblem("the API key may not stand in a suite; the plugin sends it by itself")
+            raise ReferenceProblem("the API key may not stand in a suite; remove it, as it is sent anyway")
         if not name.startswith("DUST_") and name not in allowed:
             raise ReferenceProblem(
                 f"${{env.{name}}} may not be read; name it DUST_…, or list {name} in ini dust_env"

@@ -83,7 +83,8 @@ def test_a_separator_line_is_skipped_and_counted(end: str) -> None:
     text = end.join(["sep=;", "a;b", "1;2", "", '"3', '";4', "5;6"])
     assert [line for line, _ in rows(text)] == [3, 5, 7]
     assert values(text)[1] == {"a": f"3{end}", "b": "4"}
-    assert mistake(end.join(["sep=;", "a;b", "1"])) == (3, "the row has 1 cells, the header 2")
+    what = "the row has 1 cells, the header 2; quote a cell that holds the delimiter"
+    assert mistake(end.join(["sep=;", "a;b", "1"])) == (3, what)
     assert mistake(end.join(["sep=;", "a;a", "1;2"]))[0] == 2
     assert mistake(end.join(["sep=;", "a;b", '1;"x"y']))[0] == 3
 
