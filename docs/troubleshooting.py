@@ -19,9 +19,10 @@ from messages import BEFORE, Message, messages
 PAGE = Path(__file__).parent / "troubleshooting.md"
 TEXTS: Mapping[str, Any] = tomllib.loads(PAGE.with_suffix(".toml").read_text(encoding="utf-8"))
 VERBS = """
-accept add ask begin bound call check choose close compare copy correct decrypt define draw edit end export
-fetch free give keep leave let list make mend mount move name narrow open pip press put quote raise
-record remove rename replace resolve restore run save see select set shorten simplify split try unset use wait write"""
+accept add ask begin bound call check choose close compare copy correct decrypt define draw edit end
+export fetch free give keep leave let list make mend mount move name narrow open pip press put quote
+raise record remove rename replace resolve restore run save see select set shorten simplify split try
+unset use wait write"""
 SAYS_IT = re.compile(
     rf"(?:[;:,(] |^|\n|\b(?:or|and|so|then|first) )(?:or |first )?(?:{'|'.join(VERBS.split())})\b"
     r"|such as|there (?:are|is):|it has:|it takes| has: |did you mean| an? (?:app|gate|baseline) has"
