@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 from pytest_dust.model import Missing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import PurePath
 
+WINDOWS = os.name == "nt"
+_PLAIN_ON_WINDOWS = re.compile(r"[\w.:/\\=+~\[\]-]+")
 _KINDS = {
     Missing: "missing",
     type(None): "null",
@@ -24,8 +28,27 @@ _KINDS = {
 
 
 def as_typed(path: PurePath, folder: PurePath) -> str:
-    """A file's path as one types it in a folder: from there, with forward slashes."""
-    return os.path.relpath(path, folder).replace(os.sep, "/")
+    """A file's path as one types it in a folder: from there, with forward slashes.
+
+    The path is whole if it is on another drive than the folder.
+    """
+    try:
+        shown = os.path.relpath(path, folder)
+    except ValueError:
+        shown = str(path)
+    return shown.replace(os.sep, "/")
+
+
+def shell_word(word: str) -> str:
+    """A word of a command as one types it; on Windows in double quotes, which all shells there take."""
+    if not WINDOWS:
+        return shlex.quote(word)
+    return word if _PLAIN_ON_WINDOWS.fullmatch(word) else '"{}"'.format(word.replace('"', '\\"'))
+
+
+def shell_line(words: Iterable[str]) -> str:
+    """A command as one types it."""
+    return " ".join(map(shell_word, words))
 
 
 def first_names(names: Sequence[str], most: int) -> str:

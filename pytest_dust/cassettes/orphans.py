@@ -224,7 +224,7 @@ def _is_one_of(folder: Path, names: Iterable[str]) -> bool:
 
 def _is_direct(folder: Path) -> bool:
     """Whether a folder is reached without links."""
-    return os.path.realpath(folder) == str(folder)
+    return os.path.normcase(os.path.realpath(folder)) == os.path.normcase(folder)
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -27,7 +27,7 @@ def is_beside(setting: str) -> bool:
 
 def is_absolute(setting: str) -> bool:
     """Whether the setting is one folder for all suites."""
-    return os.path.isabs(setting)  # noqa: PTH117  # a text, as the user gave it
+    return bool(PurePath(setting).anchor)  # on Windows also for C:folder and \\folder
 
 
 def steps(setting: str) -> tuple[str, ...]:

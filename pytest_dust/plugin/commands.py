@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator
@@ -130,7 +129,7 @@ def _apps(_config: pytest.Config, settings: Settings) -> Iterator[str]:
 def _new(config: pytest.Config, settings: Settings) -> Iterator[str]:
     """Write a first suite for an app; an existing file is left alone."""
     from pytest_dust.report.apps import file_name
-    from pytest_dust.wording import as_typed
+    from pytest_dust.wording import as_typed, shell_word
 
     app_id, *files = config.getoption("dust_new")
     if len(files) > 1:
@@ -151,7 +150,7 @@ def _new(config: pytest.Config, settings: Settings) -> Iterator[str]:
     except OSError as error:
         raise ServiceError(f"cannot write {path.name}: {error.strerror}") from None
     shown = as_typed(path, folder)
-    yield f"wrote {shown}; fill in its expect, then record it: pytest {shlex.quote(shown)} --dust-mode=record"
+    yield f"wrote {shown}; fill in its expect, then record it: pytest {shell_word(shown)} --dust-mode=record"
 
 
 def _suite(app: Listed, folder: Path) -> str:

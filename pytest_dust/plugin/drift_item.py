@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from pytest_dust.report import drift as drift_report
 from pytest_dust.report.bounds import with_texts
 from pytest_dust.report.from_outcome import with_drift
 from pytest_dust.report.record import DriftRecord, ItemRecord
+from pytest_dust.wording import shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ class DriftItem(Item):
         """The command that runs the saved version: by its hash, if it has one that is not the pinned one."""
         version = LATEST if record.is_unrun else record.saved
         option = f"--dust-specification-hash={self.app.id}={version}"
-        return shlex.join(["pytest", option, *self.shared.settings.typed])
+        return shell_line(["pytest", option, *self.shared.settings.typed])
 
     def _listed(self) -> Listed:
         """The app as it is saved; raises ServiceError if that is unknown."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import count
@@ -20,7 +19,7 @@ from pytest_dust.report.bounds import kept
 from pytest_dust.report.case import case_lines, headline
 from pytest_dust.report.record import CaseRecord, RunSource, Verdict
 from pytest_dust.settings import Mode
-from pytest_dust.wording import as_typed
+from pytest_dust.wording import as_typed, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,7 +138,7 @@ def _typed(path: Path, item: pytest.Item) -> str:
 def _command(item: pytest.Item, session: Session) -> str:
     """The command that runs the test alone, with the options that were typed."""
     _, *names = nodeid(item).split("::", 1)
-    return shlex.join(["pytest", "::".join([_typed(item.path, item), *names]), *session.settings.typed])
+    return shell_line(["pytest", "::".join([_typed(item.path, item), *names]), *session.settings.typed])
 
 
 class View(dict[str, Any]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from pytest_dust.plugin.failures import failure
 from pytest_dust.plugin.stash import SETTINGS
 from pytest_dust.plugin.workers import uses_fixture
 from pytest_dust.report.record import CaseRecord, ItemRecord, RunSource, Verdict
-from pytest_dust.wording import as_typed
+from pytest_dust.wording import as_typed, shell_line
 
 
 class FixtureRun(Struct, frozen=True):
@@ -112,7 +111,7 @@ def _without_run(item: pytest.Item, message: str) -> CaseRecord:
         pinned="",
         version="",
         mode=str(item.config.stash[SETTINGS].mode),
-        command=shlex.join(["pytest", f"{file}::{item.nodeid.partition('::')[2]}"]),
+        command=shell_line(["pytest", f"{file}::{item.nodeid.partition('::')[2]}"]),
         source=RunSource.WITHOUT_A_RUN,
         verdict=Verdict.TROUBLE,
         message=f"the test failed before its first run: {message}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,6 @@ from pytest_dust.errors import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
 MAX_TOLD = 5
 """Maximum number of files or ids that are listed."""
@@ -75,7 +75,7 @@ class Hints:
     def _find_missing(self) -> None:
         """Add a line for each argument that names no suite, or no case of one."""
         for arg in self.wanted:
-            path, _, name = arg.partition("::")
+            path, _, name = arg.replace(os.sep, "/").partition("::")
             names = self.cases.get(os.path.normpath(self.folder / path), [])
             if not (self.folder / path).exists():
                 self.missing += _no_suite(self.folder, path)
@@ -115,7 +115,9 @@ class Hints:
             )
 
     def _shown(self, path: str) -> str:
-        return os.path.relpath(path, self.folder).replace(os.sep, "/")
+        from pytest_dust.wording import as_typed
+
+        return as_typed(Path(path), self.folder)
 
 
 def _no_suite(folder: Path, path: str) -> list[str]:

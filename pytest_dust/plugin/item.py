@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import pytest
 from pytest_dust.cassettes import files
 from pytest_dust.files import links
 from pytest_dust.plugin import failures, session
-from pytest_dust.wording import as_typed
+from pytest_dust.wording import as_typed, shell_line
 
 if TYPE_CHECKING:
     from pytest_dust.model import Case
@@ -93,7 +92,7 @@ class Item(pytest.Item):
     def command(self) -> str:
         """The command that runs this item alone, with the options that were typed."""
         typed = self.shared.settings.typed
-        return shlex.join(["pytest", self.title, *typed])
+        return shell_line(["pytest", self.title, *typed])
 
     @property
     def shared(self) -> session.Session:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -242,10 +241,12 @@ RECORDS = pytest.StashKey[Records]()
 
 def _review_command(config: pytest.Config, elsewhere: str) -> str:
     """The command that shows the pending answers; `elsewhere` is their folder, if it is a temporary one."""
+    from pytest_dust.wording import shell_line
+
     given = config.args if config.args_source is pytest.Config.ArgsSource.ARGS else []
     folder = [f"--dust-pending-dir={elsewhere}"] if elsewhere else []
     named = given if len(given) <= MAX_NAMED else []
-    return shlex.join(["pytest", *named, "--dust-review", *config.stash[SETTINGS].typed, *folder])
+    return shell_line(["pytest", *named, "--dust-review", *config.stash[SETTINGS].typed, *folder])
 
 
 def _as_counted(item: ItemRecord, report: Any) -> ItemRecord:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice, product
@@ -15,7 +14,7 @@ from pytest_dust.report.comparison import begins, comparison_lines, first_value
 from pytest_dust.report.record import RunSource, Verdict
 from pytest_dust.report.tokens import used
 from pytest_dust.report.values import ROOM, contrast, show, show_path
-from pytest_dust.wording import plural
+from pytest_dust.wording import plural, shell_word
 
 if TYPE_CHECKING:
     from pytest_dust.model import Expected
@@ -273,7 +272,7 @@ def _accept(record: CaseRecord, command: str) -> NextStep:
     if record.is_test and record.version != record.pinned:
         return NextStep(f"if this is right, pin {_ran(record)} in the test and accept it", command)
     if record.version != record.pinned:  # one hash is for all cases that are made in one place
-        command = command.replace(shlex.quote(record.title), shlex.quote(record.title.partition("[")[0]))
+        command = command.replace(shell_word(record.title), shell_word(record.title.partition("[")[0]))
     edits = record.verdict is Verdict.FAILED and not record.is_test
     pins = "" if record.is_pinned or record.version == record.pinned else f", which pins {_ran(record)[:12]}…"
     return NextStep(f"if this is right, accept it{pins}", f"{command} --dust-edit" if edits else command)

@@ -5,7 +5,6 @@ The commands and their escapes: https://docs.github.com/actions/reference/workfl
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from pytest_dust.report.case import headline
 from pytest_dust.report.drift import headline as drift_headline
 from pytest_dust.report.gate_lines import verdict
 from pytest_dust.report.record import CaseOutcome, CaseRecord, SessionRecord
+from pytest_dust.wording import as_typed
 
 MAX_MESSAGE = 1_000
 """Characters of one message."""
@@ -56,8 +56,7 @@ def error(file: str, line: int, title: str, message: str) -> str:
 
 def _from_root(file: str, folder: str, root: str) -> str:
     """A file's path from the root of the repository."""
-    path = os.path.relpath(Path(folder, file), root or folder)
-    return path.replace(os.sep, "/")
+    return as_typed(Path(folder, file), Path(root or folder))
 
 
 def _data(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
 
@@ -12,6 +11,7 @@ from msgspec import Struct
 from pytest_dust.characters import safe_name
 from pytest_dust.model import Path
 from pytest_dust.report.record import BlockChangeRecord, CaseRecord, Verdict
+from pytest_dust.wording import shell_line, shell_word
 
 _T = TypeVar("_T")
 MAX_FILES = 3
@@ -102,5 +102,5 @@ def command(cases: Sequence[CaseRecord]) -> str:
     """Runs the suites of several cases; the whole project where they are in more than a few files."""
     first = cases[0]
     files = list(dict.fromkeys(case.file for case in cases))
-    named = f" {shlex.join(files)}" if len(files) <= MAX_FILES else ""
-    return first.command.replace(f" {shlex.quote(first.title)}", named)
+    named = f" {shell_line(files)}" if len(files) <= MAX_FILES else ""
+    return first.command.replace(f" {shell_word(first.title)}", named)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from pytest_dust.run.waiting import HASH, Waiting
 from pytest_dust.run.wishes import Wish
 from pytest_dust.settings import Settings
 from pytest_dust.suite import yaml_reader
+from pytest_dust.wording import shell_word
 
 EDITED = "{} was edited since the run, so it is left alone"
 NOT_ASKED = "accepted without --dust-edit, which is the key e in a review"
@@ -154,7 +154,7 @@ class CaseAcceptance:
     def _unpinned(self, wish: Wish) -> str:
         why = f"its new hash cannot be pinned: {self.suite.shown}:{wish.line}: {wish.reason}"
         if wish.reason.startswith(wishes.TOGETHER):
-            made_of = shlex.quote(f"{self.suite.shown}::{wish.case.partition('[')[0]}")
+            made_of = shell_word(f"{self.suite.shown}::{wish.case.partition('[')[0]}")
             return f"{why}\naccept all of them: pytest {made_of} --dust-accept; run first what is not pending"
         return f"{why}\nwrite specification_hash: {wish.value} there, and accept again"
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ntpath
 import shutil
+from pathlib import PureWindowsPath
+from types import SimpleNamespace
 
 import pytest
 
 from conftest import SUPPORT, suite
+from pytest_dust.cassettes import orphans
 from pytest_dust.files.names import digest
 
 SHOP = """\
@@ -334,3 +338,12 @@ def test_a_prune_with_other_settings_keeps_what_earlier_versions_recorded(two, s
     before = kept(more)
     recorded.offline().run("--dust-prune", *places(two).get(second, []))
     assert kept(more) == before
+
+
+def test_a_folder_in_other_capitals_is_no_link_on_windows(monkeypatch):
+    """A folder is direct if its real path differs in capitals alone, which Windows does not tell apart."""
+    real = {r"C:\Work\Cassettes": r"C:\Work\cassettes", r"C:\link": r"C:\other"}
+    path = SimpleNamespace(realpath=lambda folder: real[str(folder)], normcase=ntpath.normcase)
+    monkeypatch.setattr(orphans, "os", SimpleNamespace(path=path))
+    assert orphans._is_direct(PureWindowsPath(r"C:\Work\Cassettes"))
+    assert not orphans._is_direct(PureWindowsPath(r"C:\link"))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from itertools import permutations
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 from answers import bounded
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from pytest_dust.cassettes import places
 from pytest_dust.cassettes.files import folder_of
 from pytest_dust.cassettes.places import earlier_places, place
 from pytest_dust.files import names as file_names
@@ -195,3 +197,43 @@ def test_no_two_cases_have_one_file(cases):
     for name in names:
         assert "/" not in name
         assert not file_names.is_reserved(f"{name}.json")
+
+
+@pytest.mark.parametrize(
+    ("setting", "absolute"),
+    [
+        ("cassettes", False),
+        (r"kept\runs", False),
+        ("..", False),
+        (r"C:\cassettes", True),
+        ("C:cassettes", True),
+        (r"\cassettes", True),
+        ("/cassettes", True),
+        (r"\\server\share\cassettes", True),
+    ],
+)
+def test_a_setting_with_a_drive_or_a_root_is_one_folder_for_all(monkeypatch, setting, absolute):
+    """On Windows, a folder on a drive or below its root is the same one for suites of all directories."""
+    monkeypatch.setattr(places, "PurePath", PureWindowsPath)
+    assert places.is_absolute(setting) is absolute
+
+
+@pytest.mark.parametrize(
+    ("directory", "folder", "names"),
+    [
+        (r"C:\work\shop", r"C:\work\cassettes", ["shop"]),
+        (r"C:\work", r"C:\work\kept\cassettes", ["~2"]),
+        (r"C:\work\Shop", r"C:\work\cassettes", [rf"shop{MARK}"]),
+        (r"C:\work\con", r"C:\work\cassettes", [rf"con{MARK}"]),
+        (r"D:\work\shop", r"C:\cassettes", ["~2", rf"d-{MARK}", "work", "shop"]),
+        (r"\\server\share\shop", r"C:\cassettes", ["~2", rf"-server-share-{MARK}", "shop"]),
+    ],
+)
+def test_the_way_from_another_drive(directory, folder, names):
+    """Windows paths, also those on another drive, have names for folders that every file system holds."""
+    found = list(places.way(PureWindowsPath(directory), PureWindowsPath(folder)))
+    assert len(found) == len(names)
+    for name, wanted in zip(found, names, strict=True):
+        assert re.fullmatch(wanted, name), name
+        assert PureWindowsPath(name).name == name
+        assert not file_names.is_reserved(name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ntpath
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -243,4 +245,23 @@ def test_a_suite_outside_of_the_rootdir_reads_its_own_folder(project, server, tm
 )
 def test_what_is_inside(path, folder, inside):
     """A path is inside a folder if it continues after the folder's whole name."""
+    assert links.is_inside(path, folder) is inside
+
+
+@pytest.mark.parametrize(
+    ("path", "folder", "inside"),
+    [
+        (r"C:\work\a.json", r"C:\work", True),
+        (r"c:\Work\A.json", r"C:\work", True),
+        (r"C:\work2\a.json", r"C:\work", False),
+        (r"C:\work", r"C:\work", False),
+        (r"C:\a.json", "C:\\", True),
+        (r"D:\work\a.json", r"C:\work", False),
+        (r"\\server\share\a.json", r"\\server\share", True),
+        (r"\\server\share2\a.json", r"\\server\share", False),
+    ],
+)
+def test_a_path_of_windows_is_inside_of_its_folder(monkeypatch, path, folder, inside):
+    """On Windows, capitals and drives count as its file system takes them."""
+    monkeypatch.setattr(links, "os", SimpleNamespace(path=ntpath, sep=ntpath.sep))
     assert links.is_inside(path, folder) is inside

@@ -101,3 +101,20 @@ def test_a_file_that_is_gone_is_not_made(tmp_path):
     with pytest.raises(FileNotFoundError):
         rewrite(tmp_path / "gone.dust.yaml", b"new")
     assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux's list of open files")
+def test_no_file_is_open_while_it_is_replaced(file, monkeypatch):
+    """Neither the old nor the new file is open at that moment, which Windows would refuse."""
+    opened = []
+    replace = Path.replace
+
+    def watched(self, target):
+        links = [each.readlink() for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+        opened.append([link for link in links if link.parent == file.parent])
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    rewrite(file, b"new")
+    assert opened == [[]]
+    assert file.read_bytes() == b"new"

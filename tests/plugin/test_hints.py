@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ntpath
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -299,3 +301,16 @@ def test_a_description_is_harmless_in_a_terminal(one, description):
     assert result.outcomes == {"passed": 1}, result.out
     assert "\x1b" not in result.out
     assert "\u202e" not in result.out
+
+
+def test_a_path_with_backslashes_is_understood_on_windows(monkeypatch, tmp_path):
+    """A suite that was typed with backslashes has the hint of its folder, with its full path."""
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "answer.dust.yaml").touch()
+    config = SimpleNamespace(
+        invocation_params=SimpleNamespace(dir=tmp_path), args=[r"sub\anser.dust.yaml::refund"]
+    )
+    found = hints.Hints(config)
+    monkeypatch.setattr(hints.os, "sep", ntpath.sep)
+    found._find_missing()
+    assert found.missing == ["there is no sub/anser.dust.yaml (did you mean sub/answer.dust.yaml?)"]

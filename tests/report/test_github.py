@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ntpath
+from pathlib import PureWindowsPath
+from types import SimpleNamespace
+
 import pytest
 from made_records import FAILED, TEXT, block, changed, failure, passed, trouble, wrong
 from msgspec.structs import replace
 
+from pytest_dust import wording
+from pytest_dust.report import github
 from pytest_dust.report.github import annotation_lines, error
 from pytest_dust.report.record import CaseOutcome, DriftRecord, ProblemRecord, SessionRecord
 from pytest_dust.report.terminal import inert
@@ -92,3 +98,20 @@ def test_a_message_cannot_become_another_command():
 def test_a_line_of_output_is_no_command(line, expected):
     """GitHub reads `::…` at the start of a line, and `##[` anywhere; other lines stay as they are."""
     assert inert(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("folder", "root", "file"),
+    [
+        (r"D:\a\repo\tests", r"D:\a\repo", "tests/a.dust.yaml"),
+        (r"D:\a\repo", "", "a.dust.yaml"),
+        (r"C:\temp", r"D:\a\repo", "C:/temp/a.dust.yaml"),
+    ],
+)
+def test_a_path_of_windows_is_from_the_root_of_the_repository(monkeypatch, folder, root, file):
+    """On Windows a path is from the repository's root too, and whole if it is on another drive."""
+    monkeypatch.setattr(wording, "os", SimpleNamespace(path=ntpath, sep=ntpath.sep))
+    monkeypatch.setattr(github, "Path", PureWindowsPath)
+    problem = ProblemRecord("a", "it is wrong", "a.dust.yaml", 3)
+    (line,) = lines(problems=[problem], folder=folder, root=root)
+    assert line.startswith(f"::error file={file.replace(':', '%3A')},line=3,")
