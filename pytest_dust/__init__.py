@@ -1,3 +1,3 @@
 """pytest-dust: regression tests for Dust apps, written as `*.dust.yaml` files."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -619,7 +619,7 @@ class SessionRecord(Struct, frozen=True):
     counts: Mapping[str, int] = field(default_factory=dict)
     """Number of cases of each kind, such as `not as expected`."""
     made_by: str = ""
-    """The version of pytest-dust that made the record, such as `pytest-dust 0.1.0`."""
+    """The version of pytest-dust that made the record, such as `pytest-dust 0.2.0`."""
     version: int = VERSION
 
     @property

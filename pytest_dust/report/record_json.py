@@ -26,7 +26,10 @@ def text(record: object) -> str:
 
 def from_json(kind: type[_T], value: Any) -> _T:
     """The record in a JSON value; raises ValueError, which names the place, if it has another form."""
-    return msgspec.convert(value, kind)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:  # no ValueError in older versions
+        raise ValueError(str(error)) from None
 
 
 def read_session(value: Any) -> SessionRecord:
