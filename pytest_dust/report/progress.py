@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -107,9 +108,19 @@ class _Tail:
                 return
             blank = " " * (width(self.shown) - width(text))
             back = "\b" * max(width(text), width(self.shown))
-            # Raw, so that pytest's count of the line's columns, by which it sets `[100%]`, stays right.
-            writer.write_raw(f"{text}{blank}{back}", flush=True)
+            _print(f"{text}{blank}{back}")
             self.shown = text
+
+
+def _print(text: str) -> None:
+    """Print a text, with `?` for what the terminal cannot encode.
+
+    Not with pytest's writer, which would count its columns, by which it sets `[100%]`; before pytest 9 it
+    has no method that does not.
+    """
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+    sys.stdout.flush()
 
 
 def _cut(text: str, room: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import unicodedata
 
@@ -9,6 +10,7 @@ import pytest
 from live_runs import on_terminal
 
 from conftest import SUPPORT, suite
+from pytest_dust.report import progress
 from pytest_dust.report.progress import Progress
 
 
@@ -155,3 +157,11 @@ def test_with_workers_a_terminal_shows_no_progress(several):
     assert "running" not in told
     assert "done" not in told
     assert "\b" not in told
+
+
+def test_a_terminal_that_cannot_encode_a_character_shows_a_question_mark(monkeypatch):
+    """Progress ends no session, whatever encoding the terminal has; the width stays the same."""
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(progress.sys, "stdout", terminal)
+    progress._print("… ANSWER (llm)\b")
+    assert terminal.buffer.getvalue() == b"? ANSWER (llm)\b"
