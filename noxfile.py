@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import nox
@@ -50,7 +51,7 @@ def _test(session: nox.Session) -> None:
 @nox.parametrize("kind", ["whl", "tar.gz"])
 def installs(session: nox.Session, tool: str, kind: str) -> None:
     """Build the distributions, check them, and run the example suites with what a tool has installed."""
-    folder = Path(session.create_tmp()).resolve()
+    folder = Path(tempfile.mkdtemp())  # outside of the project, which uv would take for a workspace
     session.install("build", "twine", "check-wheel-contents", tool)
     session.run("python", "-m", "build", "-q", "--outdir", str(folder / "dist"), str(HERE))
     [built] = map(str, (folder / "dist").glob(f"*.{kind}"))
