@@ -73,7 +73,7 @@ PASSED_ON = {
         plugin.fixture_runs._failed plugin.fixture_runs.refuse_changes plugin.gate_runs._trouble
         plugin.gate_runs.of_test plugin.hints.pytest_terminal_summary plugin.reports.__init__
         plugin.scheduler._announce plugin.session.context report.closing.closing report.drift._undecided
-        report.from_outcome.with_trouble run.edit_plan._contents run.edit_plan.plan
+        report.from_outcome.with_trouble report.record_json.from_json run.edit_plan._contents run.edit_plan.plan
         run.gate_procedure._missing run.pending.keep settings.resolve suite.cases.__init__
         suite.cases.count suite.cases.expectation suite.cases.row_variants suite.cases.variants
         suite.keys._compare suite.keys._inputs suite.keys._similar suite.problems.add suite.problems.fill
