@@ -66,19 +66,20 @@ INTERNAL = {
 """Errors that are raised and carry no message to users, with the reason."""
 PASSED_ON = {
     "an error is raised again, or its text is shown": """
-        checks.binding.after checks.binding.below dust.network._service dust.refusals._spent errors.__init__
-        files.sources._refuse_git_marks plugin._settings plugin.case_item.runtest plugin.commands.run
-        plugin.compared._failing plugin.compared.pytest_testnodedown plugin.compared.refuse
-        plugin.drift_item.runtest plugin.dust_file._read plugin.failures.failure plugin.fixture._read
-        plugin.fixture_runs._failed plugin.fixture_runs.refuse_changes plugin.gate_runs._trouble
-        plugin.gate_runs.of_test plugin.hints.pytest_terminal_summary plugin.reports.__init__
-        plugin.scheduler._announce plugin.session.context report.closing.closing report.drift._undecided
-        report.from_outcome.with_trouble report.record_json.from_json run.edit_plan._contents run.edit_plan.plan
-        run.gate_procedure._missing run.pending.keep settings.resolve suite.cases.__init__
-        suite.cases.count suite.cases.expectation suite.cases.row_variants suite.cases.variants
-        suite.keys._compare suite.keys._inputs suite.keys._similar suite.problems.add suite.problems.fill
-        suite.problems.invalid suite.tables._csv suite.tables._yaml suite.yaml_reader.__init__
-        suite.yaml_reader._problem""",
+        checks.binding.after checks.binding.below dust.network._service dust.refusals._spent
+        errors.__init__ files.sources._refuse_git_marks plugin._settings plugin.case_item.runtest
+        plugin.commands.run plugin.compared._failing plugin.compared.pytest_testnodedown
+        plugin.compared.refuse plugin.drift_item.runtest plugin.dust_file._read
+        plugin.failures.failure plugin.fixture._read plugin.fixture_runs._failed
+        plugin.fixture_runs.refuse_changes plugin.gate_runs._trouble plugin.gate_runs.of_test
+        plugin.hints.pytest_terminal_summary plugin.reports.__init__ plugin.scheduler._announce
+        plugin.session.context report.closing.closing report.drift._undecided
+        report.from_outcome.with_trouble report.record_json.from_json run.edit_plan._contents
+        run.edit_plan.plan run.gate_procedure._missing run.pending.keep settings.resolve
+        suite.cases.__init__ suite.cases.count suite.cases.expectation suite.cases.row_variants
+        suite.cases.variants suite.keys._compare suite.keys._inputs suite.keys._similar
+        suite.problems.add suite.problems.fill suite.problems.invalid suite.tables._csv
+        suite.tables._yaml suite.yaml_reader.__init__ suite.yaml_reader._problem""",
     "the text is that of a library": """
         checks.deepdiffs._refuse_unsupported checks.deepdiffs.differences paths.find""",
     "the text is all names, numbers or values": """
