@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -117,7 +118,9 @@ class Site:
     @cached_property
     def texts(self) -> list[str]:
         """The forms of its text; a hint at its end is left out."""
-        found = (text.rstrip(HINT).replace(HINT, VARIES) for text in texts(self.node, self.scope))
+        found = (
+            re.sub(f"{VARIES}?{HINT}", VARIES, text.rstrip(HINT)) for text in texts(self.node, self.scope)
+        )
         return [self.before + text if text else "" for text in found]
 
     @property
