@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 PROJECT = Path(__file__).resolve().parent.parent
 PICTURE = PROJECT / "docs" / "images" / "report.png"
-SIZE = {"width": 1080, "height": 800}
+WIDTH, HEIGHT = 1080, 800
 APP = "9f1d3b5a7c"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -46,7 +46,7 @@ def photograph(page: Path, picture: Path) -> None:
     path = next(filter(None, map(shutil.which, BROWSERS)))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        tab = browser.new_page(viewport=SIZE, color_scheme="light")
+        tab = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         tab.goto(page.as_uri())
         tab.screenshot(path=picture)
         browser.close()

@@ -363,10 +363,10 @@ def test_a_live_run_that_passes_as_recorded_is_not_kept(odd, code):
 
 
 BROKEN = {
-    "judge.baseline.compare": ZeroDivisionError,
-    "judge.viewed": MemoryError,
-    "judge.expectation.masked": OverflowError,
-    "launch.wire.run": UnicodeError,
+    "compare.baseline.compare": ZeroDivisionError,
+    "run.judge.viewed": MemoryError,
+    "run.judge.expectation.masked": OverflowError,
+    "run.launch.wire.run": UnicodeError,
 }
 
 
@@ -374,9 +374,9 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_no_fault_of_ours_costs_a_run(one, server, monkeypatch, name, mode):
     """Whatever of our own raises on the way to a verdict, the answer is in its cassette or kept."""
-    example = one.run("--dust-mode=record").example if name == "judge.baseline.compare" else one
+    example = one.run("--dust-mode=record").example if name == "compare.baseline.compare" else one
     server.requests.clear()
-    monkeypatch.setattr(f"pytest_dust.run.{name}", raising(BROKEN[name]))
+    monkeypatch.setattr(f"pytest_dust.{name}", raising(BROKEN[name]))
     result = example.run(f"--dust-mode={'rerecord' if mode == 'record' else mode}")
     assert server.runs == 1
     assert result.outcomes == {"failed": 1}

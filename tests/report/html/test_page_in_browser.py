@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -23,6 +23,7 @@ from made_sessions import (
     trouble,
     wrong,
 )
+from msgspec.structs import replace
 
 from conftest import SUMMARISE, SUPPORT, suite
 from pytest_dust.characters import safe
