@@ -70,13 +70,13 @@ PASSED_ON = {
         checks.binding.after checks.binding.below dust.network._service dust.refusals._spent
         errors.__init__ files.sources._refuse_git_marks plugin._settings plugin.case_item.runtest
         plugin.commands.run plugin.compared._failing plugin.compared.pytest_testnodedown
-        plugin.compared.refuse plugin.drift_item.runtest plugin.dust_file._read
+        plugin.compared.refuse plugin.drift_item._asked plugin.drift_item.runtest plugin.dust_file._read
         plugin.failures.failure plugin.fixture._read plugin.fixture_runs._failed
         plugin.fixture_runs.refuse_changes plugin.gate_runs._trouble plugin.gate_runs.of_test
         plugin.hints.pytest_terminal_summary plugin.reports.__init__ plugin.scheduler._announce
         plugin.session.context report.closing.closing report.drift._undecided
         report.from_outcome.with_trouble report.record_json.from_json run.edit_plan._contents
-        run.edit_plan.plan run.gate_procedure._missing run.pending.keep settings.resolve
+        run.edit_plan.plan run.gate_procedure._missing run.launch.launch run.pending.keep settings.resolve
         suite.cases.__init__ suite.cases.count suite.cases.expectation suite.cases.row_variants
         suite.cases.variants suite.keys._compare suite.keys._inputs suite.keys._similar
         suite.problems.add suite.problems.fill suite.problems.invalid suite.tables._csv

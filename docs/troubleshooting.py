@@ -19,7 +19,7 @@ from messages import BEFORE, Message, messages
 PAGE = Path(__file__).parent / "troubleshooting.md"
 TEXTS: Mapping[str, Any] = tomllib.loads(PAGE.with_suffix(".toml").read_text(encoding="utf-8"))
 VERBS = """
-accept add ask begin bound call check choose close compare copy correct decrypt define draw edit end
+accept add allow ask begin bound call check choose close compare copy correct decrypt define draw edit end
 export fetch free give keep leave let list make mend mount move name narrow open pip press put quote
 raise record remove rename replace resolve restore run save see select set shorten simplify split try
 unset use wait write"""

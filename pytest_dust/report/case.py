@@ -257,7 +257,7 @@ def next_step(record: CaseRecord, command: str = "") -> NextStep:
     """What to do about a case that ran; `command` runs all cases that changed in the same way as this one."""
     command = command or record.command
     if record.source is RunSource.REPLAYED:
-        return NextStep("to ask the app as it is now", f"{command} --dust-mode=live")
+        return NextStep("to run the app itself", f"{command} --dust-mode=live")
     if record.source is RunSource.LIVE and _is_as_recorded(record):
         return NextStep(f"as recorded, so correct the app, or the expectation in {place(record)}")
     if record.source is RunSource.LIVE:

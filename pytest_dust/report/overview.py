@@ -96,7 +96,7 @@ class Group(Struct, frozen=True):
     """Cases with the same cause, or of the same kind."""
 
     title: str
-    """Such as `12 cases begin in CLASSIFY (llm)`."""
+    """Such as `12 cases: the change begins in CLASSIFY (llm)`."""
     cases: tuple[CaseRecord, ...]
     cause: groups.Cause | None = None
     note: str = ""
@@ -206,13 +206,13 @@ def _advice(cases: Sequence[CaseRecord]) -> str:
     parts = []
     if any(kind(case) is Kind.WORSE for case in cases):
         parts.append(
-            "The other version passes less often in the cases below. Ask who edited the block to undo it. "
-            "If the new answers are right, ask an engineer to accept them, with the command beside them."
+            "The other version passes less often in the cases below. Ask the person who edited the "
+            "block to undo it. If the new answers are right, ask an engineer to accept them; each case has the command."
         )
     if any(case.changed and kind(case) in OPEN and not case.is_worse for case in cases):
         parts.append(
-            "Decide on each change below. If it is right, ask an engineer to accept it, with the command "
-            "beside it. If it is wrong, ask who edited the block to undo it."
+            "Decide on each change below. If it is right, ask an engineer to accept it; each case has "
+            "the command. If it is wrong, ask the person who edited the block to undo it."
         )
     if any(kind(case) in OPEN and not (case.changed or case.is_worse) for case in cases):
         parts.append(
@@ -327,10 +327,9 @@ def _worse(cases: Sequence[CaseRecord]) -> Iterator[Group]:
     """The cases that pass less often, by app and the block in which the change begins."""
     for group in groups.by(lambda case: (case.app, case.worse and case.worse.begins_in), cases):
         block = group[0].worse.begins_in if group[0].worse else ""
-        begin = "begins" if len(group) == 1 else "begin"
-        where = f"and {begin} in {safe_name(block)}" if block else "and no block is sure"
+        where = f"the change begins in {safe_name(block)}" if block else "no block is sure"
         passes = "passes" if len(group) == 1 else "pass"
-        yield Group(f"{plural(len(group), 'case')} {passes} less often, {where}", group)
+        yield Group(f"{plural(len(group), 'case')} {passes} less often; {where}", group)
 
 
 def _errors(cases: Sequence[CaseRecord]) -> Iterator[Group]:
@@ -345,8 +344,7 @@ def _errors(cases: Sequence[CaseRecord]) -> Iterator[Group]:
 def _by_cause(cases: tuple[CaseRecord, ...]) -> Group:
     cause = groups.cause(cases[0])
     assert cause is not None  # noqa: S101  # they were grouped by it
-    begin = "begins" if len(cases) == 1 else "begin"
-    title = f"{plural(len(cases), 'case')} {begin} in {cause.label}"
+    title = f"{plural(len(cases), 'case')}: the change begins in {cause.label}"
     if not cause.name:
         title = f"{plural(len(cases), 'case')} changed in no known block"
     return Group(title, cases, cause)

@@ -89,7 +89,7 @@ def beginning(record: CaseRecord, progress: Progress) -> str:
 def choices(record: CaseRecord, progress: Progress) -> Iterator[str]:
     """The keys to choose with."""
     edits = "e accept and edit the suite   " if not record.is_test else ""
-    yield f"a accept   {edits}r reject   s skip   u undo   q quit"
+    yield f"a accept   {edits}r reject   s skip   u undo   q finish"
     if progress.group > 1:
         yield f"A {'E ' if edits else ''}R S: the same for all {progress.group:,} that {_alike(record)}"
 
@@ -100,6 +100,11 @@ def _alike(record: CaseRecord) -> str:
 
 
 def in_order(records: Sequence[CaseRecord]) -> list[int]:
-    """The indexes of the records, those whose changes begin in the same block one after the other."""
+    """The indexes of the records, those whose changes begin in the same block one after the other.
+
+    Groups in which a case fails come first, then larger ones.
+    """
     found = groups.by(lambda at: str(groups.cause(records[at])), range(len(records)))
-    return [at for group in sorted(found, key=lambda each: -len(each)) for at in group]
+    fails = [not record.passed for record in records]
+    ordered = sorted(found, key=lambda group: (not any(fails[at] for at in group), -len(group)))
+    return [at for group in ordered for at in sorted(group, key=lambda at: not fails[at])]

@@ -148,7 +148,7 @@ def test_tests_in_python_are_not_edited(project, server):
     recorded = project.having({"test_it.py": filled(test, server)}).using(server).recorded()
     live = recorded.run(f"--dust-specification-hash={server.hash(SUPPORT, 'v2')}").example.offline()
     with keyboard(live, "--dust-review", ahead="eE") as terminal:
-        shown = terminal.until("q quit")
+        shown = terminal.until("q finish")
         assert "─ 1 of 1\n" in shown
         assert "e accept" not in shown
         terminal.press("a")

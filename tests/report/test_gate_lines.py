@@ -167,8 +167,8 @@ def test_worse_cases_are_grouped_by_the_block_in_which_they_begin():
     record = gate(WORSE, died("a"), died("b"), died("c", ""))
     seen = overview(gated(wrong("a"), wrong("b"), wrong("c"), wrong("d"), changed("e"), record=record))
     assert [group.title for group in seen.groups] == [
-        "2 cases pass less often, and begin in CLASSIFY (llm)",
-        "1 case passes less often, and no block is sure",
+        "2 cases pass less often; the change begins in CLASSIFY (llm)",
+        "1 case passes less often; no block is sure",
     ]
     assert seen.counts == {Kind.WORSE: 3, Kind.LEFT: 1, Kind.PASSED: 1}
 
@@ -177,7 +177,7 @@ def test_markdown_names_the_verdict_and_the_worse_cases():
     """The summary of a job has the gate's sentence, a table of worse cases, and the command to accept."""
     text = markdown(gated(wrong("a"), changed("b")))
     assert "the other version is worse: 40 of 60 fresh runs" in text
-    assert "### 1 case passes less often, and begins in CLASSIFY (llm)" in text
+    assert "### 1 case passes less often; the change begins in CLASSIFY (llm)" in text
     assert "`0 of 6 fresh runs pass, 6 of 6 in the pinned version; begins in CLASSIFY" in text
 
 

@@ -98,8 +98,8 @@ def test_groups_come_by_urgency():
     ]
     assert [group.title for group in overview(session(*cases)).groups] == [
         "2 cases changed in no known block",
-        "1 case begins in A (llm)",
-        "2 cases begin in B (llm)",
+        "1 case: the change begins in A (llm)",
+        "2 cases: the change begins in B (llm)",
         "1 case is not as expected; no change is known",
         "2 cases have no verdict",
     ]

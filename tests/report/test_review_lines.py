@@ -131,7 +131,7 @@ def test_where_a_change_begins(record, progress, line):
 
 def test_the_keys_of_a_case():
     """One line has the keys for the answer, a second one those for its group, if it has one."""
-    line = "a accept   e accept and edit the suite   r reject   s skip   u undo   q quit"
+    line = "a accept   e accept and edit the suite   r reject   s skip   u undo   q finish"
     assert list(choices(CHANGED, ALONE)) == [line]
     assert list(choices(CHANGED, THREE)) == [line, "A E R S: the same for all 3 that begin in A (llm)"]
     assert list(choices(wrong(), THREE))[1] == "A E R S: the same for all 3 that are of this kind"
@@ -141,7 +141,7 @@ def test_the_keys_of_a_case():
 def test_the_keys_of_a_python_test():
     """A Python test is not edited, so there is no key for that."""
     assert list(choices(replace(CHANGED, is_test=True), THREE)) == [
-        "a accept   r reject   s skip   u undo   q quit",
+        "a accept   r reject   s skip   u undo   q finish",
         "A R S: the same for all 3 that begin in A (llm)",
     ]
 

@@ -59,7 +59,7 @@ MAX_SUMMARY = 300
 MAX_SIDE = 60
 """Characters of one side of a change in that line."""
 QUIET = {
-    Kind.LEFT: "failed, and the gate did not find that they pass less often",
+    Kind.LEFT: "failed, but not more often than in the pinned version, as far as the gate found",
     Kind.XFAILED: "expected to fail, and did",
     Kind.SKIPPED: "skipped",
     Kind.CHECKED: "checked, not run",

@@ -317,7 +317,7 @@ def test_groups_begin_with_the_most_urgent_and_end_with_quiet_ones():
     """Changed cases come first, by the block in which the change begins; passed ones are last and quiet."""
     found = of(case("a"), trouble("b"), wrong("c"), *(changed(f"d{at}") for at in range(5)))
     assert [(group["title"], group["quiet"]) for group in found["groups"]] == [
-        ("5 cases begin in CLASSIFY (llm)", False),
+        ("5 cases: the change begins in CLASSIFY (llm)", False),
         ("1 case is not as expected; no change is known", False),
         ("1 case has no verdict", False),
         ("1 case passed, as recorded or as expected", True),

@@ -260,8 +260,8 @@ def test_the_first_screen_says_what_happened(visit, gate):
         "1 not as expected",
         "7 changed",
         "1 passed",
-        "6 cases begin in CLASSIFY (llm)",
-        "2 cases begin in SUMMARY (llm)",
+        "6 cases: the change begins in CLASSIFY (llm)",
+        "2 cases: the change begins in SUMMARY (llm)",
         "1 case passed, as recorded or as expected",
     ):
         box = tab.get_by_text(text).first.bounding_box()
@@ -483,7 +483,7 @@ def test_tab_reaches_everything(visit):
         reached.append(
             tab.evaluate("document.activeElement.id || document.activeElement.textContent.slice(0, 24)")
         )
-    assert reached[:2] == ["Skip to the cases", "30 cases begin in CLASSI"]
+    assert reached[:2] == ["Skip to the cases", "30 cases: the change begins in CLASSI"]
     assert {"search", "app", "block", "reset", "33 changed"} <= set(reached)
     while focused(tab) != "refund-0":
         tab.keyboard.press("Tab")
