@@ -207,7 +207,8 @@ def _advice(cases: Sequence[CaseRecord]) -> str:
     if any(kind(case) is Kind.WORSE for case in cases):
         parts.append(
             "The other version passes less often in the cases below. Ask the person who edited the "
-            "block to undo it. If the new answers are right, ask an engineer to accept them; each case has the command."
+            "block to undo it. If the new answers are right, ask an engineer to accept them; each case has "
+            "the command."
         )
     if any(case.changed and kind(case) in OPEN and not case.is_worse for case in cases):
         parts.append(
