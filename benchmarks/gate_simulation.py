@@ -12,10 +12,12 @@ import random
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import sqrt
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from pytest_dust.compare.worse import Tally, p_worse
 from pytest_dust.report.record import GateVerdict
