@@ -57,6 +57,22 @@ def test_the_hook_checks_a_project_whose_packages_are_missing(shop):
     assert "orphan" not in result.out
 
 
+@pytest.mark.parametrize("strict", ["strict = true", "strict_config = true", "addopts = --strict-config"])
+def test_the_hook_accepts_settings_of_plugins_that_are_missing(shop, strict):
+    """A strict pytest configuration with settings of plugins that are not installed does not fail the check."""
+    ini = f"[pytest]\n{strict}\ntimeout = 30\nasyncio_mode = auto\ndust_cassette_dir = recorded\n"
+    result = shop.having({"pytest.ini": ini}).run(*ARGUMENTS)
+    assert (result.ret, result.outcomes["checked"]) == (0, 1)
+
+
+def test_the_hook_leaves_the_report_of_the_last_session(shop):
+    """The hook writes no report, even if the pytest configuration names one."""
+    ini = "[pytest]\ndust_report = report.html\ndust_cassette_dir = recorded\n"
+    result = shop.having({"pytest.ini": ini, "report.html": "of the last session"}).run(*ARGUMENTS)
+    assert result.ret == 0
+    assert (shop.root / "report.html").read_text(encoding="utf-8") == "of the last session"
+
+
 @pytest.mark.parametrize(
     ("files", "told"),
     [
