@@ -291,7 +291,7 @@ OPTIONS = (
         "0.05",
         _false_alarms,
         "RATE",
-        "maximum share of sessions without a change that the gate fails, if the suite sets none",
+        "maximum share of sessions without a change in which an app's gate fails, if the suite sets none",
         lasting=False,
     ),
     Option(

@@ -25,8 +25,9 @@ from pytest_dust.wording import first_names, plural
 
 MOST = 900_000
 """Maximum length in bytes; GitHub refuses a summary of more than 1 MiB."""
-MAX_COMMENT = 65_000
-"""Maximum length of a file in bytes: GitHub refuses a comment of more than 65,536 characters."""
+MAX_COMMENT = 64_000
+"""Maximum length of a file in bytes: GitHub refuses a comment of more than 65,536
+characters, and the workflow adds commands to the report."""
 LEFT_OUT = "\n… the rest is left out here; the reports .html and .json are complete.\n"
 MAX_ROWS = 40
 """Cases of one group that have a row of their own; more are named."""

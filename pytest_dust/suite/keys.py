@@ -516,7 +516,7 @@ _GATE = {
     "false_alarms": _Rule(
         _false_alarms,
         {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_FALSE_ALARMS, "default": 0.05},
-        "Maximum share of sessions without a change that the gate fails.",
+        "Maximum share of sessions without a change in which an app's gate fails.",
     ),
     "strict": _Rule(
         _strict, {"type": "boolean", "default": False}, "Count the observed number whole instead of half."

@@ -10,9 +10,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -101,12 +103,84 @@ def test_workflows_have_no_more_rights_than_they_need(name):
             assert re.fullmatch(r"actions/[a-z-]+@v\d+", step.get("uses", "actions/any@v1"))
 
 
-def test_jobs_with_the_key_are_not_for_forks():
-    """A pull request of a fork starts no job that gets the key."""
-    pull_request = yaml.safe_load(WORKFLOWS["dust-pull-request.yml"])["jobs"]["live"]["if"]
-    assert "head.repo.full_name == github.repository" in pull_request
-    rules = yaml.safe_load(GITLAB)["dust-merge-request"]["rules"]
-    assert all("$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID" in rule["if"] for rule in rules)
+def test_jobs_with_the_key_are_not_for_forks_nor_dependabot():
+    """GitHub starts the job with the key if the branch is in the repository and the push is not Dependabot's."""
+    condition = jobs("dust-pull-request.yml")["live"]["if"]
+    assert condition.split() == [
+        "${{", "github.event.pull_request.head.repo.full_name", "==", "github.repository",
+        "&&", "github.actor", "!=", "'dependabot[bot]'", "}}",
+    ]  # fmt: skip
+
+
+OWN = {"CI_PROJECT_ID": "9", "CI_MERGE_REQUEST_PROJECT_ID": "9", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "9"}
+FORK = {**OWN, "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "77"}
+
+
+@pytest.mark.parametrize(
+    ("source", "variables", "starts"),
+    [
+        ("merge_request_event", OWN, True),
+        ("merge_request_event", FORK, False),
+        ("merge_request_event", {**FORK, "CI_PROJECT_ID": "77"}, False),
+        ("schedule", {"CI_PROJECT_ID": "9"}, False),
+        ("push", {"CI_PROJECT_ID": "9"}, False),
+    ],
+    ids=["own", "fork", "pipeline of the fork", "schedule", "push"],
+)
+def test_the_gitlab_job_with_the_key_is_for_own_merge_requests(source, variables, starts):
+    """GitLab starts the job only for merge requests of the project's branches, wherever the pipeline runs."""
+    (rule,) = yaml.safe_load(GITLAB)["dust-merge-request"]["rules"]
+    values = {"CI_PIPELINE_SOURCE": source, **variables}
+    sides = [
+        [values.get(side.strip("$"), side.strip('"') if '"' in side else None) for side in part.split(" == ")]
+        for part in rule["if"].split(" && ")
+    ]
+    assert all(left == right for left, right in sides) is starts  # two unset variables are equal at GitLab
+
+
+@pytest.mark.parametrize(
+    ("name", "starts"),
+    [
+        ("answer.dust.yaml", True),
+        ("suites/support/answer.dust.yaml", True),
+        ("suites/support/cassettes/answer/refund.json", True),
+        ("questions.csv", True),
+        ("suites/questions.jsonl", True),
+        ("suites/questions.json", True),
+        ("suites/questions.yaml", True),
+        ("conftest.py", True),
+        ("suites/conftest.py", True),
+        ("pytest.ini", True),
+        ("pytest.toml", True),
+        ("pyproject.toml", True),
+        ("tox.ini", True),
+        ("setup.cfg", True),
+        ("requirements.txt", True),
+        ("README.md", False),
+        ("shop/orders.py", False),
+        ("docs/setup.cfg.md", False),
+    ],
+)
+def test_the_files_that_start_the_live_job_of_a_pull_request(name, starts):
+    """Suites, what they read, conftest.py and the pytest configuration start the job; other files do not."""
+    # "on" is true in YAML 1.1.
+    paths = yaml.safe_load(WORKFLOWS["dust-pull-request.yml"])[True]["pull_request"]["paths"]
+    (rule,) = yaml.safe_load(GITLAB)["dust-merge-request"]["rules"]
+    for patterns in (paths, rule["changes"]):
+        assert any(re.fullmatch(_glob(pattern), name) for pattern in patterns) is starts
+
+
+def _glob(pattern: str) -> str:
+    """The regular expression of a pattern of GitHub or GitLab, as far as the workflows use them."""
+    meanings = {"**/": "(.*/)?", "**": ".*", "*": "[^/]*", "{": "(", "}": ")", ",": "|"}
+    parts = re.split(r"(\*\*/|\*\*|[*{},])", pattern)
+    return "".join(meanings.get(part, re.escape(part)) for part in parts)
+
+
+@pytest.mark.parametrize("name", ["dust-nightly.yml", "dust-pull-request.yml"])
+def test_a_live_session_is_not_cancelled_by_the_next(name):
+    """A push or a second nightly session does not cancel a session that is running, whose runs are paid."""
+    assert yaml.safe_load(WORKFLOWS[name])["concurrency"]["cancel-in-progress"] is False
 
 
 # ── machines ─────────────────────────────────────────────────────────────────────────────────────
@@ -157,9 +231,11 @@ class Forge:
             timeout=120,
         )
 
-    def github(self, job: Mapping[str, Any], needs: str = "success", **matrix: Any) -> Done:
-        """Run a job of a GitHub workflow."""
-        state = _Job(self, self.machine(), {"needs.shard.result": needs}, matrix)
+    def github(
+        self, job: Mapping[str, Any], needs: str = "success", *, limit: bool = False, **matrix: Any
+    ) -> Done:
+        """Run a job of a GitHub workflow; with `limit`, its time limit ends while pytest runs."""
+        state = _Job(self, self.machine(), {"needs.shard.result": needs}, matrix, limit=limit)
         for step in job["steps"]:
             if state.holds(step.get("if", "success()")):
                 state.step(step)
@@ -190,6 +266,9 @@ class _Job:
     matrix: Mapping[str, Any]
     passed: bool = True
     out: str = ""
+    limit: bool = False
+    """Whether the time limit ends while pytest runs."""
+    cancelled: bool = False
 
     @property
     def summary(self) -> Path:
@@ -202,8 +281,13 @@ class _Job:
         return all(map(self._holds, parts))
 
     def _holds(self, part: str) -> bool:
-        if part in ("success()", "!cancelled()"):
-            return self.passed or part == "!cancelled()"
+        states = {
+            "success()": self.passed and not self.cancelled,
+            "!cancelled()": not self.cancelled,
+            "always()": True,
+        }
+        if part in states:
+            return states[part]
         name, wanted = part.split(" != ")
         if found := re.fullmatch(r"hashFiles\('(.+)'\)", name):
             return (self.root / found[1]).exists()
@@ -235,6 +319,7 @@ class _Job:
             done = self.forge.shell(self.filled(step["run"]), self.root, {**ours, **environ})
             self.out += done.stdout
             self.passed = self.passed and done.returncode == 0
+            self.cancelled = self.cancelled or (self.limit and "pytest " in step["run"])
 
     def filled(self, text: str) -> str:
         """The text with the values of its expressions."""
@@ -242,6 +327,7 @@ class _Job:
         values |= {f"secrets.{name}": value for name, value in self.forge.secrets.items()}
         values |= {f"vars.{name}": value for name, value in self.forge.secrets.items()}
         values |= {"github.token": "ghs-x", "github.event.pull_request.number": "5"}
+        values |= {"steps.pending.outputs.artifact-id": "", **self.values}
         return re.sub(r"\$\{\{ ([\w.-]+) \}\}", lambda found: str(values[found[1]]), text)
 
 
@@ -264,7 +350,9 @@ kept = work / "comments.json"
 comments = json.loads(kept.read_text()) if kept.exists() else []
 arguments = sys.argv[1:]
 option = lambda name: arguments[arguments.index(name) + 1]
-if arguments[:2] == ["run", "download"]:
+if arguments[:2] == ["pr", "checkout"]:
+    assert arguments[2:] == ["5"]
+elif arguments[:2] == ["run", "download"]:
     shutil.copytree(work / "artifacts" / option("--name") / "content", option("--dir"))
 elif "--jq" in arguments:
     assert "repos/shop/tests/issues/5/comments" in arguments
@@ -350,13 +438,59 @@ def test_the_nightly_job_and_accepting_its_answers(forge, server):
     assert not night.passed
     assert "app 9f1d3b5a7c: worse: " in night.out
     assert "<html" in (forge.artifacts / "dust-report" / "content").read_text(encoding="utf-8")
-    commands = re.search(r"clone of this repository:\n\n(.+?)\n\n", night.summary + "\n", re.DOTALL)
-    assert commands, night.summary
+    accept(forge, night.summary)
+
+
+def accept(forge: Forge, text: str, **environ: str) -> None:
+    """Run the commands that the text shows in a clone; they accept the answers of the edited app."""
+    commands = re.search(r"clone of this repository:\n\n(.+?)\n\n", text + "\n", re.DOTALL)
+    assert commands, text
     laptop = forge.machine()
-    accepted = forge.shell(commands[1], laptop, {})
+    accepted = forge.shell(commands[1], laptop, environ)
     assert accepted.returncode == 0, accepted.stdout
     assert "label: shipping" in (laptop / "support" / "answer.dust.yaml").read_text(encoding="utf-8")
     assert forge.shell("pytest", laptop, {}).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["dust-nightly.yml", "dust-pull-request.yml"])
+def test_a_job_at_its_time_limit_keeps_the_report_and_the_answers(forge, server, name):
+    """If a live job reaches its time limit, its report, its answers and the commands that accept them are kept."""
+    server.save_edited(SUPPORT)
+    done = forge.github(jobs(name)["live"], limit=True)
+    assert (forge.artifacts / "dust-report" / "content").exists()
+    assert any(path.is_file() for path in (forge.artifacts / "dust-pending" / "content").rglob("*"))
+    kept = forge.work / "comments.json"
+    assert "--name dust-pending" in done.summary + (kept.read_text(encoding="utf-8") if kept.exists() else "")
+
+
+@pytest.mark.parametrize("name", ["dust-nightly.yml", "dust-pull-request.yml"])
+def test_the_signal_of_a_cancelled_job_ends_pytest_in_order(project, name):
+    """GitHub sends SIGINT to the shell of a step only; pytest gets it all the same, and writes its report."""
+    (script,) = (step["run"] for step in jobs(name)["live"]["steps"] if "--dust-gate" in step.get("run", ""))
+    waits = (
+        "import pathlib, time\n\ndef test_wait():\n    pathlib.Path('begun').touch()\n    time.sleep(60)\n"
+    )
+    project.having({"test_wait.py": waits}).write()
+    root = project.root
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environ = {
+        **os.environ,
+        "PATH": path,
+        "PYTEST_ADDOPTS": f"{OTHERS_PLUGINS} {UNUSED}",
+        "DUST_API_KEY": "sk-x",
+    }
+    with (
+        (root / "out.txt").open("w") as out,
+        subprocess.Popen(
+            ["bash", "-e", "-c", script + "\n:"], cwd=root, env=environ, stdout=out, stderr=out
+        ) as shell,
+    ):
+        while shell.poll() is None and not (root / "begun").exists():
+            time.sleep(0.05)
+        shell.send_signal(signal.SIGINT)
+        code = shell.wait(30)
+    assert (code, "KeyboardInterrupt" in (root / "out.txt").read_text()) == (2, True)
+    assert (root / "report.html").exists()
 
 
 def test_the_ceiling_of_the_nightly_job(forge):
@@ -387,11 +521,19 @@ def test_the_pull_request_has_one_comment(forge, server):
     assert "no worse shown" in first[2]
     assert "no worse shown" not in second[2]
     assert "(https://x.test/shop/tests/actions/runs/7)" in second[2]
+    assert "dust-pending" not in first[2]
+    accept(forge, second[2])
 
 
 def test_a_comment_has_room_for_what_is_around_the_report():
-    """A Markdown report, the mark and the link are fewer than the 65,536 characters of a comment."""
-    assert MAX_COMMENT + len(MARKER) + 400 < 65_536
+    """A report, the mark, the link and the commands, with the longest names, fit in a comment of 65,536."""
+    (script,) = (
+        step["run"]
+        for step in jobs("dust-pull-request.yml")["live"]["steps"]
+        if "gh api" in step.get("run", "")
+    )
+    longest_name = 140
+    assert MAX_COMMENT + len(script) + 3 * longest_name < 65_536
 
 
 def test_the_shards_make_one_report(forge):
@@ -492,29 +634,33 @@ def test_the_gitlab_job_of_each_night(forge, server):
     with gitlab_api(packed) as (_, variables):
         night = forge.gitlab("dust-nightly", **variables)
         assert not night.passed
-        (kept,) = forge.artifacts.iterdir()
-        assert (kept / "report.html").exists()
-        with ZipFile(packed, "w") as archive:
-            for path in filter(Path.is_file, kept.rglob("*")):
-                archive.write(path, path.relative_to(kept))
-        commands = night.out.partition("clone of this repository:\n")[2]
-        laptop = forge.machine()
-        accepted = forge.shell(commands, laptop, variables)
-    assert accepted.returncode == 0, accepted.stdout
-    assert "label: shipping" in (laptop / "support" / "answer.dust.yaml").read_text(encoding="utf-8")
-    assert forge.shell("pytest", laptop, {}).returncode == 0
+        pack(forge, packed)
+        accept(forge, night.out.replace("repository:\n", "repository:\n\n"), **variables)
+
+
+def pack(forge: Forge, archive: Path) -> None:
+    """Write the artifacts of the last GitLab job to a ZIP file, as the API gives them."""
+    kept = max(forge.artifacts.iterdir(), key=lambda path: int(path.name.rpartition("-")[2]))
+    assert (kept / "report.html").exists()
+    with ZipFile(archive, "w") as target:
+        for path in filter(Path.is_file, kept.rglob("*")):
+            target.write(path, path.relative_to(kept))
 
 
 def test_the_merge_request_has_one_note(forge, server):
     """The first session creates the note, the next replaces its text."""
-    with gitlab_api(forge.work / "none") as (notes, variables):
+    packed = forge.work / "artifacts.zip"
+    with gitlab_api(packed) as (notes, variables):
         good = forge.gitlab("dust-merge-request", **variables)
         assert good.passed, good.out
         first = [dict(note) for note in notes]
         server.save_edited(SUPPORT)
         assert not forge.gitlab("dust-merge-request", **variables).passed
+        pack(forge, packed)
+        accept(forge, notes[1]["body"], **variables)
     assert first[0] == notes[0] == {"id": 3, "body": "Looks good"}
     assert (len(first), len(notes)) == (2, 2)
     assert "no worse shown" in first[1]["body"]
+    assert "accept them" not in first[1]["body"]
     assert "no worse shown" not in notes[1]["body"]
     assert notes[1]["body"].startswith(f"{MARKER}\n## ")
