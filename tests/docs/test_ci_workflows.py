@@ -592,8 +592,8 @@ class _Api(BaseHTTPRequestHandler):
 @contextmanager
 def gitlab_api(artifacts: Path) -> Iterator[tuple[list[dict[str, Any]], dict[str, str]]]:
     """The notes of a merge request, and the variables of its pipeline."""
-    if shutil.which("curl") is None:
-        pytest.skip("needs curl")
+    if missing := [name for name in ("curl", "timeout") if shutil.which(name) is None]:
+        pytest.skip(f"needs {missing[0]}")
     notes: list[dict[str, Any]] = [{"id": 3, "body": "Looks good"}]
     handler = type("Api", (_Api,), {"notes": notes, "artifacts": artifacts})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
