@@ -252,7 +252,8 @@ def test_no_cookie_is_kept_or_shown(project, server, place, later, flavor):
     assert leaks(recorded) == []
     again = recorded.example.offline().run(*options)
     assert leaks(again) == []
-    expected, actual = (one.report.partition("actual")[2].partition("to run the app")[0] for one in (recorded, again))
+    reports = (one.report.partition("actual")[2] for one in (recorded, again))
+    expected, actual = (report.partition("to run the app")[0] for report in reports)
     assert expected.partition("the run is")[0] == actual
     live = recorded.example.run("--dust-mode=live", *options)
     assert leaks(live) == []
