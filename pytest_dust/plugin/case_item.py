@@ -99,6 +99,7 @@ class DustItem(Item):
     def runtest(self) -> None:
         """Run the case; raises CaseFailed if an expectation does not hold, NoRun if there is no verdict."""
         self.answer = None  # a plugin may run the item again
+        self.shared.live.give_up_if_blocked(self)
         check = self.config.getoption("dust_check")
         self.record = self.blank(RunSource.CHECKED if check else RunSource.WITHOUT_A_RUN)
         try:

@@ -12,7 +12,7 @@ import pytest
 from pytest_dust import clock, sockets
 from pytest_dust.errors import DustError, ServiceError
 from pytest_dust.model import Tokens
-from pytest_dust.plugin import workers
+from pytest_dust.plugin import project_hooks, workers
 from pytest_dust.plugin.marks import is_skipped, may_not_run
 from pytest_dust.plugin.records import RECORDS
 from pytest_dust.report.progress import Progress
@@ -51,6 +51,8 @@ class Scheduler:
         self.refusal = ""
         """Why nothing is run: the estimate passes a ceiling."""
         self.failed = 0
+        self._starts_ahead = True
+        """False if something may keep single cases from the network, which is known only at their turn."""
         self.estimate_test: Callable[[pytest.Item], Estimate | None] | None = None
         """Returns about how many runs and tokens a Python test will take; None if it has no recording."""
         self._stretches: dict[Any, list[Any]] = {}
@@ -77,11 +79,12 @@ class Scheduler:
         config = session.config
         if workers.is_idle(config) or _is_over(session):
             return
+        cases = [*filter(workers.is_case, session.items)]
+        hook = project_hooks.around(cases)
+        self._starts_ahead = not hook
         if workers.is_worker(config) and not self.settings.limited and not workers.is_first(config):
             return  # xdist gives it cases one by one, so it does not read all recordings
-        asked = [
-            (case, case.estimate()) for case in filter(workers.is_case, session.items) if not is_skipped(case)
-        ]
+        asked = [(case, case.estimate()) for case in cases if not is_skipped(case)]
         live = [(case, estimate) for case, estimate in asked if estimate.runs]
         tests = self._tests(session.items)
         if live or tests:
@@ -90,6 +93,8 @@ class Scheduler:
             from pytest_dust.plugin.gate_estimate import most
 
             say(config, most(live, tests, self.settings))
+        if hook and len(live) > 1:
+            say(config, _not_ahead(hook))
         self._began = clock.seconds()
         self._stretches = _stretches(session.items, {case for case, _ in live})
         self._to_come = sum(estimate.runs for _, estimate in live)
@@ -123,28 +128,40 @@ class Scheduler:
                 raise pytest.UsageError(str(error)) from None
             self.refusal = str(error)  # a worker cannot end the session
 
-    def _launch_met(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    def _launch_met(self, item: pytest.Item, nextitem: pytest.Item | None, *, is_set_up: bool) -> None:
         """Start the runs of this case and the next: a pytest-xdist worker knows of no more."""
-        if workers.is_idle(item.config):
+        if workers.is_idle(item.config) or self._may_block():
             return
-        reached = (item,) if sockets.are_replaced() else (item, nextitem)
-        coming: Iterable[Any] = takewhile(workers.is_case, reached)
+        coming: Iterable[Any] = takewhile(workers.is_case, (item, nextitem))
         new = [case for case in coming if case not in self._met]
         self._met.update(new)
+        new = [case for case in new if case is not item or is_set_up]
         self._launch(case for case in new if not is_skipped(case) and case.estimate().runs)
 
-    def _launch_stretch(self, item: pytest.Item) -> None:
+    def _launch_stretch(self, item: pytest.Item, *, is_set_up: bool) -> None:
         """Start the live cases that follow one another from here, if this is the first of them.
 
-        While sockets are replaced, only this case: they may be others again at the turn of the next.
+        While single cases may be blocked, none starts, as each does at its turn.
         """
         stretch = self._stretches.pop(item, [])
-        if sockets.are_replaced():
-            later = [case for case in stretch if case is not item]
+        later = [case for case in stretch if case is not item]
+        if self._may_block():
             self._stretches.update({case: later[at:] for at, case in enumerate(later[:1])})
-            stretch = [case for case in stretch if case is item]
+            stretch, later = [case for case in stretch if case is item], []
+            is_set_up = False
         self._to_come -= sum(case.estimate().runs for case in stretch)
-        self._launch(stretch)
+        self._launch(stretch if is_set_up else later)
+
+    def _may_block(self) -> bool:
+        """Whether something may keep single cases from the network."""
+        return not self._starts_ahead or sockets.are_replaced()
+
+    def give_up_if_blocked(self, item: Any) -> None:
+        """Cancel what was started ahead, if sockets were replaced since; then each run starts at its turn."""
+        if item.jobs and sockets.are_replaced():
+            self._starts_ahead = False
+            cases = filter(workers.is_case, item.session.items)
+            self._unasked = sum((case.give_up() for case in cases), self._unasked)
 
     def _launch(self, cases: Iterable[Any]) -> None:
         for case in cases if not self.refusal else ():
@@ -155,25 +172,25 @@ class Scheduler:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Start the runs of the cases that follow one another from here, also if this one is not set up.
+        """Start the runs of the cases that follow one another from here.
 
-        They start after the setup, in which other plugins may keep tests from the network.
+        This one starts if its setup succeeds. They start after the setup, in which other plugins may keep tests from the network.
         """
         try:
             done = yield
         except (KeyboardInterrupt, pytest.exit.Exception):
             raise
         except BaseException:  # that of a skip is no Exception
-            self._launch_from(item)
+            self._launch_from(item, is_set_up=False)
             raise
-        self._launch_from(item)
+        self._launch_from(item, is_set_up=True)
         return done
 
-    def _launch_from(self, item: pytest.Item) -> None:
+    def _launch_from(self, item: pytest.Item, *, is_set_up: bool) -> None:
         if workers.is_worker(item.config):
-            self._launch_met(item, self._nextitem)
+            self._launch_met(item, self._nextitem, is_set_up=is_set_up)
         else:
-            self._launch_stretch(item)
+            self._launch_stretch(item, is_set_up=is_set_up)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(
@@ -208,6 +225,14 @@ def _stretches(items: Iterable[Any], live: set[Any]) -> dict[Any, list[Any]]:
     """The live cases that follow one another without another test between them, by the first of them."""
     stretches = ([*group] for of_ours, group in groupby(items, workers.is_case) if of_ours)
     return {cases[0]: [case for case in cases if case in live] for cases in stretches}
+
+
+def _not_ahead(hook: str) -> str:
+    """The line that says why no run starts ahead."""
+    return (
+        f"dust: each live run starts at its case's turn, as {hook} may skip cases or block the network; to "
+        "run cases side by side, put marks on them in pytest_collection_modifyitems instead"
+    )
 
 
 def _is_over(session: pytest.Session) -> bool:

@@ -279,6 +279,125 @@ def test_a_block_of_the_first_case_holds_for_it_alone(blocking, server):
     assert server.runs == 1
 
 
+GUARD = """\
+import socket
+
+TRUE = socket.socket.connect
+
+def guard(self, address):
+    self.close()
+    raise RuntimeError("A test tried to use socket.socket.")
+
+def pytest_runtest_SETUP(item):
+    if not item.get_closest_marker("enable_socket"):
+        socket.socket.connect = guard
+
+def pytest_runtest_teardown(item):
+    socket.socket.connect = TRUE
+"""
+"""A conftest file that blocks connections of all tests without a mark."""
+IN_CALL = """\
+import pytest
+import socket
+
+TRUE = socket.socket.connect
+
+def guard(self, address):
+    self.close()
+    raise RuntimeError("A test tried to use socket.socket.")
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    if not item.get_closest_marker("enable_socket"):
+        socket.socket.connect = guard
+    try:
+        return (yield)
+    finally:
+        socket.socket.connect = TRUE
+"""
+"""Likewise, in another hook."""
+MARKED_FIRST = """\
+cases:
+  - id: refund
+    marks: [enable_socket]
+    input: {question: Where is my refund?}
+  - id: parcel
+    input: {question: Track my parcel}
+  - id: hello
+    input: {question: Hello}
+"""
+INSTALLER = """\
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "site-packages"))
+
+def pytest_configure(config):
+    import blocker
+
+    config.pluginmanager.register(blocker)
+"""
+"""A conftest file that loads a plugin as if it were installed."""
+
+
+@pytest.fixture
+def partly_blocked(project, server):
+    """A function that gives a project of three cases, all but the first of which a hook blocks."""
+
+    def make(conftest):
+        files = {"pytest.ini": MARKERS, "a.dust.yaml": suite(server, SUPPORT, MARKED_FIRST)}
+        return project.having({**files, "conftest.py": conftest}).using(server)
+
+    return make
+
+
+@pytest.mark.parametrize("conftest", [GUARD.replace("SETUP", "setup"), IN_CALL], ids=["setup", "call"])
+@pytest.mark.parametrize("mode", ["live", "record"])
+def test_a_block_of_some_cases_holds_for_each_of_them(partly_blocked, server, conftest, mode):
+    """Where a hook of the project may block single cases, each run starts at its case's turn."""
+    result = partly_blocked(conftest).run(f"--dust-mode={mode}")
+    assert server.runs == 1
+    assert result.outcomes == {"failed": 2, "passed": 1}
+    assert result.report.count(BLOCKED) == 2
+    hook = "pytest_runtest_call" if conftest is IN_CALL else "pytest_runtest_setup"
+    assert f"dust: each live run starts at its case's turn, as {hook} of conftest.py may skip" in result.out
+
+
+def test_the_gate_makes_no_runs_of_blocked_cases(partly_blocked, server):
+    """A case that a hook of the project blocks gets no fresh runs: the gate does not decide."""
+    example = partly_blocked("").recorded().having({"conftest.py": GUARD.replace("SETUP", "setup")})
+    server.requests.clear()
+    result = example.run("--dust-mode=live", "--dust-gate", f"--dust-specification-hash={SUPPORT}=latest")
+    assert result.ret == 1
+    assert server.runs == 1
+
+
+def test_workers_do_not_start_blocked_cases_either(partly_blocked, server):
+    """In pytest-xdist workers, each run starts at its case's turn too."""
+    result = partly_blocked(GUARD.replace("SETUP", "setup")).run("-n1", "--dust-mode=live")
+    assert server.runs == 1
+    assert result.outcomes == {"failed": 2, "passed": 1}
+
+
+def test_a_block_by_an_installed_plugin_takes_the_verdict(partly_blocked):
+    """A case whose sockets are blocked at its turn has no verdict, also if its run was started ahead."""
+    blocker = {"site-packages/blocker.py": GUARD.replace("SETUP", "setup")}
+    result = partly_blocked(INSTALLER).having(blocker).run("--dust-mode=live")
+    assert result.outcomes == {"failed": 2, "passed": 1}
+    assert result.report.count(BLOCKED) == 2
+    assert "starts at its case's turn" not in result.out
+
+
+def test_a_case_that_a_hook_skips_is_not_run(partly_blocked, server):
+    """A run is not started after the setup of its case has failed or skipped it."""
+    skips = "import pytest\n\ndef pytest_runtest_setup(item):\n    pytest.skip('not today')\n"
+    assert partly_blocked(skips).run("--dust-mode=live").outcomes == {"skipped": 3}
+    assert server.requests == []
+    example = partly_blocked(INSTALLER).having({"site-packages/blocker.py": skips})
+    assert example.run("a.dust.yaml::refund", "--dust-mode=live").outcomes == {"skipped": 1}
+    assert server.requests == []
+
+
 def test_an_open_connection_evades_no_block(blocking, server):
     """A Python test whose sockets are blocked is not run over a connection that a case has opened."""
     example = blocking(BLOCKER.replace("CONDITION", "item.name == 'test_it'"))
