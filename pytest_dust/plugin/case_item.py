@@ -52,6 +52,8 @@ class DustItem(Item):
         self.answer: Answer | None = None
         self.record: CaseRecord | None = None
         """The record of the case, once it has run."""
+        self.reported: CaseRecord | None = None
+        """The record that is on the case's report."""
         self.jobs: Jobs = ()
         """The case's runs that were started ahead."""
         self.took = 0.0
@@ -120,6 +122,7 @@ class DustItem(Item):
             self.took = sum(job.seconds for job in self.jobs)
             self.shared.live.pool.cancel(self.jobs)
             self.jobs = ()  # if the item runs again, it gets new runs
+            self.shared.unlogged.setdefault(self.nodeid, []).append(self.record)
         if not self.record.passed:
             raise CaseFailed(self.masked(headline_of(self.record)))
 
@@ -206,7 +209,10 @@ class DustItem(Item):
         expected = isinstance(error, CaseFailed | NoRun)
         record = self.record or self._unrun(error)
         headline = self.masked(headline_of(record)) if expected else ""
-        return ItemRecord((kept(record, self.asked.mask),), headline=headline)
+        self.reported = self.record
+        earlier = [replace(each, rerun=True) for each in self.shared.unlogged.get(self.nodeid, ())[:-1]]
+        cases = tuple(kept(each, self.asked.mask) for each in (*earlier, record))
+        return ItemRecord(cases, headline=headline)
 
     # ── runs that are started ahead ──────────────────────────────────────────────────────────────
 

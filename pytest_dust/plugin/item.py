@@ -83,6 +83,9 @@ class Item(pytest.Item):
         self.suite = parent
         """The suite file of the item."""
 
+    def _initrequest(self) -> None:
+        """Do nothing: pytest-retry calls this before it runs an item again, to renew its fixtures."""
+
     @property
     def title(self) -> str:
         """The item as a user names it on the command line."""

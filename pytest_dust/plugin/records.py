@@ -260,7 +260,7 @@ def _as_counted(item: ItemRecord, report: Any) -> ItemRecord:
         and not rerun
     ):
         return item  # most cases: they passed
-    cases = (replace(case, **counted) for case in item.cases)
+    cases = (case if case.rerun else replace(case, **counted) for case in item.cases)
     return replace(item, cases=tuple(cases), drift=None if rerun else item.drift)
 
 

@@ -174,7 +174,8 @@ class Scheduler:
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Start the runs of the cases that follow one another from here.
 
-        This one starts if its setup succeeds. They start after the setup, in which other plugins may keep tests from the network.
+        They start after the setup, in which other plugins may keep tests from the network. If the setup
+        raises, the runs of this case do not start.
         """
         try:
             done = yield

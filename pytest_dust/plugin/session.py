@@ -17,6 +17,7 @@ from pytest_dust.errors import ServiceError, SettingsError
 from pytest_dust.masking import Mask, mask
 from pytest_dust.model import Specification
 from pytest_dust.plugin import fixture_runs, properties, repetition, workers
+from pytest_dust.plugin.outcomes import CaseFailed
 from pytest_dust.plugin.records import RECORDS
 from pytest_dust.plugin.scheduler import Scheduler, say
 from pytest_dust.plugin.stash import COLLECTED, SETTINGS
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_dust.plugin.fresh_test import FreshTest
     from pytest_dust.plugin.item import SuiteFile
     from pytest_dust.report.diff_files import Differences
+    from pytest_dust.report.record import CaseRecord
     from pytest_dust.run.context import RunContext
     from pytest_dust.run.versions import TriedVersions
     from pytest_dust.settings import Settings
@@ -65,6 +67,8 @@ class Session:
     tried: TriedVersions | None = None
     """The versions of --dust-specification-hash, in live sessions."""
     read_ahead: ReadAhead = field(default_factory=ReadAhead)
+    unlogged: dict[str, list[CaseRecord]] = field(default_factory=dict)
+    """By node id: the records of a case's runs that no logged report has, as a plugin repeats the case."""
     differences: Differences | None = None
     """The folder of --dust-diff-dir."""
     fresh_test: FreshTest | None = None
@@ -206,6 +210,21 @@ class Session:
         if keep is not None and call.when == "call" and call.excinfo is not None:
             keep(call.excinfo.value)
         return report
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_runtest_makereport")
+    def pytest_renew_record(self, item: Any, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
+        """Put the last record of a case on its report: pytest-retry runs it while the report is made."""
+        report = yield
+        record = item.record if workers.is_case(item) and call.when == "call" else None
+        if record is not None and record is not item.reported:
+            report.dust = item.item_record(None if record.passed else CaseFailed(""))
+            properties.add(item, report, item.masked)
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Forget the records that a report has."""
+        if report.when == "call":
+            self.unlogged.pop(report.nodeid, None)
 
     @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_makereport")
     def pytest_complete_report(

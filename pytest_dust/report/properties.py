@@ -18,7 +18,8 @@ def properties(records: Sequence[ItemRecord]) -> list[tuple[str, str]]:
 
     A Python test with several runs has a name once for each different value, and its tokens together.
     """
-    cases = [case for record in records for case in record.cases]
+    last = {case.id: case for record in records for case in record.cases if not case.rerun}
+    cases = [*last.values()]
     drifts = [record.drift for record in records if record.drift is not None]
     found = [*_of_drifts(drifts), *_of_cases(cases)]
     return sorted(dict.fromkeys(found), key=lambda pair: NAMES.index(pair[0]))
