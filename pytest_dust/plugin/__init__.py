@@ -83,7 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("testmon", False):
         from pytest_dust.plugin import testmon
 
-        testmon.refuse_selection(config, chosen.mode)
+        testmon.refuse_selection(config, chosen)
     config.stash[SETTINGS] = chosen
     config.stash[RECORDS] = Records(config)
     config.pluginmanager.register(config.stash[RECORDS], "dust-records")

@@ -18,18 +18,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-SELECTS = (
-    "--testmon leaves out cases whose files have not changed, but a {} session asks whether their app has; "
-    "add --testmon-noselect, or --no-testmon"
-)
+    from pytest_dust.settings import Settings
+
+ALL_CASES = ("check", "prune", "review", "accept", "reject")
+"""Commands that need all cases, also those whose files have not changed."""
 
 
-def refuse_selection(config: pytest.Config, mode: Mode) -> None:
-    """Raise UsageError if pytest-testmon would deselect cases for which runs are wanted."""
+def refuse_selection(config: pytest.Config, chosen: Settings) -> None:
+    """Raise UsageError if pytest-testmon would deselect cases that the session is about."""
     option = config.getoption
     off = option("testmon_noselect", False) or option("no-testmon", False)
-    if option("testmon", False) and not off and mode in (Mode.LIVE, Mode.RERECORD):
-        raise pytest.UsageError(SELECTS.format(mode))
+    if not option("testmon", False) or off:
+        return
+    if reason := _reason(config, chosen):
+        raise pytest.UsageError(
+            f"--testmon leaves out cases whose files have not changed, but {reason}; add --testmon-noselect, "
+            "or --no-testmon"
+        )
+
+
+def _reason(config: pytest.Config, chosen: Settings) -> str | None:
+    """Why no case may be left out; None if cases may be."""
+    for name in ALL_CASES:
+        if config.getoption(f"dust_{name}"):
+            return f"--dust-{name} needs all of them"
+    if chosen.drift:
+        return "--dust-drift asks whether their app has"
+    if chosen.mode in (Mode.LIVE, Mode.RERECORD):
+        return f"a {chosen.mode} session asks whether their app has"
+    return None
 
 
 def add_dependencies(config: pytest.Config, files: Iterable[Path]) -> None:

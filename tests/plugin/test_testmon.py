@@ -89,6 +89,21 @@ def test_a_live_session_refuses_to_leave_cases_out(example, mode):
         assert example.run("--testmon", option, f"--dust-mode={mode}").outcomes == {"passed": 2}
 
 
+@pytest.mark.parametrize("command", ["check", "prune", "review", "accept", "reject"])
+def test_a_command_for_all_cases_refuses_to_leave_cases_out(example, command):
+    """A check that left out cases would pass without them, and no pending answer may be left out."""
+    result = example.run("--testmon", f"--dust-{command}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"but --dust-{command} needs all of them; add --testmon-noselect, or --no-testmon" in result.err
+
+
+def test_a_drift_check_refuses_to_leave_cases_out(example):
+    """An app can drift while no file changes."""
+    result = example.run("--testmon", "--dust-drift")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "but --dust-drift asks whether their app has; add --testmon-noselect" in result.err
+
+
 def test_recording_may_select(example):
     """In mode record pytest-testmon may select: what has no cassette failed, or is new."""
     assert example.run("--testmon", "--dust-mode=record").outcomes == {"passed": 2}
