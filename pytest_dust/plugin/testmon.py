@@ -30,23 +30,21 @@ def refuse_selection(config: pytest.Config, chosen: Settings) -> None:
     off = option("testmon_noselect", False) or option("no-testmon", False)
     if not option("testmon", False) or off:
         return
-    if reason := _reason(config, chosen):
-        raise pytest.UsageError(
-            f"--testmon leaves out cases whose files have not changed, but {reason}; add --testmon-noselect, "
-            "or --no-testmon"
-        )
-
-
-def _reason(config: pytest.Config, chosen: Settings) -> str | None:
-    """Why no case may be left out; None if cases may be."""
     for name in ALL_CASES:
-        if config.getoption(f"dust_{name}"):
-            return f"--dust-{name} needs all of them"
+        if option(f"dust_{name}"):
+            raise _refusal(f"--dust-{name} needs all of them")
     if chosen.drift:
-        return "--dust-drift asks whether their app has"
+        raise _refusal("--dust-drift asks whether their app has")
     if chosen.mode in (Mode.LIVE, Mode.RERECORD):
-        return f"a {chosen.mode} session asks whether their app has"
-    return None
+        raise _refusal(f"a {chosen.mode} session asks whether their app has")
+
+
+def _refusal(reason: str) -> pytest.UsageError:
+    """The error that says why no case may be left out."""
+    return pytest.UsageError(
+        f"--testmon leaves out cases whose files have not changed, but {reason}; add --testmon-noselect, "
+        "or --no-testmon"
+    )
 
 
 def add_dependencies(config: pytest.Config, files: Iterable[Path]) -> None:
