@@ -26,6 +26,14 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("__pytest_repeat_step_number", range(count), indirect=True, ids=ids)
 """
 """A conftest file that repeats tests in the way of pytest-repeat."""
+LOOP = (
+    REPEAT.replace("__pytest_repeat", "__pytest_loop")
+    .replace("--repeat-scope", "--loop-scope")
+    .replace("--count", "--loop")
+    .replace("option.count", "option.loop")
+    .replace('f"{number + 1}-{count}"', 'f" {number + 1} / {count} "')
+)
+"""A conftest file that repeats tests in the way of pytest-loop."""
 FLAKEFINDER = """\
 import copy
 import pytest
@@ -74,9 +82,10 @@ def example(project, server):
     ("conftest", "options", "wish", "runs"),
     [
         (REPEAT, ["--count=2"], "--count=2", 2),
+        (LOOP, ["--loop=3"], "--loop=3", 3),
         (FLAKEFINDER, ["--flake-finder", "--flake-runs=3"], "--flake-finder", 3),
     ],
-    ids=["repeat", "flakefinder"],
+    ids=["repeat", "loop", "flakefinder"],
 )
 def test_tests_are_repeated_and_cases_are_not(example, conftest, options, wish, runs):
     """Python tests run so many times, from the same cassettes; a case runs once, which is said."""
@@ -88,13 +97,22 @@ def test_tests_are_repeated_and_cases_are_not(example, conftest, options, wish, 
     assert result.out.count(said) == 1
 
 
-def test_a_mark_repeats_no_case(example, server):
-    """The mark of pytest-repeat on a case is said to have no effect."""
-    marked = suite(server, SUPPORT, CASES + "    marks: [{repeat: [3]}]\n")
-    files = {"pytest.ini": "[pytest]\nmarkers = repeat\n", "conftest.py": REPEAT, "a.dust.yaml": marked}
+@pytest.mark.parametrize(("conftest", "mark"), [(REPEAT, "repeat"), (LOOP, "loop")], ids=["repeat", "loop"])
+def test_a_mark_repeats_no_case(example, server, conftest, mark):
+    """The mark of a plugin on a case is said to have no effect, and the key is given its number."""
+    marked = suite(server, SUPPORT, CASES + f"    marks: [{{{mark}: [3]}}]\n")
+    files = {"pytest.ini": f"[pytest]\nmarkers = {mark}\n", "conftest.py": conftest, "a.dust.yaml": marked}
     result = example.having(files).run("a.dust.yaml")
-    assert "dust: mark repeat does not repeat cases" in result.out
+    assert f"dust: mark {mark} does not repeat cases" in result.out
+    assert "such as repeat: {runs: 3, min_pass: 3}" in result.out
     assert result.outcomes["passed"] == 1
+
+
+def test_a_mark_for_one_run_wishes_nothing(example, server):
+    """A mark that repeats nothing is not answered."""
+    marked = suite(server, SUPPORT, CASES + "    marks: [{repeat: [1]}]\n")
+    files = {"pytest.ini": "[pytest]\nmarkers = repeat\n", "conftest.py": REPEAT, "a.dust.yaml": marked}
+    assert "does not repeat" not in example.having(files).run("a.dust.yaml").out
 
 
 @pytest.mark.parametrize("conftest", ["", REPEAT])
