@@ -49,16 +49,27 @@ def _unregistered(name: str, config: pytest.Config) -> str:
 
 def is_skipped(item: pytest.Item) -> bool:
     """Whether the marks of an item surely keep it from running; a condition in a text is not evaluated."""
-    conditions = [mark.args for mark in item.iter_markers("skipif")]
-    always = any(args and args[0] and not isinstance(args[0], str) for args in conditions)
+    always = any(map(_always_skips, item.iter_markers("skipif")))
     return always or item.get_closest_marker("skip") is not None or _is_not_run(item)
 
 
+def _always_skips(mark: pytest.Mark) -> bool:
+    conditions = _conditions(mark)
+    return not conditions or any(each and not isinstance(each, str) for each in conditions)
+
+
+def _conditions(mark: pytest.Mark) -> tuple[Any, ...]:
+    """The conditions of a mark skipif or xfail: the keyword argument, else all others."""
+    return (mark.kwargs["condition"],) if "condition" in mark.kwargs else mark.args
+
+
 def _is_not_run(item: pytest.Item) -> bool:
-    """Whether a mark `xfail(run=False)` without a condition keeps an item from running."""
+    """Whether a mark `xfail(run=False)` without conditions keeps an item from running."""
     if item.config.getoption("runxfail", False):
         return False
-    return any(mark.kwargs.get("run") is False and not mark.args for mark in item.iter_markers("xfail"))
+    return any(
+        mark.kwargs.get("run") is False and not _conditions(mark) for mark in item.iter_markers("xfail")
+    )
 
 
 def may_not_run(item: pytest.Item) -> bool:

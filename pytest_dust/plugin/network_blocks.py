@@ -47,9 +47,15 @@ def _by_pytest_socket(item: pytest.Item, host: str) -> str:
         return _text("pytest-socket", "mark disable_socket", host, "remove the mark")
     marked = item.get_closest_marker("allow_hosts")
     allow = f"--allow-hosts={host}, or the mark enable_socket"
-    if hosts := _listed(marked.args[0] if marked and marked.args else option("allow_hosts", None)):
-        by = "mark allow_hosts" if marked else "--allow-hosts"
-        return "" if _is_listed(host, hosts) else _text("pytest-socket", by, host, allow)
+    in_mark = _listed(marked.args[0] if marked and marked.args else None)
+    hosts = in_mark or _listed(option("allow_hosts", None))
+    if hosts and _is_listed(host, hosts):
+        return ""
+    if in_mark:  # it takes precedence over the option
+        add = f"add {host} to the mark, or use the mark enable_socket in its place"
+        return _text("pytest-socket", "mark allow_hosts", host, add)
+    if hosts:
+        return _text("pytest-socket", "--allow-hosts", host, allow)
     return _text("pytest-socket", "--disable-socket", host, allow) if option("disable_socket") else ""
 
 
@@ -57,11 +63,13 @@ def _by_pytest_recording(item: pytest.Item, host: str) -> str:
     option, marked = item.config.getoption, item.get_closest_marker("block_network")
     if option("block_network", None) is None or not (marked or option("block_network")):
         return ""
-    hosts = _listed((marked and marked.kwargs.get("allowed_hosts")) or option("allowed_hosts", None))
+    in_mark = _listed(marked.kwargs.get("allowed_hosts") if marked else None)
+    hosts, pattern = in_mark or _listed(option("allowed_hosts", None)), re.escape(host)
     if hosts and _is_matched(host, hosts):
         return ""
     by = "mark block_network" if marked else "--block-network"
-    return _text("pytest-recording", by, host, f"--allowed-hosts={re.escape(host)}")
+    allow = f"add '{pattern}' to the mark's allowed_hosts" if in_mark else f"--allowed-hosts={pattern}"
+    return _text("pytest-recording", by, host, allow)
 
 
 def _text(plugin: str, by: str, host: str, allow: str) -> str:

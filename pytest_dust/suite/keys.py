@@ -224,6 +224,9 @@ def _mark(problems: Problems, value: Any, path: Path) -> Mark:
             raise problems.invalid((*path, name), f"{name} takes a reason, such as {{{name}: not yet fixed}}")
         return Mark(name, (), (("reason", argument),), place)
     if isinstance(argument, dict):
+        if "self" in argument:  # Python's name for the object that makes the mark
+            message = 'a mark takes no keyword argument "self"; rename it'
+            raise problems.invalid((*path, name, "self"), message, key=True)
         return Mark(name, (), tuple(argument.items()), place)
     if not isinstance(argument, list):
         example = argument if isinstance(argument, str) and argument.isidentifier() else "argument"
@@ -675,7 +678,10 @@ KEYS: dict[str, Key] = {
                         "maxProperties": 1,
                         "propertyNames": _MARK_SCHEMA,
                         "properties": {"skip": _REASON, "xfail": _REASON},
-                        "additionalProperties": {"type": ["array", "object"]},
+                        "additionalProperties": {
+                            "type": ["array", "object"],
+                            "propertyNames": {"not": {"const": "self"}},
+                        },
                     },
                 ]
             },

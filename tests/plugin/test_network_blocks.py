@@ -156,6 +156,32 @@ def test_marks_of_a_case_decide_for_it(blocking, server, conftest, options, mark
     assert "about to make 1 run" in result.out
 
 
+@pytest.mark.parametrize(
+    ("conftest", "option", "marks", "advice"),
+    [
+        (
+            SOCKET,
+            "--allow-hosts=127.0.0.1",
+            "[{allow_hosts: [[8.8.8.8]]}]",
+            "(mark allow_hosts), so the service was not asked; allow it: add 127.0.0.1 to the mark, or use",
+        ),
+        (
+            RECORDING,
+            "--allowed-hosts=127.0.0.1",
+            "[{block_network: {allowed_hosts: [8.8.8.8]}}]",
+            r"allow it: add '127\.0\.0\.1' to the mark's allowed_hosts",
+        ),
+    ],
+    ids=["socket", "recording"],
+)
+def test_hosts_in_a_mark_come_before_those_of_the_option(blocking, conftest, option, marks, advice):
+    """Where a mark lists hosts, the option does not count, and the advice is to change the mark."""
+    result = blocking(conftest, marks).run("--dust-mode=live", option)
+    assert result.outcomes == {"failed": 1, "passed": 1}
+    assert advice in result.report
+    assert f"allow it: {option}" not in result.report
+
+
 def test_marks_count_for_nothing_without_their_plugin(blocking):
     """Where a plugin is not installed, its marks block nothing."""
     assert blocking("", "[disable_socket, block_network]").run("--dust-mode=live").outcomes == {"passed": 2}

@@ -257,6 +257,18 @@ def test_cases_that_marks_skip_ask_nothing(having, counter):
     assert "dust: about to make 4 runs\n" in result.out
 
 
+@pytest.mark.parametrize(
+    "mark", ["{condition: true, reason: later}", "[false, true]", "{reason: always}"], ids=str
+)
+def test_conditions_that_hold_count_no_run(having, counter, mark):
+    """A mark skipif is read as pytest reads it: by keyword, by all arguments, or without conditions."""
+    example = having(2, c01=f"marks: [{{skipif: {mark}}}]")
+    result = example.run("--dust-mode=live")
+    assert counter.asked == ["c00"]
+    assert result.outcomes["passed"] == 1
+    assert "dust: about to make 1 run\n" in result.out
+
+
 def test_with_runxfail_what_is_expected_to_fail_runs(having, counter):
     """--runxfail runs what xfail(run=False) would keep from it, as for any test."""
     example = having(4, **MARKED).having({"conftest.py": NOT_RUN})
