@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pytest
 
+from pytest_dust import sockets
+from pytest_dust.errors import DustError, ServiceError
 from pytest_dust.run.budget import SHARED, Budget
 
 if TYPE_CHECKING:
@@ -21,8 +23,40 @@ def budget(config: pytest.Config, settings: Settings) -> Budget:
     address = _given(config).get("dust_budget")
     if address is None:
         return Budget(settings.max_runs, settings.max_tokens)
-    shared: Budget = _shared(address, SHARED, "--dust-max-runs and --dust-max-tokens need")
-    return shared
+    return SharedBudget(_shared(address, SHARED, "--dust-max-runs and --dust-max-tokens need"))
+
+
+class SharedBudget(Budget):
+    """The budget that the controller of pytest-xdist holds."""
+
+    def __init__(self, shared: Any) -> None:
+        """Take the client of the budget; each thread opens a connection of its own."""
+        super().__init__()
+        self._shared = shared
+
+    def take(self) -> None:
+        """Count a run; raises ServiceError if a ceiling is reached, or if sockets are blocked."""
+        try:
+            self._shared.take()
+        except DustError:
+            raise
+        except Exception as error:
+            if not sockets.are_replaced():
+                raise
+            reason = f"{type(error).__name__}: {error}".split("\n", 1)[0]
+            raise ServiceError(
+                "--dust-max-runs and --dust-max-tokens are counted over a Unix socket, which this test is "
+                f"kept from, so no run was made: {reason}; allow it (pytest-socket: --allow-unix-socket), or "
+                "leave these options out"
+            ) from None
+
+    def note(self, tokens: int, unknown: int = 0) -> None:
+        """Count tokens that were used, and runs whose tokens are not all known."""
+        self._shared.note(tokens, unknown)
+
+    def refuse(self, runs: int, tokens: int) -> None:
+        """Raise ServiceError if an estimate is more than a ceiling."""
+        self._shared.refuse(runs, tokens)
 
 
 def _shared(address: Any, methods: Sequence[str], who: str) -> Any:

@@ -432,3 +432,14 @@ def test_an_open_connection_evades_no_block(blocking, server):
     assert result.outcomes == {"failed": 1, "passed": 2}
     assert server.runs == 2
     assert BLOCKED in result.report
+
+
+def test_a_blocked_budget_is_said(project, server):
+    """A test that cannot reach the budget of all workers makes no run, and says which option allows it."""
+    files = {"test_it.py": filled(TEST, server), "conftest.py": GUARD.replace("SETUP", "setup")}
+    example = project.having({"pytest.ini": MARKERS, **files}).using(server)
+    result = example.run("-n1", "--dust-mode=live", "--dust-max-runs=10")
+    assert server.requests == []
+    assert result.outcomes == {"failed": 1}
+    assert "allow it (pytest-socket: --allow-unix-socket), or leave these options out" in result.out
+    assert "ServiceError: --dust-max-runs and --dust-max-tokens are counted over a Unix socket" in result.out
