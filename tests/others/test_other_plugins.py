@@ -24,6 +24,7 @@ pytestmark = needs_environments
 
 PACKAGES = (
     "allure-pytest",
+    "flaky",
     "pytest-asyncio",
     "pytest-benchmark",
     "pytest-check",
@@ -35,6 +36,7 @@ PACKAGES = (
     "pytest-httpx",
     "pytest-instafail",
     "pytest-json-report",
+    "pytest-loop",
     "pytest-mock",
     "pytest-order",
     "pytest-picked",
@@ -44,6 +46,7 @@ PACKAGES = (
     "pytest-reportlog",
     "pytest-repeat",
     "pytest-rerunfailures",
+    "pytest-retry",
     "pytest-socket",
     "pytest-split",
     "pytest-sugar",
@@ -167,12 +170,13 @@ def session(server) -> Callable[..., Session]:
         (example.root / "outcomes").unlink(missing_ok=True)
         named = [word for plugin in ("dust", *plugins.split()) for word in ("-p", plugin)]
         own = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "200", **example.environ, **(environ or {})}
+        inherited = {name: value for name, value in os.environ.items() if "XDIST" not in name}
         server.requests.clear()
         done = subprocess.run(
             [python_of(*PACKAGES), "-m", "pytest", *named, *args],
             check=False,
             cwd=example.root,
-            env={**os.environ, **own},
+            env={**inherited, **own},
             capture_output=True,
             text=True,
             timeout=60,
@@ -283,6 +287,26 @@ def test_without_network_no_run_is_made(example, session, plugins, option):
     assert "test_it.py::test_dust" in done.failed()
 
 
+BLOCKING = """
+from pytest_socket import disable_socket, enable_socket
+
+def pytest_runtest_setup(item):
+    if item.name != "first":
+        disable_socket()
+
+def pytest_runtest_teardown(item):
+    enable_socket()
+"""
+
+
+def test_a_hook_blocks_some_cases(example, session):
+    """A hook that blocks all but one case with pytest-socket's functions lets one run be made."""
+    blocked = example.having({"conftest.py": CONFTEST + BLOCKING})
+    done = session(blocked, "", "support/other.dust.yaml", "--dust-mode=live")
+    assert done.runs == 1
+    assert done.failed() == {"support/other.dust.yaml::second"}
+
+
 def test_failed_cases_are_run_again(example, session):
     """With pytest-rerunfailures, a failed case gets new runs, each of which is counted; others get one."""
     done = session(example, "rerunfailures", "--reruns=2", "--dust-mode=live")
@@ -291,6 +315,20 @@ def test_failed_cases_are_run_again(example, session):
     assert done.runs == RUNS + 2
     marked = example.replacing("support/other.dust.yaml", "Hi}", "Hi}\n    marks: [{flaky: {reruns: 1}}]")
     assert session(marked, "rerunfailures", "support/other.dust.yaml").failed() == set()
+
+
+@pytest.mark.parametrize(
+    ("plugin", "options"), [("pytest-retry", "--retries=2"), ("flaky", "--force-flaky --max-runs=3")]
+)
+def test_reruns_that_are_not_reported_are_counted(example, session, plugin, options):
+    """With pytest-retry and flaky, a failed case gets new runs, and the summary counts the tokens of all."""
+    name = "support/answer.dust.yaml::wrong"
+    once = session(example, "", name, "--dust-mode=live")
+    done = session(example, plugin, *options.split(), name, "--dust-mode=live")
+    assert (once.runs, done.runs) == (1, 3)
+    assert done.failed() == {name}
+    used = [int(re.search(r"(\d+) tokens used", each.out)[1]) for each in (once, done)]
+    assert used[1] == 3 * used[0]
 
 
 def test_a_case_is_timed_out(example, session, server):
@@ -311,8 +349,13 @@ def test_groups_divide_the_cases(example, session):
 
 
 def test_tests_are_repeated_and_cases_are_not(example, session):
-    """pytest-repeat and pytest-flakefinder repeat Python tests and no cases, which is said."""
-    for plugin, options in (("repeat", ["--count=2"]), ("flakefinder", ["--flake-finder", "--flake-runs=2"])):
+    """pytest-repeat, pytest-loop and pytest-flakefinder repeat Python tests and no cases, which is said."""
+    wishes = {
+        "repeat": ["--count=2"],
+        "loop": ["--loop=2"],
+        "flakefinder": ["--flake-finder", "--flake-runs=2"],
+    }
+    for plugin, options in wishes.items():
         done = session(example, plugin, *options)
         times = Counter(nodeid.partition("[")[0] for nodeid in done.order if nodeid not in CASES)
         assert set(times.values()) == {2}
