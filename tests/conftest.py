@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,14 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+    _look_for_plugins_once()
+
+
+def _look_for_plugins_once() -> None:
+    """Find the packages with pytest plugins once, and not in each pytest run within a test."""
+    original = metadata.distributions
+    found = [each for each in original() if any(one.group == "pytest11" for one in each.entry_points)]
+    metadata.distributions = lambda **given: original(**given) if given else iter(found)
 
 
 # ── the service ──────────────────────────────────────────────────────────────────────────────────

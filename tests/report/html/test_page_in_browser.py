@@ -299,6 +299,7 @@ def test_a_streamed_run_has_a_time_line(visit, gate):
     tab = visit(gate, "#text.dust.yaml::streamed")
     one = tab.locator(".case.found")
     one.get_by_text(re.compile("All . blocks")).click()
+    one.locator(".bar").first.wait_for()
     bars = [each.bounding_box() for each in one.locator(".bar").all()]
     parts = [each.bounding_box() for each in one.locator(".bar i").all()]
     assert len(bars) == one.locator(".blocks > li").count()
